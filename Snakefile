@@ -1,0 +1,30 @@
+"""Manifold memorization hypothesis: from data to figures. `snakemake --list-rules` shows every step."""
+
+from snakemake.utils import min_version
+
+min_version("9.25")
+
+
+configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/samples.smk"
+include: "workflow/rules/retrieval.smk"
+include: "workflow/rules/labels.smk"
+include: "workflow/rules/lid.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    """Make everything that the experiments under `run` ask for."""
+    default_target: True
+    input:
+        all_targets(),

@@ -1,0 +1,164 @@
+"""Small tables of a made-up digits experiment, in the formats that the figures read."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_digits
+
+from mmh.io import write_arrays, write_table
+
+T_CURVE = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
+LID = {"exact": -2.0, "reconstructive": 9.0, "not_memorized": 28.0}
+
+
+def score_rows(
+    items: str, item: np.ndarray, estimator: str, value: np.ndarray, t: float | None
+) -> pd.DataFrame:
+    n = len(item)
+    return pd.DataFrame(
+        {
+            "items": items,
+            "item": np.asarray(item, dtype=np.int64),
+            "estimator": estimator,
+            "t": np.full(n, np.nan if t is None else t),
+            "index": pd.array([None if t is None else round(1000 * t)] * n, dtype="Int64"),
+            "sigma": np.full(n, np.nan if t is None else 2 * t),
+            "value": np.asarray(value, dtype=float),
+            "stderr": np.full(n, np.nan),
+            "probes": pd.array([None] * n, dtype="Int64"),
+            "seed": pd.array([None] * n, dtype="Int64"),
+            "dtype": "float64",
+        }
+    )
+
+
+def digits(folder: Path, n: int = 2000, calibration: int = 200, seed: int = 0) -> dict[str, Path]:
+    """Write every table of an experiment on digits; gives the path of each."""
+    rng = np.random.default_rng(seed)
+    pool = (load_digits().data / 8.0 - 1.0).astype(np.float32).reshape(-1, 1, 8, 8)
+    n_ordinary, n_duplicated, n_family = 400, 20, 150
+    family = np.repeat(pool[500][None], n_family, axis=0)
+    family[:, :, :3, :3] = rng.uniform(-1, 1, size=(n_family, 1, 3, 3))
+    train = np.concatenate([pool[: n_ordinary + n_duplicated], family])
+    label = rng.choice(list(LID), size=n, p=[0.4, 0.2, 0.4])
+    first, size = (
+        np.array([n_ordinary, n_ordinary + n_duplicated, 0]),
+        np.array([n_duplicated, n_family, n_ordinary]),
+    )
+    kind = np.array([list(LID).index(name) for name in label])
+    match = first[kind] + (rng.uniform(size=n) * size[kind]).astype(int)
+    spread = np.where(label == "not_memorized", 0.35, 0.04)[:, None, None, None]
+    x = train[match] + (spread * rng.standard_normal((n, 1, 8, 8))).astype(np.float32)
+    sample = np.arange(n)
+    score = np.where(label == "not_memorized", 1.0, 0.3) + 0.05 * rng.standard_normal(n)
+
+    paths = {name: folder / f"{name}.parquet" for name in ("scores", "labels", "matches")}
+    write_table(
+        pd.concat(
+            [
+                pd.DataFrame(
+                    {
+                        "sample": sample,
+                        "metric": m,
+                        "rank": np.int32(1),
+                        "train": match,
+                        "distance": score,
+                        "score": score if m == "calibrated_l2" else score / 2,
+                    }
+                )
+                for m in ("calibrated_l2", "sscd")
+            ]
+        ),
+        paths["matches"],
+        "matches",
+    )
+    stored = np.where(rng.uniform(size=n) < 0.02, "unsure", label)
+    write_table(
+        pd.DataFrame({"sample": sample, "train": match, "label": stored, "raters": 1, "source": "planted"}),
+        paths["labels"],
+        "labels",
+    )
+    centre = np.array([LID[name] for name in label])
+    flipd = centre + np.where(label == "not_memorized", 4.0, 1.0) * rng.standard_normal(n)
+    nb = np.clip(np.rint(centre / 2 + 2 * rng.standard_normal(n)), 0, 64)
+    bits = rng.integers(900, 1400, size=n)
+    lpca = np.concatenate(
+        [np.rint(45 + 6 * rng.standard_normal(n_ordinary)), np.zeros(n_duplicated), np.full(n_family, 9.0)]
+    )
+    parts = [
+        score_rows("samples", sample, "flipd", flipd, 0.1),
+        score_rows("samples", sample, "nb", nb, 0.02),
+        score_rows("samples", sample, "png", bits, None),
+        score_rows("samples", sample, "flipd_png", flipd / bits, 0.1),
+        score_rows("samples", sample, "nb_png", nb / bits, 0.02),
+        score_rows("train", np.arange(len(train)), "lpca", lpca, None),
+    ]
+    for t in T_CURVE:
+        drift = 12 * np.log10(0.1 / t) + 30 * max(0.0, 0.02 - t) / 0.02 * rng.standard_normal(calibration)
+        parts.append(
+            score_rows("samples", sample[:calibration], "flipd_curve", flipd[:calibration] + drift, t)
+        )
+    write_table(pd.concat(parts), paths["scores"], "all_scores")
+
+    paths["train"], paths["first"], paths["second"] = (
+        folder / f"{k}.npz" for k in ("train", "first", "second")
+    )
+    write_arrays(paths["train"], x=train, id=np.arange(len(train)))
+    for name, part in (("first", sample[: n // 2]), ("second", sample[n // 2 :])):
+        write_arrays(paths[name], x=x[part], id=part, seed=part.astype(np.uint64))
+    return paths
+
+
+def pair_of_models(folder: Path, n: int = 60, seed: int = 1) -> dict[str, Path]:
+    """Write the tables of an overfit model and of its control, on the same n images."""
+    rng = np.random.default_rng(seed)
+    source = rng.permutation(1797)[:n]
+    lpca = np.clip(np.rint(25 + 8 * rng.standard_normal(1797)), 4, None)
+    paths = {
+        name: folder / f"{name}.parquet" for name in ("overfit", "control", "overfit_train", "control_train")
+    }
+    item = np.arange(n)
+    write_table(
+        score_rows("train", item, "flipd", 2 + 1.5 * rng.standard_normal(n), 0.1),
+        paths["overfit"],
+        "all_scores",
+    )
+    control = [
+        score_rows("overfit", item, "flipd", lpca[source] + 2 + 4 * rng.standard_normal(n), 0.1),
+        score_rows("train", np.arange(1797), "lpca", lpca, None),
+    ]
+    write_table(pd.concat(control), paths["control"], "all_scores")
+    for name, origin in (("overfit_train", source), ("control_train", np.arange(1797))):
+        ids = np.arange(len(origin))
+        table = pd.DataFrame(
+            {"train": ids, "source": origin, "population": "ordinary", "group": ids, "copies": 1}
+        )
+        write_table(table, paths[name], "train")
+    return paths
+
+
+def plane(folder: Path, n: int = 2000, seed: int = 2) -> dict[str, Path]:
+    """Write training points and samples of the plane mixture, with one isolated training point."""
+    rng = np.random.default_rng(seed)
+    angle = rng.vonmises(0.0, 2.0, size=140)
+    angle = np.append(angle[np.abs(angle) < 1.9][:69], -2.9)
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    train = np.concatenate([np.zeros((30, 2)), circle]).astype(np.float32)
+    kind = rng.choice(4, size=n, p=[0.3, 0.02, 0.67, 0.01])
+    arc = angle[rng.integers(0, 69, size=n)] + 0.1 * rng.standard_normal(n)
+    x = np.stack([np.cos(arc), np.sin(arc)], axis=1)
+    x[kind == 0], x[kind == 1] = 0.0, circle[-1]
+    x = x + np.where(kind == 3, 0.3, 0.01)[:, None] * rng.standard_normal((n, 2))
+    flipd = np.array([0.0, 0.25, 1.0, 1.4])[kind] + 0.15 * rng.standard_normal(n)
+    paths = {
+        "train": folder / "train.npz",
+        "samples": folder / "samples.npz",
+        "scores": folder / "scores.parquet",
+    }
+    write_arrays(paths["train"], x=train, id=np.arange(100))
+    write_arrays(
+        paths["samples"], x=x.astype(np.float32), id=np.arange(n), seed=np.arange(n, dtype=np.uint64)
+    )
+    write_table(score_rows("samples", np.arange(n), "flipd", flipd, 0.36), paths["scores"], "all_scores")
+    return paths

@@ -1,0 +1,190 @@
+"""Claims and their verdicts."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmh import claims
+from mmh.errors import InputError
+from mmh.stats import Interval
+
+
+def interval(low, high):
+    return Interval((low + high) / 2, low, high, 10)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.6, 0.9, "holds"),
+        (0.4, 0.6, "undecided"),
+        (0.5, 0.6, "undecided"),
+        (0.1, 0.4, "fails"),
+        (0.1, 0.5, "undecided"),
+        (np.nan, np.nan, "undecided"),
+    ],
+)
+def test_one_sided_verdicts(low, high, expected):
+    assert claims.verdict(interval(low, high), (0.5, np.inf)) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-0.1, 0.1, "holds"),
+        (-0.3, 0.1, "undecided"),
+        (-1, 1, "undecided"),
+        (0.3, 0.4, "fails"),
+        (-2, -1, "fails"),
+    ],
+)
+def test_two_sided_verdicts(low, high, expected):
+    assert claims.verdict(interval(low, high), (-0.2, 0.2)) == expected
+
+
+def long_scores(items, estimator, values, start=0):
+    item = np.arange(len(values)) + start
+    return pd.DataFrame(
+        {"items": items, "item": item, "estimator": estimator, "value": np.asarray(values, float)}
+    )
+
+
+def check(names, tables, **options):
+    table = claims.check_claims(names, tables, options=options, resamples=200)
+    assert ",".join(table.columns) == "claim,statement,figure,statistic,estimate,low,high,n,verdict"
+    return table
+
+
+def places(x0=0.1, n_x0=30):
+    rng = np.random.default_rng(0)
+    values = np.concatenate(
+        [x0 + 0.1 * rng.normal(size=n_x0), 0.1 * rng.normal(size=60), 1 + 0.1 * rng.normal(size=90)]
+    )
+    region = np.repeat(["isolated", "centre", "arc", "off"], [n_x0, 60, 85, 5])
+    scores = pd.concat([long_scores("samples", "flipd", values), long_scores("train", "flipd", [7] * 10)])
+    return {"scores": scores, "regions": pd.DataFrame({"sample": np.arange(len(values)), "region": region})}
+
+
+def test_claim_1_at_three_places():
+    table = check([1], places())
+    assert table["verdict"].tolist() == ["holds"] * 3
+    assert table["n"].tolist() == [30, 60, 85]
+    np.testing.assert_allclose(table["estimate"], [0.1, 0, 1], atol=0.05)
+    assert check([1], places(x0=1.7))["verdict"].tolist() == ["fails", "holds", "holds"]
+    assert check([1], places(), exclude=range(20))["n"].iloc[0] == 10
+
+
+def test_a_place_without_samples_is_undecided():
+    table = check(["1"], places(n_x0=0))
+    assert table["verdict"].tolist()[0] == "undecided"
+    assert table["n"].iloc[0] == 0
+    assert np.isnan(table["estimate"].iloc[0])
+    assert check(["1"], places(n_x0=4))["verdict"].iloc[0] == "undecided"
+
+
+def test_claims_2_and_3_read_the_evaluation():
+    rows = [
+        ("flipd", "exact", 20, 80, 0.97, 0.95, 0.99),
+        ("nb", "exact", 20, 80, 0.6, 0.45, 0.7),
+        ("nb", "reconstructive", 30, 80, 0.3, 0.2, 0.4),
+        ("png", "exact", 20, 80, 0.9, 0.8, 0.95),
+    ]
+    columns = ["estimator", "contrast", "n_positive", "n_negative", "auc", "auc_low", "auc_high"]
+    table = check(
+        [2, 3], {"evaluation": pd.DataFrame(rows, columns=columns)}, model_estimators=["flipd", "nb"]
+    )
+    assert table[["claim", "estimate", "n", "verdict"]].to_numpy().tolist() == [
+        ["2", 0.97, 100, "holds"],
+        ["2", 0.6, 100, "undecided"],
+        ["3", 0.3, 110, "fails"],
+    ]
+
+
+def labelled_world(exact=0.0, ratio=0.5):
+    """Make 60 exact copies of 30 images and 120 others; `ratio` scales the noise of flipd_png."""
+    rng = np.random.default_rng(0)
+    n, copies = 180, np.arange(180) < 60
+    train_id = np.where(copies, np.arange(n) // 2, np.arange(n))
+    noise = rng.normal(size=n)
+    matches = pd.DataFrame(
+        {"sample": np.arange(n), "metric": "calibrated_l2", "rank": 1, "train": train_id, "score": 0.0}
+    )
+    return {
+        "scores": pd.concat(
+            [
+                long_scores("samples", "flipd", noise - copies),
+                long_scores("samples", "flipd_png", ratio * noise - copies),
+                long_scores("train", "lpca", np.where(np.arange(n) < 30, exact, 40 + rng.normal(size=n))),
+            ]
+        ),
+        "labels": pd.DataFrame(
+            {"sample": np.arange(n), "train": train_id, "label": np.where(copies, "exact", "not_memorized")}
+        ),
+        "matches": matches,
+        "train": pd.DataFrame({"train": np.arange(n), "group": np.arange(n)}),
+    }
+
+
+@pytest.mark.parametrize(("exact", "expected"), [(0.0, "holds"), (38.0, "fails"), (35.0, "undecided")])
+def test_claim_4_compares_medians_with_the_threshold(exact, expected):
+    row = check([4], labelled_world(exact), data_estimators=["lpca"], considerable=5.0).iloc[0]
+    assert row.verdict == expected
+    assert row.estimate == pytest.approx(40 - exact, abs=0.5)
+    assert row.n == 180
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(0.5, "holds"), (2.0, "fails"), (1.0, "undecided")])
+def test_claim_6_is_a_paired_gain(ratio, expected):
+    table = check([6], labelled_world(ratio=ratio), ratios={"flipd_png": "flipd"})
+    assert table["verdict"].tolist() == [expected] * 2  # exact and memorized; nothing is reconstructive here
+    assert "flipd_png minus flipd, exact" in table["statistic"].iloc[0]
+
+
+def test_overfit_pairs():
+    rng = np.random.default_rng(0)
+    model = rng.normal(size=60)
+    paired = pd.DataFrame(
+        {"item": range(60), "lid_data": model + 20, "lid_model": model, "lid_control": model - 3}
+    )
+    table = check(["od"], {"paired": paired})
+    assert table["verdict"].tolist() == ["holds", "fails"]
+    assert table["estimate"].tolist() == pytest.approx([20, -3])
+    assert table["n"].tolist() == [60, 60]
+    assert check(["od"], {"paired": paired}, overfit_gap=25.0)["verdict"].iloc[0] == "fails"
+
+
+def test_a_claim_without_data_has_a_row():
+    world = labelled_world()
+    world["labels"] = world["labels"][60:]
+    row = check([4], world).iloc[0]
+    assert (row.verdict, row.n) == ("undecided", 0)
+
+
+def test_claims_are_repeatable_and_in_the_order_asked():
+    world = {
+        **labelled_world(),
+        **{"paired": pd.DataFrame({"lid_data": [9.0] * 9, "lid_model": 1.0, "lid_control": 5.0})},
+    }
+    asked = {"names": ["od", 4, 6], "tables": world, "ratios": {"flipd_png": "flipd"}}
+    table = check(**asked)
+    assert list(dict.fromkeys(table["claim"])) == ["od", "4", "6"]
+    pd.testing.assert_frame_equal(table, check(**asked))
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "text"),
+    [
+        (["99"], {}, "claim '99' is unknown; there are 1, 2, 3, 4, 6, od"),
+        ([4], {}, "claim 4 needs the table 'scores'"),
+        ([4], {"treshold": 1}, "unknown option 'treshold'"),
+    ],
+)
+def test_errors(names, options, text):
+    with pytest.raises(InputError, match=text):
+        check(names, {}, **options)
+
+
+def test_every_claim_names_its_figure_and_statement():
+    for claim in claims.REGISTRY.values():
+        assert claim.statement
+        assert claim.figure.startswith("lid_")

@@ -1,0 +1,197 @@
+"""The rows of the evaluation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from mmh import evaluation, stats
+from mmh.errors import InputError
+
+CONTRACT = (
+    "estimator,contrast,n_positive,n_negative,n_clusters,auc,auc_low,auc_high,tpr_at_1fpr,tpr_at_1fpr_low,"
+    "tpr_at_1fpr_high,baseline,auc_gain,auc_gain_low,auc_gain_high"
+)
+
+
+def make_world(n=300, n_exact=90, n_reconstructive=60, seed=0):
+    """Make tables of n labelled samples: scores of samples and of training images, matches, labels."""
+    rng = np.random.default_rng(seed)
+    sample = np.arange(n) + 1000
+    label = np.array(["not_memorized"] * n, dtype=object)
+    label[:n_exact], label[n_exact : n_exact + n_reconstructive] = "exact", "reconstructive"
+    memorized = label != "not_memorized"
+    train_id = rng.integers(0, 120, n)
+    columns = {
+        "flipd": 30 - 20 * memorized + rng.normal(scale=8, size=n),
+        "png": 500 + rng.normal(scale=20, size=n),
+    }
+    columns["entropy"] = 5 - memorized + rng.normal(size=n)
+    frames = [
+        pd.DataFrame({"items": "samples", "item": sample, "estimator": k, "value": v})
+        for k, v in columns.items()
+    ]
+    lpca = pd.DataFrame(
+        {"items": "train", "item": np.arange(120), "estimator": "lpca", "value": np.arange(120.0)}
+    )
+    train = pd.DataFrame({"train": np.arange(120), "group": np.arange(120) // 2})
+    labels = pd.DataFrame({"sample": sample, "train": train_id, "label": label.astype(str)})
+    matches = pd.concat(
+        pd.DataFrame(
+            {
+                "sample": sample,
+                "metric": metric,
+                "rank": 1,
+                "train": train_id,
+                "score": rng.random(n) - 0.5 * memorized,
+            }
+        )
+        for metric in ("calibrated_l2", "sscd")
+    )
+    return {
+        "scores": pd.concat([*frames, lpca], ignore_index=True),
+        "labels": labels,
+        "matches": matches,
+        "train": train,
+    }
+
+
+OPTIONS = {"estimators": ["flipd", "lpca", "sscd"], "baselines": ["png", "entropy"], "resamples": 200}
+
+
+def test_columns_rows_and_values():
+    world = make_world()
+    table = evaluation.evaluate(**world, **OPTIONS)
+    assert ",".join(table.columns) == CONTRACT
+    names = ["flipd", "lpca", "sscd", "png", "entropy"]
+    assert table[["contrast", "estimator"]].to_numpy().tolist() == [
+        [c, n] for c in ("exact", "reconstructive", "memorized") for n in names
+    ]
+    assert not table.isna().any().any()
+    row = table.iloc[0]
+    assert (row.n_positive, row.n_negative) == (90, 150)
+    flipd = world["scores"].query("estimator == 'flipd'")["value"].to_numpy()
+    positive = np.arange(300) < 90
+    used = positive | (np.arange(300) >= 150)
+    assert row.auc == pytest.approx(roc_auc_score(positive[used], -flipd[used]))
+    assert row.tpr_at_1fpr == stats.tpr_at_fpr(-flipd[used], positive[used], 0.01)
+    for name in ("auc", "tpr_at_1fpr", "auc_gain"):
+        assert (table[f"{name}_low"] <= table[name]).all()
+        assert (table[name] <= table[f"{name}_high"]).all()
+
+
+def test_baseline_is_the_best_one_and_gains_are_paired():
+    table = evaluation.evaluate(**make_world(), **OPTIONS)
+    assert (table["baseline"] == "entropy").all()
+    for contrast, rows in table.groupby("contrast"):
+        area = rows.set_index("estimator")["auc"]
+        gain = rows.set_index("estimator")["auc_gain"]
+        np.testing.assert_allclose(gain, area - area["entropy"], atol=1e-12, err_msg=contrast)
+        own = rows[rows["estimator"] == "entropy"].iloc[0]
+        assert (own.auc_gain_low, own.auc_gain, own.auc_gain_high) == (0, 0, 0)
+    again = evaluation.evaluate(**make_world(), **{**OPTIONS, "baselines": ["png"]})
+    assert (again["baseline"] == "png").all()
+
+
+def test_training_scores_are_looked_up_at_the_pair_that_gave_the_class():
+    world = make_world()
+    extra = pd.DataFrame({"sample": [1000], "train": [119], "label": ["not_memorized"]})
+    world["labels"] = pd.concat([world["labels"], extra])
+    table = evaluation.labelled_scores(**world, estimators=["lpca"])
+    np.testing.assert_array_equal(table["lpca"], table["train"])
+    np.testing.assert_array_equal(table["cluster"], table["train"] // 2)
+    assert table["train"].iloc[0] == world["labels"]["train"].iloc[0]
+
+
+def test_calibration_samples_are_left_out():
+    table = evaluation.evaluate(**make_world(), **OPTIONS, exclude=range(1000, 1010))
+    assert table["n_positive"].iloc[0] == 80
+
+
+def test_row_order_and_table_order_do_not_matter():
+    world = make_world()
+    mixed = {k: v.sample(frac=1, random_state=1) for k, v in world.items()}
+    pd.testing.assert_frame_equal(
+        evaluation.evaluate(**world, **OPTIONS), evaluation.evaluate(**mixed, **OPTIONS)
+    )
+    other = evaluation.evaluate(**world, **OPTIONS, seed=1)
+    assert not other.equals(evaluation.evaluate(**world, **OPTIONS))
+
+
+def test_an_estimator_does_not_change_the_rows_of_others():
+    world = make_world()
+    few = evaluation.evaluate(**world, **{**OPTIONS, "estimators": ["flipd"]})
+    all_rows = evaluation.evaluate(**world, **OPTIONS)
+    pd.testing.assert_frame_equal(
+        few, all_rows[all_rows["estimator"].isin(few["estimator"])].reset_index(drop=True)
+    )
+
+
+def test_small_contrasts_are_absent():
+    table = evaluation.evaluate(**make_world(n_reconstructive=1), **OPTIONS)
+    assert table["contrast"].unique().tolist() == ["exact", "memorized"]
+    assert evaluation.evaluate(**make_world(n_exact=300, n_reconstructive=0), **OPTIONS).empty
+
+
+def test_unsure_samples_are_in_no_contrast():
+    world = make_world()
+    world["labels"].loc[150:159, "label"] = "unsure"
+    table = evaluation.evaluate(**world, **OPTIONS)
+    assert table["n_negative"].unique().tolist() == [140]
+
+
+def test_partly_scored_estimators_are_counted_on_their_samples():
+    world = make_world()
+    scores = world["scores"]
+    world["scores"] = scores[~((scores["estimator"] == "flipd") & (scores["item"] < 1020))]
+    rows = evaluation.evaluate(**world, **OPTIONS).query("contrast == 'exact'").set_index("estimator")
+    assert rows.loc["flipd", "n_positive"] == 70
+    assert rows.loc["sscd", "n_positive"] == 90
+
+
+def test_few_clusters_are_said_and_resampled_by_sample():
+    world = make_world()
+    world["labels"].loc[:89, "train"] = 0
+    world["matches"]["train"] = world["matches"]["train"].where(world["matches"]["sample"] >= 1090, 0)
+    row = evaluation.evaluate(**world, **OPTIONS).iloc[0]
+    assert row.n_clusters == 1
+    assert row.auc_low < row.auc < row.auc_high
+
+
+def test_no_baseline():
+    table = evaluation.evaluate(**make_world(), estimators=["flipd"], resamples=20)
+    assert (table["baseline"] == "").all()
+    assert table["auc_gain"].isna().all()
+
+
+def test_errors():
+    world = make_world()
+    with pytest.raises(
+        InputError, match="no score 'flpd'.* there are calibrated_l2, entropy, flipd, lpca, png, sscd"
+    ):
+        evaluation.evaluate(**world, estimators=["flpd"])
+    with pytest.raises(InputError, match="contrast 'exakt' is unknown"):
+        evaluation.evaluate(**world, estimators=["flipd"], contrasts=["exakt"])
+    twice = {**world, "scores": pd.concat([world["scores"], world["scores"][:1]])}
+    with pytest.raises(InputError, match="'flipd' has several values for item 1000"):
+        evaluation.evaluate(**twice, estimators=["flipd"])
+    with pytest.raises(InputError, match="training image .* does not exist"):
+        evaluation.evaluate(**{**world, "train": world["train"][:3]}, estimators=["flipd"])
+
+
+def test_paired_lid_joins_three_columns():
+    def scores(items, estimator, values):
+        return pd.DataFrame(
+            {"items": items, "item": range(len(values)), "estimator": estimator, "value": values}
+        )
+
+    overfit = scores("train", "flipd", [1.0, 2, 3])
+    control = pd.concat([scores("of60", "flipd", [11.0, 12]), scores("of60", "lpca", [20.0, 21])])
+    options = {"control_items": "of60", "model_estimator": "flipd", "data_estimator": "lpca"}
+    table = evaluation.paired_lid(overfit, control, **options)
+    assert table.to_numpy().tolist() == [[0, 20, 1, 11], [1, 21, 2, 12]]
+    assert list(table.columns) == ["item", "lid_data", "lid_model", "lid_control"]
+    own = pd.concat([overfit, scores("train", "lpca", [5.0, 6, 7])])
+    assert evaluation.paired_lid(own, control, **options)["lid_data"].tolist() == [5, 6]
+    with pytest.raises(InputError, match="'nb' of 'train' must have one value per item, it has 0"):
+        evaluation.paired_lid(overfit, control, **{**options, "model_estimator": "nb"})

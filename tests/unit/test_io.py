@@ -1,0 +1,119 @@
+"""Tables and arrays: what is written is checked, and what cannot be read is named."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmh import io
+from mmh.errors import InputError
+
+
+def scores(**changes: object) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {
+            "item": [0, 1],
+            "estimator": "flipd",
+            "t": 0.1,
+            "index": 100,
+            "sigma": 0.2,
+            "value": [1.0, 2.0],
+            "stderr": None,
+            "probes": None,
+            "seed": 0,
+            "dtype": "float32",
+        }
+    )
+    return table.assign(**changes)
+
+
+def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "scores.parquet"
+    io.write_table(scores(), path, "scores")
+    back = io.read_table(path, "scores")
+    assert back["value"].tolist() == [1.0, 2.0]
+    assert back["stderr"].isna().all()
+    assert list(back.columns) == list(io.TABLES["scores"])
+
+
+def test_equal_tables_have_equal_bytes(tmp_path: Path) -> None:
+    io.write_table(scores(), tmp_path / "a.parquet", "scores")
+    io.write_table(scores(), tmp_path / "b.parquet", "scores")
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_not_finite_is_refused_by_item(tmp_path: Path, bad: float) -> None:
+    path = tmp_path / "scores.parquet"
+    with pytest.raises(InputError, match="value"):
+        io.write_table(scores(value=[1.0, bad]), path, "scores")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_value_names_the_item(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="first at item 1"):
+        io.write_table(scores(value=[1.0, np.nan]), tmp_path / "scores.parquet", "scores")
+
+
+def test_other_columns_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a scores table has columns"):
+        io.write_table(scores().rename(columns={"value": "lid"}), tmp_path / "scores.parquet", "scores")
+
+
+@pytest.mark.parametrize("keep", [0, 10, 0.5, -1])
+def test_a_truncated_table_is_named_with_its_remedy(tmp_path: Path, keep: float) -> None:
+    path = tmp_path / "scores.parquet"
+    io.write_table(scores(), path, "scores")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * keep) if 0 < keep < 1 else int(keep)])
+    with pytest.raises(InputError, match=r"scores\.parquet: cannot be read as a Parquet table.*delete it and run again"):
+        io.read_table(path, "scores")
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        io.read_table(tmp_path / "scores.parquet", "scores")
+
+
+@pytest.mark.parametrize("keep", [0, 30, 0.5, -1])
+def test_a_truncated_image_shard_is_named_with_its_remedy(tmp_path: Path, keep: float) -> None:
+    path = tmp_path / "000000-000001.npz"
+    io.write_arrays(path, x=np.zeros((2, 1, 8, 8), np.float32), id=np.arange(2))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * keep) if 0 < keep < 1 else int(keep)])
+    with pytest.raises(InputError, match=r"000000-000001\.npz: cannot be read .*delete it and run again"):
+        io.read_images(path)
+
+
+def test_images_come_in_the_order_of_the_wanted_ids(tmp_path: Path) -> None:
+    x = np.arange(6, dtype=np.float32).reshape(6, 1)
+    io.write_arrays(tmp_path / "b.npz", x=x[3:], id=np.arange(3, 6))
+    io.write_arrays(tmp_path / "a.npz", x=x[:3], id=np.arange(3))
+    shards = [tmp_path / "b.npz", tmp_path / "a.npz"]
+    got, ids = io.read_images(shards, np.array([4, 0]))
+    assert got.ravel().tolist() == [4.0, 0.0]
+    assert ids.tolist() == [4, 0]
+    assert io.read_images(shards)[1].tolist() == list(range(6))
+    with pytest.raises(InputError, match="holds no id 9"):
+        io.read_images(shards, np.array([9]))
+
+
+def test_eight_bit_images_are_mapped_to_the_unit_range(tmp_path: Path) -> None:
+    io.write_arrays(tmp_path / "a.npz", image=np.array([[[[0]], [[255]]]], np.uint8), id=np.arange(1))
+    x, _ = io.read_images(tmp_path / "a.npz")
+    assert x.ravel().tolist() == [-1.0, 1.0]
+
+
+def test_repeated_ids_are_refused(tmp_path: Path) -> None:
+    io.write_arrays(tmp_path / "a.npz", x=np.zeros((2, 1), np.float32), id=np.zeros(2, np.int64))
+    with pytest.raises(InputError, match="occurs twice"):
+        io.read_images(tmp_path / "a.npz")
+
+
+def test_arrays_that_are_not_finite_name_the_id(tmp_path: Path) -> None:
+    x = np.zeros((2, 3), np.float32)
+    x[1, 2] = np.nan
+    with pytest.raises(InputError, match="first at id 8"):
+        io.write_arrays(tmp_path / "a.npz", x=x, id=np.array([7, 8]))
+    assert list(tmp_path.iterdir()) == []

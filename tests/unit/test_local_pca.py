@@ -1,0 +1,129 @@
+"""Local PCA on planes of known dimension, with and without duplicates."""
+
+import numpy as np
+import pytest
+
+from mmh.errors import InputError
+from mmh.lid import knn, local_pca
+
+
+def _plane(dim, n, ambient=30, seed=0, offset=0.0):
+    random = np.random.default_rng(seed)
+    basis = np.linalg.qr(random.standard_normal((ambient, dim)))[0]
+    return random.standard_normal((n, dim)) @ basis.T + offset
+
+
+@pytest.mark.parametrize(("dim", "ambient"), [(1, 30), (3, 30), (9, 30), (2, 5)])
+def test_affine_planes(dim, ambient):
+    # No noise: only the plane's own variances are not zero, and nearly all exceed so low a percentile.
+    result = local_pca(_plane(dim, 200, ambient, offset=2.0), k=20, percentile=1e-3, radius=None)
+    assert (result.lid >= dim - 1).all()
+    assert np.count_nonzero(result.lid != dim) <= 1  # the very smallest variance is the threshold's lower end
+    assert result.pool_used == 200 * dim
+    assert result.pool_zero == 200 * (20 - dim)
+    assert 0 < result.threshold <= np.sort(result.variances[:, dim - 1])[1]
+
+
+def test_variances_are_those_of_a_covariance_of_the_neighbours():
+    x = _plane(6, 80, ambient=9) + 0.1 * np.random.default_rng(1).standard_normal((80, 9))
+    for k in (7, 20):  # fewer neighbours than dimensions, and more
+        result = local_pca(x, k=k, radius=None)
+        _, indices = knn(x, x, k, exclude_self=True)
+        for i in (0, 17, 79):
+            expected = np.linalg.eigvalsh(np.cov(x[indices[i]].T, ddof=1))[::-1][: min(k, 9)]
+            np.testing.assert_allclose(result.variances[i, : min(k, 9)], expected, rtol=1e-9, atol=1e-12)
+        np.testing.assert_array_equal(result.kept, k)
+
+
+def test_the_threshold_is_the_percentile_of_the_pool_without_zeros():
+    x = _plane(4, 100)
+    result = local_pca(x, k=10, percentile=10, radius=None)
+    pool = result.variances[:, :4]
+    assert result.threshold == pytest.approx(np.percentile(pool, 10), rel=1e-12)
+    np.testing.assert_array_equal(result.lid, (pool > result.threshold).sum(1))
+    assert result.lid.sum() == np.ceil(0.9 * 399)
+
+
+def test_exact_duplicates_read_zero_with_the_radius_and_not_without():
+    plane = _plane(5, 300)
+    x = np.concatenate([plane, np.repeat(plane[:4], 30, axis=0)]).astype(np.float32)
+    copies = np.r_[0:4, 300:420]
+    with_radius = local_pca(x, k=60)
+    np.testing.assert_array_equal(with_radius.lid[copies], 0)
+    np.testing.assert_array_equal(with_radius.kept[copies], 30)
+    without = local_pca(x, k=60, radius=None)
+    assert (without.lid[copies] >= 3).all()
+    assert np.median(with_radius.lid[4:300]) >= 4
+
+
+def test_a_radius_of_zero_keeps_exact_duplicates_only():
+    plane = _plane(3, 40)
+    x = np.concatenate([plane, np.repeat(plane[:1], 39, axis=0)])
+    result = local_pca(x, k=20, percentile=20)
+    assert result.radius == 0.0
+    copies = np.r_[0, 40:79]
+    np.testing.assert_array_equal(result.lid[copies], 0)
+    np.testing.assert_array_equal(result.kept[copies], 20)
+    np.testing.assert_array_equal(result.kept[1:40], 20)  # none within the radius: all are kept
+    assert (result.lid[1:40] > 0).mean() > 0.9
+
+
+def test_the_radius_is_the_percentile_of_the_distances_and_is_inclusive():
+    x = np.random.default_rng(5).integers(0, 3, (200, 3)).astype(float)  # a grid: many equal distances
+    result = local_pca(x, k=15, percentile=30)
+    distances, _ = knn(x, x, 15, exclude_self=True)
+    assert result.radius == np.percentile(distances, 30)
+    assert (distances == result.radius).any()
+    within = (distances <= result.radius).sum(1)
+    np.testing.assert_array_equal(result.kept, np.where(within > 0, within, 15))
+
+
+def test_all_pairs_radius():
+    x = _plane(4, 150)
+    result = local_pca(x, k=20, radius="all")
+    pairs = np.sqrt(((x[:, None] - x) ** 2).sum(2))[np.triu_indices(150, 1)]
+    assert result.radius == pytest.approx(np.percentile(pairs, 10), rel=1e-9)
+    assert result.radius > local_pca(x, k=20).radius
+
+
+def test_queries_equal_to_training_points_give_the_training_result():
+    plane = _plane(5, 200)
+    x = np.concatenate([plane, np.repeat(plane[:2], 25, axis=0)])
+    whole = local_pca(x, k=30)
+    chosen = np.r_[0:40, 210, 240]
+    some = local_pca(x, k=30, query=x[chosen])
+    np.testing.assert_array_equal(some.lid, whole.lid[chosen])
+    np.testing.assert_array_equal(some.kept, whole.kept[chosen])
+    np.testing.assert_allclose(some.variances, whole.variances[chosen], rtol=1e-8, atol=1e-12)
+    assert some.threshold == whole.threshold
+
+
+def test_neighbours_at_hand_are_used():
+    x = _plane(5, 100)
+    near = knn(x, x, 12, exclude_self=True)
+    np.testing.assert_array_equal(local_pca(x, k=12).lid, local_pca(x, k=12, neighbours=near).lid)
+
+
+def test_scale_does_not_matter():
+    x = _plane(6, 150) + 0.05 * np.random.default_rng(6).standard_normal((150, 30))
+    np.testing.assert_array_equal(local_pca(x, k=25).lid, local_pca(2 * x, k=25).lid)
+
+
+def test_identical_points_read_zero():
+    result = local_pca(np.ones((10, 4)), k=3)
+    np.testing.assert_array_equal(result.lid, 0)
+    assert (result.threshold, result.pool_used, result.pool_zero) == (0.0, 0, 30)
+
+
+def test_bad_input():
+    x = _plane(2, 10)
+    with pytest.raises(InputError, match="below the 10"):
+        local_pca(x, k=10)
+    with pytest.raises(InputError, match="at least 2"):
+        local_pca(x, k=1)
+    with pytest.raises(InputError, match="percentile"):
+        local_pca(x, k=3, percentile=0)
+    with pytest.raises(InputError, match="radius"):
+        local_pca(x, k=3, radius="some")
+    with pytest.raises(InputError, match="neighbours"):
+        local_pca(x, k=3, neighbours=knn(x, x, 4))

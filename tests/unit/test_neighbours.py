@@ -1,0 +1,75 @@
+"""Nearest neighbours against a plain float64 search."""
+
+import numpy as np
+import pytest
+
+from mmh.errors import InputError
+from mmh.lid import neighbours
+from mmh.lid.neighbours import knn
+
+
+def _plain(query, base):
+    return np.sqrt(((query[:, None].astype(float) - base[None].astype(float)) ** 2).sum(2))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_agrees_with_a_plain_search(dtype):
+    random = np.random.default_rng(0)
+    base, query = random.random((300, 12)).astype(dtype), random.random((40, 12)).astype(dtype)
+    distances, indices = knn(query, base, 7)
+    full = _plain(query, base)
+    np.testing.assert_array_equal(indices, np.argsort(full, axis=1, kind="stable")[:, :7])
+    np.testing.assert_allclose(distances, np.sort(full, axis=1)[:, :7], rtol=1e-14)
+    assert distances.dtype == np.float64
+    assert indices.dtype == np.int64
+
+
+def test_blocks_do_not_change_the_result(monkeypatch):
+    random = np.random.default_rng(1)
+    base = random.random((500, 6)).astype(np.float32)
+    whole = knn(base, base, 5, exclude_self=True)
+    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 6 * 64)
+    monkeypatch.setattr(neighbours, "QUERY_ROWS", 33)
+    for a, b in zip(whole, knn(base, base, 5, exclude_self=True), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_self_is_left_out_by_index_so_duplicates_stay():
+    base = np.concatenate([np.zeros((40, 4)), np.eye(4)]).astype(np.float32)
+    distances, indices = knn(base, base, 3, exclude_self=True)
+    assert (indices != np.arange(44)[:, None]).all()
+    np.testing.assert_array_equal(distances[:40], 0.0)
+    assert (distances[40:, 0] == 1.0).all()
+
+
+def test_small_distances_far_from_the_origin_are_not_lost():
+    # In float32 with |x|^2 about 1e6, a product form of the distance is off by about 0.1 = (0.3)^2.
+    random = np.random.default_rng(2)
+    base = (1000.0 + random.random((200, 3)) * 0.5).astype(np.float32)
+    distances, indices = knn(base, base, 4, exclude_self=True)
+    full = _plain(base, base)
+    np.fill_diagonal(full, np.inf)
+    np.testing.assert_allclose(distances, np.sort(full, axis=1)[:, :4], rtol=1e-14)
+    np.testing.assert_array_equal(np.take_along_axis(full, indices, 1), distances)
+
+
+def test_images_are_flattened():
+    images = np.random.default_rng(3).random((20, 1, 4, 4))
+    a = knn(images, images, 2)
+    b = knn(images.reshape(20, 16), images.reshape(20, 16), 2)
+    np.testing.assert_array_equal(a[1], b[1])
+    np.testing.assert_array_equal(a[0][:, 0], 0.0)
+
+
+def test_bad_input():
+    x = np.random.default_rng(4).random((5, 2))
+    with pytest.raises(InputError, match=r"1\.\.4"):
+        knn(x, x, 5, exclude_self=True)
+    with pytest.raises(InputError, match=r"1\.\.5"):
+        knn(x, x, 6)
+    with pytest.raises(InputError, match="differ"):
+        knn(x, np.ones((5, 3)), 1)
+    with pytest.raises(InputError, match="query = base"):
+        knn(x[:3], x, 1, exclude_self=True)
+    with pytest.raises(InputError, match="base holds"):
+        knn(x, np.where(x == x[2, 1], np.nan, x), 1)

@@ -1,0 +1,118 @@
+"""Normal-bundle spectra against an SVD of the same scores, and ranks where the gap is clear."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmh import rng
+from mmh.diffusion import Schedule, ScoreModel
+from mmh.errors import InputError
+from mmh.lid import count_below, normal_bundle, normal_bundle_spectrum, pooled_threshold
+from mmh.oracles import gaussian, random_mixture
+
+VP = Schedule.linear_vp(0.1, 20.0)
+VE = Schedule.edm(0.01, 5.0)
+
+
+def _scores(model, x, t, copies, seed, item):
+    """Write out the matrix of scores."""
+    noise = rng.generator(seed, "normal-bundle", item).standard_normal((copies, *x.shape), dtype=np.float32)
+    z = (
+        model.schedule.psi(t) * torch.as_tensor(x)
+        + model.schedule.sigma(t) * torch.from_numpy(noise).double()
+    )
+    return model.score(z, t).double().flatten(1).numpy()
+
+
+@pytest.mark.parametrize("schedule", [VP, VE])
+@pytest.mark.parametrize("copies", [None, 13, 70])
+def test_agrees_with_an_svd(schedule, copies):
+    oracle = random_mixture([4, 9], 16, schedule, seed=0, separation=1.0)
+    x, _ = oracle.sample(3, seed=0)
+    spectra = normal_bundle_spectrum(
+        oracle.model, x, 0.1, copies=copies, seed=5, ids=[2, 9, 4], batch_size=16
+    )
+    assert spectra.shape == (3, 16)
+    assert (np.diff(spectra, axis=1) <= 0).all()
+    for row, item in enumerate([2, 9, 4]):
+        expected = np.linalg.svd(_scores(oracle.model, x[row], 0.1, copies or 64, 5, item), compute_uv=False)
+        clear = expected > 1e-5 * expected[0]
+        np.testing.assert_allclose(spectra[row, : len(expected)][clear], expected[clear], rtol=1e-6)
+        np.testing.assert_allclose(spectra[row, len(expected) :], 0)
+
+
+def test_agrees_with_an_svd_down_to_a_hundred_thousandth():
+    # Singular values from 1 to 1e-6, as rows of a matrix that a model hands out.
+    random = np.random.default_rng(0)
+    d = 96
+    left = np.linalg.qr(random.standard_normal((4 * d, d)))[0]
+    right = np.linalg.qr(random.standard_normal((d, d)))[0]
+    matrix = torch.from_numpy((left * np.logspace(0, -6, d)) @ right.T)
+    chunks = iter(matrix.split(50))
+    values = normal_bundle._singular_values(chunks, d, np.array([0]), 0.1)
+    expected = torch.linalg.svdvals(matrix).numpy()
+    clear = expected > 1e-5 * expected[0]
+    assert 0.8 < clear.mean() < 0.9
+    np.testing.assert_allclose(values[clear], expected[clear], rtol=1e-6)
+
+
+def test_the_rank_is_exact_where_the_gap_is_clear():
+    oracle = random_mixture([2, 5, 11], 20, VE, seed=1)
+    x, component = oracle.sample(40, seed=0)
+    truth = np.array([2, 5, 11])[component]
+    spectra = normal_bundle_spectrum(oracle.model, x, 0.1, seed=0)
+    # Normal scores have size 1 / sigma, tangential ones about 1: any threshold between gives the rank.
+    sigma = VE.sigma(0.1)
+    np.testing.assert_array_equal(count_below(spectra, np.sqrt(80) * sigma**-0.5), truth)
+
+
+def test_the_pooled_threshold_orders_ranks():
+    oracle = random_mixture([2, 11], 20, VE, seed=1)
+    x, component = oracle.sample(30, seed=0)
+    spectra = normal_bundle_spectrum(oracle.model, x, 0.1)
+    counts = count_below(spectra, pooled_threshold(spectra, 10))
+    assert counts.mean() == pytest.approx(2.0, abs=0.05)
+    assert counts[component == 1].min() >= counts[component == 0].max()
+
+
+def test_expected_gram_of_a_gaussian():
+    # For N(0, I) under VP the score is -z, z ~ N(psi x, sigma^2 I): E |s|^2 = psi^2 |x|^2 + sigma^2 d.
+    oracle = gaussian(np.zeros(6), np.eye(6), VP)
+    x = np.ones((1, 6))
+    spectrum = normal_bundle_spectrum(oracle.model, x, 0.5, copies=20_000, batch_size=4096)
+    psi, sigma = VP.psi(0.5), VP.sigma(0.5)
+    assert (spectrum**2).sum() / 20_000 == pytest.approx(6 * psi**2 + 6 * sigma**2, rel=0.03)
+
+
+def test_bytes_depend_on_seed_and_id_alone():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(5, 33), torch.nn.SiLU(), torch.nn.Linear(33, 5))
+    model = ScoreModel.from_function(lambda z, t: net(z), (5,), VP)
+    x = np.random.default_rng(1).standard_normal((9, 5)).astype(np.float32)
+    ids = np.array([5, 3, 8, 100, 7, 2, 1, 0, 50])
+    whole = normal_bundle_spectrum(model, x, 0.2, ids=ids, batch_size=16)
+    order = np.random.default_rng(2).permutation(9)
+    shuffled = normal_bundle_spectrum(model, x[order], 0.2, ids=ids[order], batch_size=16)
+    assert shuffled.tobytes() == whole[order].tobytes()
+    parts = [normal_bundle_spectrum(model, x[[i]], 0.2, ids=ids[[i]], batch_size=16) for i in range(9)]
+    assert np.concatenate(parts).tobytes() == whole.tobytes()
+    np.testing.assert_allclose(normal_bundle_spectrum(model, x, 0.2, ids=ids, batch_size=1), whole, rtol=1e-4)
+    assert (normal_bundle_spectrum(model, x, 0.2, ids=ids, seed=1) != whole).all()
+
+
+def test_conditioning_follows_its_row():
+    base = ScoreModel.from_function(lambda z, t, c: z * c, (4,), VP, dtype=torch.float64)
+    c = np.array([[1.0], [10.0]])
+    spectra = normal_bundle_spectrum(base.conditioned(c), np.ones((2, 4)), 0.2, ids=[0, 0])
+    np.testing.assert_allclose(spectra[1], 10 * spectra[0], rtol=1e-12)
+
+
+def test_bad_input():
+    oracle = gaussian(np.zeros(3), np.eye(3), VP)
+    with pytest.raises(InputError, match="copies"):
+        normal_bundle_spectrum(oracle.model, np.zeros((1, 3)), 0.1, copies=0)
+    with pytest.raises(InputError, match=r"\(0, 1\]"):
+        normal_bundle_spectrum(oracle.model, np.zeros((1, 3)), 0.0)
+    broken = ScoreModel.from_function(lambda z, t: z / 0, (3,), VP)
+    with pytest.raises(InputError, match="id 6"):
+        normal_bundle_spectrum(broken, np.zeros((1, 3)), 0.1, ids=[6])

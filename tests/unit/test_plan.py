@@ -1,0 +1,82 @@
+"""Spans and files follow from the configuration alone."""
+
+import pytest
+
+from mmh import plan
+from mmh.errors import InputError
+
+CONFIG = {
+    "run": ["a"],
+    "experiments": {
+        "a": {
+            "data": {"n_train": 10},
+            "sampling": {"n_samples": 25, "shard_size": 10, "calibration": 4},
+            "image_sets": {"other": {"experiment": "b", "items": "train"}},
+            "estimators": {
+                "flipd": {"method": "flipd", "items": ["samples", "other"], "shard_size": 20},
+                "curve": {"method": "flipd", "items": ["samples"], "subset": "calibration", "shard_size": 20},
+                "nb": {"method": "normal-bundle", "items": ["samples"], "shard_size": 20},
+                "flipd_png": {"method": "ratio", "items": ["samples"]},
+            },
+            "figures": {"lid_model": {}},
+            "evaluation": {"estimators": ["flipd"]},
+        },
+        "b": {"data": {"n_train": 7}, "sampling": {"n_samples": 1, "shard_size": 1, "calibration": 0}},
+    },
+}
+
+
+def test_spans_cover_every_id_once() -> None:
+    names = plan.spans(25, 10)
+    assert names == ["000000-000009", "000010-000019", "000020-000024"]
+    assert [i for name in names for i in plan.span_range(name)] == list(range(25))
+
+
+def test_growing_n_adds_spans_and_renames_only_the_last() -> None:
+    before, after = set(plan.spans(25, 10)), set(plan.spans(40, 10))
+    assert before - after == {"000020-000024"}
+
+
+@pytest.mark.parametrize("bad", ["0-9", "000009-000000", "abc", "000000_000009"])
+def test_a_malformed_span_is_refused(bad: str) -> None:
+    with pytest.raises(InputError, match="not a span"):
+        plan.span_range(bad)
+
+
+def test_a_score_span_needs_only_the_shards_that_it_overlaps() -> None:
+    files = plan.image_files(CONFIG, "a", "samples", range(8, 12))
+    assert files == ["results/a/samples/000000-000009.npz", "results/a/samples/000010-000019.npz"]
+
+
+def test_image_sets_are_the_training_images_of_another_experiment() -> None:
+    assert plan.image_files(CONFIG, "a", "other") == ["results/b/data/train.npz"]
+    assert plan.n_items(CONFIG, "a", "other") == 7
+
+
+def test_score_files_name_valid_pairs_only() -> None:
+    assert plan.score_files(CONFIG, "a") == [
+        "results/a/scores/samples/flipd/000000-000019.parquet",
+        "results/a/scores/samples/flipd/000020-000024.parquet",
+        "results/a/scores/other/flipd/000000-000006.parquet",
+        "results/a/scores/samples/curve/000000-000003.parquet",
+        "results/a/scores/samples/nb.parquet",
+    ]
+
+
+def test_targets_are_figures_and_tables_of_the_experiments_that_run() -> None:
+    assert set(plan.targets(CONFIG)) == {
+        "results/a/figures/lid_model.pdf",
+        "results/a/evaluation.csv",
+        "results/summary.txt",
+        "results/runtime.csv",
+    }
+
+
+def test_wildcards_match_configured_names_only() -> None:
+    import re
+
+    patterns = plan.wildcard_patterns(CONFIG)
+    assert re.fullmatch(patterns["experiment"], "a")
+    assert not re.fullmatch(patterns["experiment"], "c")
+    assert re.fullmatch(patterns["items"], "other")
+    assert not re.fullmatch(patterns["descriptor"], "anything")

@@ -1,0 +1,169 @@
+"""Mistakes in config.yaml: all of them at once, each with its path, what is allowed, and a hint."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mmh.config import check_config
+from mmh.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "workflow" / "schemas" / "config.schema.json").read_text())
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def set_to(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def change(config: dict[str, Any]) -> None:
+        *parents, last = path.split("/")
+        for key in parents:
+            config = config[key]
+        config[last] = value
+
+    return change
+
+
+def remove(path: str) -> Callable[[dict[str, Any]], None]:
+    def change(config: dict[str, Any]) -> None:
+        *parents, last = path.split("/")
+        for key in parents:
+            config = config[key]
+        del config[last]
+
+    return change
+
+
+def test_the_shipped_configuration_is_sound() -> None:
+    check_config(CONFIG, SCHEMA)
+
+
+CASES = {
+    "misspelt top-level key": (set_to("sead", 1), "sead: unknown key (did you mean 'seed'?)"),
+    "misspelt nested key": (
+        set_to("experiments/digits/model/learning_rat", 1),
+        "experiments.digits.model.learning_rat: unknown key (did you mean 'learning_rate'?)",
+    ),
+    "wrong type": (set_to("seed", "zero"), "seed: 'zero' is a string, expected integer"),
+    "boolean for a number": (set_to("threads", True), "threads: True is a boolean, expected integer"),
+    "missing key": (remove("experiments/digits/sampling/steps"), "experiments.digits.sampling.steps: missing"),
+    "unknown experiment": (
+        set_to("run", ["digit"]),
+        "run.0: there is no experiment 'digit' (did you mean 'digits'?)",
+    ),
+    "unknown world": (
+        set_to("experiments/digits/data/world", "digts"),
+        "experiments.digits.data.world: 'digts' is not allowed (did you mean 'digits'?)",
+    ),
+    "t0 of zero": (
+        set_to("experiments/digits/estimators/flipd/t", 0),
+        "experiments.digits.estimators.flipd.t: 0 is out of range, expected > 0 and <= 1",
+    ),
+    "t0 above one": (
+        set_to("experiments/digits/estimators/nb/t", 50),
+        "experiments.digits.estimators.nb.t: 50 is out of range, expected > 0 and <= 1",
+    ),
+    "t0 above one in a list": (
+        set_to("experiments/digits/estimators/flipd_curve/t", [0.1, 1.5]),
+        "experiments.digits.estimators.flipd_curve.t.1: 1.5 is out of range, expected > 0 and <= 1",
+    ),
+    "percentile of 100": (
+        set_to("experiments/digits/estimators/nb/percentile", 100),
+        "experiments.digits.estimators.nb.percentile: 100 is out of range, expected > 0 and < 100",
+    ),
+    "unknown descriptor": (
+        set_to("experiments/digits/retrieval/descriptor", "digits-scd"),
+        "retrieval.descriptor: there is no descriptor 'digits-scd' (did you mean 'digits-sscd'?)",
+    ),
+    "unknown estimator in a figure": (
+        set_to("experiments/digits/figures/lid_model/estimators", ["flipdd"]),
+        "experiments.digits.figures.lid_model.estimators: there is no estimator 'flipdd' (did you mean 'flipd'?)",
+    ),
+    "unknown item set": (
+        set_to("experiments/digits-control/estimators/flipd/items", ["overfitt"]),
+        "experiments.digits-control.estimators.flipd.items: 'overfitt' is neither samples, train nor one of image_sets "
+        "(did you mean 'overfit'?)",
+    ),
+    "more neighbours than images": (
+        set_to("experiments/digits-overfit/data/n_train", 40),
+        "experiments.digits-overfit.retrieval.neighbours: 50 neighbours need more training images than 40",
+    ),
+    "too many neighbours for local PCA": (
+        set_to("experiments/digits-control/estimators/lpca/k", 1797),
+        "experiments.digits-control.estimators.lpca.k: 1797 neighbours need more than 1797 training images",
+    ),
+    "an estimator without its method": (
+        remove("experiments/digits/estimators/flipd/method"),
+        "experiments.digits.estimators.flipd.method: missing",
+    ),
+    "more calibration samples than samples": (
+        set_to("experiments/digits/sampling/calibration", 3000),
+        "experiments.digits.sampling.calibration: 3000 exceeds n_samples, 2000",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), CASES.values(), ids=CASES.keys())
+def test_a_mistake_is_named_with_path_and_remedy(change: Callable[[dict[str, Any]], None], message: str) -> None:
+    config = copy.deepcopy(CONFIG)
+    change(config)
+    with pytest.raises(InputError) as caught:
+        check_config(config, SCHEMA)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("1 mistake in the configuration")
+
+
+def test_all_mistakes_are_listed_at_once() -> None:
+    config = copy.deepcopy(CONFIG)
+    config["sead"] = 1
+    config["threads"] = 0
+    config["experiments"]["digits"]["estimators"]["flipd"]["t"] = -1
+    with pytest.raises(InputError) as caught:
+        check_config(config, SCHEMA)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "3 mistakes in the configuration:"
+    assert len(lines) == 4
+
+
+def schema_objects(schema: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    if isinstance(schema, dict):
+        if schema.get("type") == "object":
+            found.append((path, schema))
+        for key, inner in schema.items():
+            found += schema_objects(inner, f"{path}/{key}")
+    elif isinstance(schema, list):
+        for index, inner in enumerate(schema):
+            found += schema_objects(inner, f"{path}/{index}")
+    return found
+
+
+def test_every_schema_object_refuses_unknown_keys_and_describes_its_own() -> None:
+    objects = schema_objects(SCHEMA)
+    assert len(objects) > 20
+    for path, schema in objects:
+        closed = "additionalProperties" in schema or "allOf" in schema  # allOf: one closed branch per kind
+        assert closed, path
+        for key, value in schema.get("properties", {}).items():
+            assert value.get("description"), f"{path}/{key} has no description"
+
+
+def test_every_key_of_the_configuration_is_commented_once() -> None:
+    text = (ROOT / "config.yaml").read_text().splitlines()
+    commented = set()
+    keys = set()
+    previous = ""
+    for line in text:
+        code = line.strip()
+        if ":" in code and not code.startswith(("#", "-")):
+            key = code.split(":")[0].strip('"')
+            keys.add(key)
+            if "#" in code or previous.startswith("#"):
+                commented.add(key)
+        previous = code
+    names = {*CONFIG["experiments"], *CONFIG["descriptors"], *(n for e in CONFIG["experiments"].values() for n in e)}
+    names |= {k for e in CONFIG["experiments"].values() for s in ("estimators", "figures", "claims") for k in e.get(s, {})}
+    assert keys - commented - names - {"<<", "method", "items", "estimator", "estimators", "kind", "source"} == set()

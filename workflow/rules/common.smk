@@ -1,0 +1,190 @@
+"""Checks of the configuration, wildcards, and the input functions that rules share.
+
+INPUTS: config.yaml, workflow/schemas/config.schema.json
+OUTPUTS: none; every other file of this folder uses the functions below
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
+
+from mmh import plan
+from mmh.config import check_config
+from mmh.errors import InputError
+from mmh.provenance import code_digest
+
+try:
+    check_config(config, json.loads(Path(workflow.basedir, "workflow", "schemas", "config.schema.json").read_text()))
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    **plan.wildcard_patterns(config),
+
+
+def all_targets():
+    return plan.targets(config)
+
+
+def experiments_with(section, key, *values):
+    """Pattern of the experiments whose `section` has one of `values` under `key`."""
+    entries = config["experiments"].items()
+    return "|".join(name for name, entry in entries if entry.get(section, {}).get(key) in values) or "(?!)"
+
+
+def estimators_of(*methods):
+    """Pattern of the estimators that use one of `methods`."""
+    entries = [entry.get("estimators", {}) for entry in config["experiments"].values()]
+    return (
+        "|".join(sorted({name for group in entries for name, options in group.items() if options["method"] in methods}))
+        or "(?!)"
+    )
+
+
+def without(options, *keys):
+    """A copy of `options` without the keys that do not change the bytes of a job's output."""
+    return {key: value for key, value in options.items() if key not in keys}
+
+
+def sampling_options(wildcards):
+    options = config["experiments"][wildcards.experiment]["sampling"]
+    return without(options, "n_samples", "shard_size", "calibration")
+
+
+def embedding_options(wildcards):
+    options = config["experiments"][wildcards.experiment]["retrieval"]
+    return {key: options[key] for key in ("preprocess", "batch_size")}
+
+
+def search_options(wildcards):
+    options = config["experiments"][wildcards.experiment]["retrieval"]
+    return without(options, "descriptor", "preprocess", "batch_size", "shard_size")
+
+
+def estimator_options(wildcards):
+    options = config["experiments"][wildcards.experiment]["estimators"][wildcards.estimator]
+    return without(options, "method", "items", "subset", "shard_size")
+
+
+def spectra_options(wildcards):
+    return without(estimator_options(wildcards), "percentile")
+
+
+def sample_files(wildcards):
+    return plan.image_files(config, wildcards.experiment, "samples")
+
+
+def image_files(wildcards):
+    ids = plan.span_range(wildcards.span) if "span" in wildcards.keys() else None
+    return plan.image_files(config, wildcards.experiment, wildcards.items, ids)
+
+
+def embedding_files(wildcards):
+    size = config["experiments"][wildcards.experiment]["retrieval"]["shard_size"]
+    return {
+        f"{items}_embeddings": [
+            f"results/{wildcards.experiment}/embeddings/{items}/{span}.npz"
+            for span in plan.spans(plan.n_items(config, wildcards.experiment, items), size)
+        ]
+        for items in ("samples", "train")
+    }
+
+
+def descriptor_file(wildcards):
+    name = config["experiments"][wildcards.experiment]["retrieval"]["descriptor"]
+    return f"results/descriptors/{name}.pt"
+
+
+def spectra_files(wildcards):
+    folder = f"results/{wildcards.experiment}/spectra/{wildcards.items}/{wildcards.estimator}"
+    chosen = plan.score_spans(config, wildcards.experiment, wildcards.items, wildcards.estimator)
+    return [f"{folder}/{span}.npz" for span in chosen]
+
+
+def score_files(wildcards):
+    return plan.score_files(config, wildcards.experiment)
+
+
+def label_files(wildcards):
+    if config["experiments"][wildcards.experiment]["labels"]["source"] == "planted":
+        return [f"results/{wildcards.experiment}/labels/planted.csv"]
+    files = sorted(Path("resources", "labels", wildcards.experiment).glob("*.csv"))
+    if not files:
+        raise WorkflowError(
+            f"resources/labels/{wildcards.experiment}: holds no label file (*.csv); put one there, or set "
+            f"experiments.{wildcards.experiment}.labels.source to planted"
+        )
+    return [str(file) for file in files]
+
+
+def item_sets(wildcards):
+    """Names of the item sets of the score tables, in the order of `score_files`."""
+    return [Path(file).parts[3] for file in plan.score_files(config, wildcards.experiment)]
+
+
+def ratio_options(wildcards):
+    """Estimators that are quotients of two others."""
+    estimators = config["experiments"][wildcards.experiment].get("estimators", {})
+    return {name: options for name, options in estimators.items() if options["method"] == plan.RATIO}
+
+
+def calibration(wildcards):
+    return config["experiments"][wildcards.experiment]["sampling"]["calibration"]
+
+
+def control_file(name):
+    """Input function: a file of the experiment that this one is compared with."""
+
+    def control(wildcards):
+        return f"results/{config['experiments'][wildcards.experiment]['paired']['control']}/{name}"
+
+    return control
+
+
+def figure_options(figure):
+    """Params function: a figure's options with what every figure's title and selection need."""
+
+    def options(wildcards):
+        entry = config["experiments"][wildcards.experiment]
+        common = {"experiment": wildcards.experiment, "calibration": entry["sampling"]["calibration"]}
+        return {**common, **entry["figures"][figure]}
+
+    return options
+
+
+def claim_tables(wildcards):
+    """The tables that the claims asked of an experiment are tested on."""
+    entry = config["experiments"][wildcards.experiment]
+    folder = f"results/{wildcards.experiment}"
+    tables = {}
+    if entry.get("estimators"):
+        tables["scores"] = f"{folder}/scores.parquet"
+    if entry.get("evaluation"):
+        tables |= {name: f"{folder}/{name}.parquet" for name in ("labels", "matches")}
+        tables |= {"evaluation": f"{folder}/evaluation.csv", "train": f"{folder}/data/train.parquet"}
+    if entry.get("paired"):
+        tables["paired"] = f"{folder}/paired.csv"
+    if entry["data"]["world"] == "von-mises":
+        tables |= {"images": f"{folder}/data/train.npz", "samples": plan.image_files(config, wildcards.experiment, "samples")}
+    return tables
+
+
+def evaluation_files(wildcards):
+    return [file for file in plan.all_result_tables(config) if file.endswith("evaluation.csv")]
+
+
+def claim_files(wildcards):
+    return [file for file in plan.all_result_tables(config) if file.endswith("claims.csv")]
+
+
+def labelled_files(wildcards):
+    return [f"results/{name}/labels.parquet" for name in config["run"] if config["experiments"][name].get("labels")]
+
+
+def finished_files(wildcards):
+    return [file for file in plan.targets(config) if file != "results/runtime.csv"]

@@ -1,0 +1,115 @@
+"""Evaluation: how well each score tells memorized samples, and which claims of the papers hold.
+
+INPUTS: scores.parquet, labels.parquet, matches.parquet, data/train.parquet
+OUTPUTS: results/<experiment>/evaluation.csv, claims.csv, paired.csv, cartoon.parquet
+"""
+
+
+rule evaluate:
+    """Compute AUC and TPR of every score against the labels, with intervals and gains over the baselines."""
+    input:
+        scores="results/{experiment}/scores.parquet",
+        labels="results/{experiment}/labels.parquet",
+        matches="results/{experiment}/matches.parquet",
+        train="results/{experiment}/data/train.parquet",
+    output:
+        evaluation=report(
+            "results/{experiment}/evaluation.csv",
+            caption="../report/evaluation.rst",
+            category="Tables",
+            labels={"table": "evaluation", "experiment": "{experiment}"},
+        ),
+    log:
+        "logs/evaluate/{experiment}.log",
+    benchmark:
+        "benchmarks/evaluate/{experiment}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("evaluate.py"),
+        calibration=calibration,
+        options=lookup("experiments/{experiment}/evaluation", within=config),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/evaluate.py"
+
+
+rule pair_lid:
+    """Put LID_* and the LID_theta of an experiment and of its control side by side, image by image."""
+    input:
+        scores="results/{experiment}/scores.parquet",
+        train="results/{experiment}/data/train.parquet",
+        control_scores=control_file("scores.parquet"),
+        control_train=control_file("data/train.parquet"),
+    output:
+        paired="results/{experiment}/paired.csv",
+    log:
+        "logs/pair_lid/{experiment}.log",
+    benchmark:
+        "benchmarks/pair_lid/{experiment}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("pair_lid.py"),
+        options=lookup("experiments/{experiment}/paired", within=config),
+    script:
+        "../scripts/pair_lid.py"
+
+
+rule check_claims:
+    """Test the papers' claims on an experiment: holds, fails or undecided."""
+    input:
+        unpack(claim_tables),
+    output:
+        claims=report(
+            "results/{experiment}/claims.csv",
+            caption="../report/claims.rst",
+            category="Tables",
+            labels={"table": "claims", "experiment": "{experiment}"},
+        ),
+    log:
+        "logs/check_claims/{experiment}.log",
+    benchmark:
+        "benchmarks/check_claims/{experiment}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("check_claims.py"),
+        calibration=calibration,
+        options=lookup("experiments/{experiment}/claims", within=config),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/check_claims.py"
+
+
+rule compute_cartoon:
+    """Measure the dimensions of the six laws of Fig. 1 by exact FLIPD."""
+    output:
+        cartoon="results/{experiment}/cartoon.parquet",
+    log:
+        "logs/compute_cartoon/{experiment}.log",
+    benchmark:
+        "benchmarks/compute_cartoon/{experiment}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_digest("compute_cartoon.py"),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/compute_cartoon.py"

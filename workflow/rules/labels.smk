@@ -1,0 +1,56 @@
+"""Labels: by people from CSV files, or planted where the truth is known.
+
+INPUTS: matches.parquet, resources/labels/<experiment>/*.csv or the planted truth
+OUTPUTS: results/<experiment>/labels/planted.csv, labels.parquet
+"""
+
+
+rule plant_labels:
+    """Label the retrieved pairs of an embedded world by distance to its planted images."""
+    input:
+        matches="results/{experiment}/matches.parquet",
+        samples=sample_files,
+        train="results/{experiment}/data/train.npz",
+        table="results/{experiment}/data/train.parquet",
+    output:
+        labels="results/{experiment}/labels/planted.csv",
+    log:
+        "logs/plant_labels/{experiment}.log",
+    benchmark:
+        "benchmarks/plant_labels/{experiment}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("plant_labels.py"),
+        data=lookup("experiments/{experiment}/data", within=config),
+        options=lookup("experiments/{experiment}/labels", within=config),
+    script:
+        "../scripts/plant_labels.py"
+
+
+rule import_labels:
+    """Check label files against the retrieved pairs and merge the raters."""
+    input:
+        files=label_files,
+        matches="results/{experiment}/matches.parquet",
+    output:
+        labels="results/{experiment}/labels.parquet",
+    log:
+        "logs/import_labels/{experiment}.log",
+    benchmark:
+        "benchmarks/import_labels/{experiment}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("import_labels.py"),
+        options=lookup("experiments/{experiment}/labels", within=config),
+    script:
+        "../scripts/import_labels.py"

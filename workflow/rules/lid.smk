@@ -1,0 +1,159 @@
+"""Local intrinsic dimension and other scores of single images.
+
+INPUTS: images, results/<experiment>/model/
+OUTPUTS: results/<experiment>/scores/<items>/<estimator>..., spectra/..., scores.parquet
+"""
+
+
+rule estimate_lid:
+    """Estimate LID_theta of one span of images by FLIPD."""
+    input:
+        images=image_files,
+        model="results/{experiment}/model",
+    output:
+        scores="results/{experiment}/scores/{items}/{estimator}/{span}.parquet",
+    log:
+        "logs/estimate_lid/{experiment}/{items}/{estimator}/{span}.log",
+    benchmark:
+        "benchmarks/estimate_lid/{experiment}/{items}/{estimator}/{span}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    wildcard_constraints:
+        estimator=estimators_of("flipd"),
+    params:
+        code=code_digest("estimate_lid.py"),
+        options=estimator_options,
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/estimate_lid.py"
+
+
+rule estimate_spectra:
+    """Compute singular values of the scores around each image of one span (normal bundle)."""
+    input:
+        images=image_files,
+        model="results/{experiment}/model",
+    output:
+        spectra="results/{experiment}/spectra/{items}/{estimator}/{span}.npz",
+    log:
+        "logs/estimate_spectra/{experiment}/{items}/{estimator}/{span}.log",
+    benchmark:
+        "benchmarks/estimate_spectra/{experiment}/{items}/{estimator}/{span}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    wildcard_constraints:
+        estimator=estimators_of("normal-bundle"),
+    params:
+        code=code_digest("estimate_spectra.py"),
+        options=spectra_options,
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/estimate_spectra.py"
+
+
+rule threshold_spectra:
+    """Count the singular values under a percentile pooled over all images: LID_theta."""
+    input:
+        spectra=spectra_files,
+    output:
+        scores="results/{experiment}/scores/{items}/{estimator}.parquet",
+    log:
+        "logs/threshold_spectra/{experiment}/{items}/{estimator}.log",
+    benchmark:
+        "benchmarks/threshold_spectra/{experiment}/{items}/{estimator}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    wildcard_constraints:
+        estimator=estimators_of("normal-bundle"),
+    params:
+        code=code_digest("threshold_spectra.py"),
+        options=estimator_options,
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/threshold_spectra.py"
+
+
+rule estimate_data_lid:
+    """Estimate LID_* of the training images by local PCA."""
+    input:
+        images=image_files,
+    output:
+        scores="results/{experiment}/scores/{items}/{estimator}.parquet",
+    log:
+        "logs/estimate_data_lid/{experiment}/{items}/{estimator}.log",
+    benchmark:
+        "benchmarks/estimate_data_lid/{experiment}/{items}/{estimator}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    wildcard_constraints:
+        estimator=estimators_of("local-pca"),
+    params:
+        code=code_digest("estimate_data_lid.py"),
+        options=estimator_options,
+    script:
+        "../scripts/estimate_data_lid.py"
+
+
+rule measure_complexity:
+    """Measure the PNG size of the images, in bits."""
+    input:
+        images=image_files,
+    output:
+        scores="results/{experiment}/scores/{items}/{estimator}.parquet",
+    log:
+        "logs/measure_complexity/{experiment}/{items}/{estimator}.log",
+    benchmark:
+        "benchmarks/measure_complexity/{experiment}/{items}/{estimator}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    wildcard_constraints:
+        estimator=estimators_of("png"),
+    params:
+        code=code_digest("measure_complexity.py"),
+        options=estimator_options,
+    script:
+        "../scripts/measure_complexity.py"
+
+
+rule gather_scores:
+    """Put all scores of an experiment into one table and add the ratios."""
+    input:
+        scores=score_files,
+    output:
+        scores="results/{experiment}/scores.parquet",
+    log:
+        "logs/gather_scores/{experiment}.log",
+    benchmark:
+        "benchmarks/gather_scores/{experiment}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("gather_scores.py"),
+        items=item_sets,
+        ratios=ratio_options,
+    script:
+        "../scripts/gather_scores.py"

@@ -1,0 +1,57 @@
+"""Summary for the terminal and run times; the report itself is `make report` (snakemake --report).
+
+INPUTS: evaluation.csv, claims.csv, labels, benchmarks of all rules
+OUTPUTS: results/summary.txt, results/runtime.csv
+"""
+
+
+rule summarize:
+    """Write the table that ends a run: what was memorized, AUCs with intervals, claims."""
+    input:
+        evaluations=evaluation_files,
+        claims=claim_files,
+        labels=labelled_files,
+    output:
+        summary="results/summary.txt",
+    log:
+        "logs/summarize.log",
+    benchmark:
+        "benchmarks/summarize.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("summarize.py"),
+    script:
+        "../scripts/summarize.py"
+
+
+rule collect_benchmarks:
+    """Gather wall time and peak memory of every job into one table."""
+    input:
+        done=finished_files,
+    output:
+        runtime=report(
+            "results/runtime.csv",
+            caption="../report/runtime.rst",
+            category="Tables",
+            labels={"table": "run times", "experiment": "all"},
+        ),
+    log:
+        "logs/collect_benchmarks.log",
+    benchmark:
+        "benchmarks/collect_benchmarks.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("collect_benchmarks.py"),
+        folder="benchmarks",
+    script:
+        "../scripts/collect_benchmarks.py"

@@ -1,0 +1,54 @@
+"""Retrieval: the closest training images of every sample, by two distances.
+
+INPUTS: samples, training images, a descriptor
+OUTPUTS: results/<experiment>/embeddings/<items>/<span>.npz, matches.parquet
+"""
+
+
+rule embed_images:
+    """Embed the images of one span with the copy descriptor."""
+    input:
+        images=image_files,
+        descriptor=descriptor_file,
+    output:
+        embeddings="results/{experiment}/embeddings/{items}/{span}.npz",
+    log:
+        "logs/embed_images/{experiment}/{items}/{span}.log",
+    benchmark:
+        "benchmarks/embed_images/{experiment}/{items}/{span}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code_digest("embed_images.py"),
+        options=embedding_options,
+    script:
+        "../scripts/embed_images.py"
+
+
+rule search_copies:
+    """Find the closest training images of every sample by SSCD and by calibrated l2."""
+    input:
+        unpack(embedding_files),
+        samples=sample_files,
+        train="results/{experiment}/data/train.npz",
+    output:
+        matches="results/{experiment}/matches.parquet",
+    log:
+        "logs/search_copies/{experiment}.log",
+    benchmark:
+        "benchmarks/search_copies/{experiment}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code_digest("search_copies.py"),
+        options=search_options,
+    script:
+        "../scripts/search_copies.py"

@@ -1,0 +1,29 @@
+"""Samples: spans of ids, each sample a function of (seed, id) alone.
+
+INPUTS: results/<experiment>/model/
+OUTPUTS: results/<experiment>/samples/<span>.npz
+"""
+
+
+rule sample_images:
+    """Draw the samples of one span of ids."""
+    input:
+        model="results/{experiment}/model",
+    output:
+        samples="results/{experiment}/samples/{span}.npz",
+    log:
+        "logs/sample_images/{experiment}/{span}.log",
+    benchmark:
+        "benchmarks/sample_images/{experiment}/{span}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code_digest("sample_images.py"),
+        options=sampling_options,
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/sample_images.py"

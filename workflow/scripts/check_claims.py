@@ -1,0 +1,42 @@
+"""Test the papers' claims on an experiment: holds, fails or undecided."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(inputs: dict[str, Any], out: Path, *, calibration: int, options: dict[str, Any], seed: int) -> None:
+    """Write ``claims.csv`` from whichever tables the experiment has."""
+    import pandas as pd
+
+    from mmh.claims import check_claims
+    from mmh.io import read_images, read_table, write_csv
+    from mmh.worlds.von_mises import regions
+
+    kinds = {"scores": "all_scores", "labels": "labels", "matches": "matches", "train": "train"}
+    tables = {name: read_table(inputs[name], kind) for name, kind in kinds.items() if name in inputs}
+    for name in ("evaluation", "paired"):
+        if name in inputs:
+            tables[name] = pd.read_csv(inputs[name])
+    if "images" in inputs:
+        x, ids = read_images(inputs["samples"])
+        points, _ = read_images(inputs["images"])
+        tables["regions"] = pd.DataFrame({"sample": ids, "region": regions(x, points)})
+    settings = {key: value for key, value in options.items() if key != "check"}
+    settings["exclude"] = list(range(calibration))
+    write_csv(check_claims(options["check"], tables, options=settings, seed=seed), out)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            vars(run.input),
+            run.output.claims,
+            calibration=run.params.calibration,
+            options=run.params.options,
+            seed=run.params.seed,
+        )

@@ -1,0 +1,30 @@
+"""Measure LID in the six situations of the manifold memorization hypothesis, on closed-form laws."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(out: Path, *, seed: int) -> None:
+    """Write the table that `figure_mmh_cartoon` draws.
+
+    Parameters
+    ----------
+    out : path
+        Parquet file to write.
+    seed : int
+        Root seed of the training points.
+    """
+    from mmh import cartoon
+    from mmh.io import write_table
+
+    write_table(cartoon.measure(seed), out, "cartoon")
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(run.output.cartoon, seed=run.params.seed)

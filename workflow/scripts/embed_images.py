@@ -1,0 +1,34 @@
+"""Embed the images of one span with the copy descriptor (SSCD)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(images: list[Path], descriptor: Path, out: Path, *, span: str, options: dict[str, Any]) -> None:
+    """Write unit embeddings, one row per id of the span."""
+    import numpy as np
+
+    from mmh.complexity import to_uint8
+    from mmh.embedding import embed, load_descriptor
+    from mmh.io import read_images, write_arrays
+    from mmh.plan import span_range
+
+    x, ids = read_images(images, np.array(span_range(span)))
+    pixels = np.moveaxis(to_uint8(x), 1, -1)
+    write_arrays(out, embedding=embed(load_descriptor(descriptor), pixels, **options), id=ids)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.images,
+            run.input.descriptor,
+            run.output.embeddings,
+            span=run.wildcards.span,
+            options=run.params.options,
+        )

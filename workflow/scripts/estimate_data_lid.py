@@ -1,0 +1,43 @@
+"""Estimate LID_* of the training images by local PCA with the paper's two modifications (Appendix C.1)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(images: list[Path], out: Path, *, estimator: str, options: dict[str, Any], record: dict[str, Any]) -> None:
+    """Write LID_* of every training image, and the threshold with its pool to the run record."""
+    import pandas as pd
+
+    from mmh.io import read_images, write_table
+    from mmh.lid.lpca import local_pca
+
+    x, ids = read_images(images)
+    radius = None if options["radius"] == "none" else options["radius"]
+    result = local_pca(x.reshape(len(x), -1), k=options["k"], percentile=options["percentile"], radius=radius)
+    record.update(
+        threshold=result.threshold,
+        percentile=options["percentile"],
+        pool_values=result.pool_used,
+        pool_zeros_left_out=result.pool_zero,
+        kept_neighbours_median=float(pd.Series(result.kept).median()),
+    )
+    table = pd.DataFrame({"item": ids, "estimator": estimator, "t": None, "index": None, "sigma": None})
+    table["value"] = result.lid.astype(float)
+    table["stderr"], table["probes"], table["seed"], table["dtype"] = None, None, None, "float64"
+    write_table(table, out, "scores")
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.images,
+            run.output.scores,
+            estimator=run.wildcards.estimator,
+            options=run.params.options,
+            record=run.record,
+        )

@@ -1,0 +1,71 @@
+"""Compute the singular values of the scores around each image of one span (normal bundle, paper Eq. 7)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    images: list[Path],
+    model: Path,
+    out: Path,
+    *,
+    span: str,
+    options: dict[str, Any],
+    seed: int,
+    device: str,
+    progress: Any,
+) -> None:
+    """Write the spectra of one span; the threshold is a later, cheap step."""
+    import numpy as np
+
+    from mmh.io import read_images, write_arrays
+    from mmh.lid.normal_bundle import normal_bundle_spectrum
+    from mmh.models import load_model
+    from mmh.plan import span_range
+
+    x, ids = read_images(images, np.array(span_range(span)))
+    score = load_model(model).score_model(device)
+    report = progress(len(ids))
+    step = 25  # images between two progress lines; an image's spectrum does not depend on it
+    parts = []
+    for start in range(0, len(ids), step):
+        rows = slice(start, start + step)
+        parts.append(
+            normal_bundle_spectrum(
+                score,
+                x[rows],
+                options["t"],
+                copies=options["copies"],
+                seed=seed,
+                ids=ids[rows],
+                batch_size=options["batch_size"],
+            )
+        )
+        report(min(start + step, len(ids)))
+    index = score.schedule.index(options["t"])
+    write_arrays(
+        out,
+        spectrum=np.concatenate(parts),
+        id=ids,
+        index=np.array([-1 if index is None else index]),
+        sigma=np.array([float(score.schedule.sigma(options["t"]))]),
+    )
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.images,
+            run.input.model,
+            run.output.spectra,
+            span=run.wildcards.span,
+            options=run.params.options,
+            seed=run.params.seed,
+            device=run.device,
+            progress=run.progress,
+        )

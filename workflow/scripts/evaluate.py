@@ -1,0 +1,50 @@
+"""Compute AUC and TPR of every score against the labels, with intervals and gains over the baselines."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    scores: Path,
+    labels: Path,
+    matches: Path,
+    train: Path,
+    out: Path,
+    *,
+    calibration: int,
+    options: dict[str, Any],
+    seed: int,
+) -> None:
+    """Write ``evaluation.csv``; samples with ids below ``calibration`` chose t0 and are left out."""
+    from mmh.evaluation import evaluate
+    from mmh.io import read_table, write_csv
+
+    table = evaluate(
+        read_table(scores, "all_scores"),
+        read_table(labels, "labels"),
+        read_table(matches, "matches"),
+        read_table(train, "train"),
+        exclude=range(calibration),
+        seed=seed,
+        **options,
+    )
+    write_csv(table, out)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.scores,
+            run.input.labels,
+            run.input.matches,
+            run.input.train,
+            run.output.evaluation,
+            calibration=run.params.calibration,
+            options=run.params.options,
+            seed=run.params.seed,
+        )

@@ -1,0 +1,65 @@
+"""Draw the densities of LID_θ divided by image complexity, by label (paper Figs. 8a, 8b)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    scores: Path, labels: Path, matches: Path, pdf: Path, png: Path, csv: Path, *, options: dict[str, Any]
+) -> None:
+    """Draw the figure.
+
+    Parameters
+    ----------
+    scores, labels, matches : path
+        `scores.parquet`, `labels.parquet`, `matches.parquet`.
+    pdf, png, csv : path
+        Files to write.
+    options : dict
+        `estimators`: ratios of LID to PNG bits on the samples; optionally `experiment` and `paper` for the
+        title, and `calibration`: the first sample ids, which are left out.
+
+    Notes
+    -----
+    Values in the figure and its CSV are dimensions per 1000 bits.
+    """
+    from mmh.plotting import panels, style, tables
+
+    frame = tables.labelled_samples(
+        scores, labels, matches, options["estimators"], calibration=options.get("calibration", 0)
+    )
+    # Per thousand bits: an image has hundreds to thousands of bits, and small decimals are hard to read.
+    frame["value"] *= 1000
+    fig = panels.density_figure(
+        frame,
+        tables.medians(frame, ["estimator", "label"], clusters="train"),
+        tables.panel_names(frame, options["estimators"]),
+        xlabel=r"$\widehat{\mathrm{LID}}_\theta$ / PNG size (dimensions per 1000 bits)",
+        counted="samples",
+        title=style.heading(
+            options.get("paper", "8a"),
+            r"$\widehat{\mathrm{LID}}_\theta$ / complexity by label",
+            options.get("experiment"),
+        ),
+        note=panels.NOTE,
+    )
+    style.save(fig, pdf, png)
+    style.write_numbers(frame, csv)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.scores,
+            run.input.labels,
+            run.input.matches,
+            run.output.pdf,
+            run.output.png,
+            run.output.csv,
+            options=run.params.options,
+        )

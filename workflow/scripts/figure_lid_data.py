@@ -1,0 +1,58 @@
+"""Draw the densities of LID_* of the matched training images by label (paper Fig. 5d)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    scores: Path, labels: Path, matches: Path, pdf: Path, png: Path, csv: Path, *, options: dict[str, Any]
+) -> None:
+    """Draw the figure: each training image counts once per label, however many samples match it.
+
+    Parameters
+    ----------
+    scores, labels, matches : path
+        `scores.parquet`, `labels.parquet`, `matches.parquet`.
+    pdf, png, csv : path
+        Files to write.
+    options : dict
+        `estimator`: name on the training images; optionally `experiment` and `paper` for the title, and
+        `calibration`: the first sample ids, whose matches are left out.
+    """
+    from mmh.plotting import panels, style, tables
+
+    name = options["estimator"]
+    frame = tables.matched_images(scores, labels, matches, name, calibration=options.get("calibration", 0))
+    fig = panels.density_figure(
+        frame,
+        tables.medians(frame, ["estimator", "label"]),
+        {name: tables.printed(name)},
+        xlabel=r"$\widehat{\mathrm{LID}}_*$ of the training image (dimensions)",
+        counted="training images",
+        title=style.heading(
+            options.get("paper", "5d"),
+            r"$\widehat{\mathrm{LID}}_*$ of the match by label",
+            options.get("experiment"),
+        ),
+        note="Mark and bar: median, 95 % bootstrap interval.\nTick: a training image, once per label.",
+    )
+    style.save(fig, pdf, png)
+    style.write_numbers(frame, csv)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.scores,
+            run.input.labels,
+            run.input.matches,
+            run.output.pdf,
+            run.output.png,
+            run.output.csv,
+            options=run.params.options,
+        )

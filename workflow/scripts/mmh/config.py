@@ -1,0 +1,184 @@
+"""Checks of ``config.yaml`` before any job starts: all mistakes at once, each with path, value and remedy."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmh.errors import InputError
+from mmh.plan import RATIO, n_items
+
+Config = Mapping[str, Any]
+
+
+def check_config(config: Config, schema: Mapping[str, Any], name: str = "config.yaml") -> None:
+    """Refuse a configuration that has any mistake.
+
+    Parameters
+    ----------
+    config : mapping
+        As read from YAML.
+    schema : mapping
+        JSON schema, draft 2020-12 (``workflow/schemas/config.schema.json``).
+    name : str
+        File name for the messages.
+
+    Raises
+    ------
+    InputError
+        One line per mistake: unknown keys with the nearest known one, wrong types and values, and names that
+        refer to nothing.
+    """
+    import jsonschema
+
+    validator = jsonschema.Draft202012Validator(schema) found = [_schema_message(error) for error in
+    sorted(validator.iter_errors(config), key=lambda e: list(map(str, e.absolute_path)))] errors = [message
+    for messages in found for message in messages] if not errors:  # cross references can be followed only in
+    a well-formed file
+        errors = list(_reference_errors(config))
+    if errors:
+        lines = "\n".join(f"  {name}: {message}" for message in dict.fromkeys(errors))
+        count = len(dict.fromkeys(errors))
+        raise InputError(f"{count} mistake{'s' if count > 1 else ''} in the configuration:\n{lines}")
+
+
+def did_you_mean(word: str, known: Any) -> str:
+    """Hint for a misspelt name.
+
+    Parameters
+    ----------
+    word : str
+    known : iterable of str
+
+    Returns
+    -------
+    str
+        ``" (did you mean 'x'?)"`` or the empty string.
+    """
+    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _schema_message(error: Any) -> list[str]:
+    where = ".".join(str(part) for part in error.absolute_path)
+    prefix = f"{where}." if where else ""
+    value = error.instance
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema.get("properties", {}))
+            unknown = [key for key in value if key not in known]
+            return [
+                f"{prefix}{key}: unknown key{did_you_mean(key, known)}; known here: {', '.join(known)}" for key in unknown
+            ]
+        case "required":
+            missing = [key for key in error.validator_value if key not in value]
+            return [f"{prefix}{key}: missing; {_meaning(error.schema, key)}" for key in missing]
+        case "enum":
+            allowed = ", ".join(map(repr, error.validator_value))
+            hint = did_you_mean(value, error.validator_value)
+            return [f"{where}: {value!r} is not allowed{hint}; one of {allowed}"]
+        case "type":
+            wanted = error.validator_value
+            wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)
+            given = f"{where or 'the file'}: {value!r} is a {_type_name(value)}"
+            return [f"{given}, expected {wanted}{_description(error)}"]
+        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
+            allowed = _range(error.schema)
+            return [f"{where}: {value!r} is out of range, expected {allowed}{_description(error)}"]
+        case "oneOf" | "anyOf":
+            return [f"{where}: {value!r} is not allowed{_description(error)}"]
+    return [f"{where}: {error.message}{_description(error)}"]
+
+
+def _meaning(schema: Mapping[str, Any], key: str) -> str:
+    return str(schema.get("properties", {}).get(key, {}).get("description", "this key must be given"))
+
+
+def _description(error: Any) -> str:
+    text = error.schema.get("description") if isinstance(error.schema, Mapping) else None
+    return f": {text}" if text else ""
+
+
+def _type_name(value: Any) -> str:
+    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    words = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    return " and ".join(f"{sign} {schema[key]}" for key, sign in words.items() if key in schema)
+
+
+def _reference_errors(config: Config) -> Iterator[str]:
+    experiments = config["experiments"]
+    for index, name in enumerate(config["run"]):
+        if name not in experiments:
+            yield (
+                f"run.{index}: there is no experiment {name!r}{did_you_mean(name, experiments)}; "
+                f"known: {', '.join(experiments)}"
+            )
+    for name, entry in experiments.items():
+        yield from _experiment_errors(config, name, entry, f"experiments.{name}")
+
+
+def _experiment_errors(config: Config, name: str, entry: Config, where: str) -> Iterator[str]:
+    experiments = config["experiments"]
+    estimators, image_sets = entry.get("estimators", {}), entry.get("image_sets", {})
+    broken = False
+    for key, other in image_sets.items():
+        if other["experiment"] not in experiments:
+            broken = True
+            hint = did_you_mean(other["experiment"], experiments)
+            yield f"{where}.image_sets.{key}.experiment: there is no experiment {other['experiment']!r}{hint}"
+    for key, options in estimators.items():
+        path = f"{where}.estimators.{key}"
+        for items in options["items"]:
+            if items not in {"samples", "train", *image_sets}:
+                hint = did_you_mean(items, ["samples", "train", *image_sets])
+                yield f"{path}.items: {items!r} is neither samples, train nor one of image_sets{hint}"
+        if options["method"] == RATIO:
+            for part in ("numerator", "denominator"):
+                if options[part] not in estimators:
+                    yield f"{path}.{part}: there is no estimator {options[part]!r}{did_you_mean(options[part],
+                    estimators)}"
+        if options["method"] == "local-pca" and not broken and options["k"] >= n_items(config, name, "train"):
+            n = n_items(config, name, "train")
+            yield f"{path}.k: {options['k']} neighbours need more than {n} training images; use k < {n}"
+    sampling = entry["sampling"]
+    if sampling["calibration"] > sampling["n_samples"]:
+        yield f"{where}.sampling.calibration: {sampling['calibration']} exceeds n_samples,
+        {sampling['n_samples']}"
+    descriptor = entry.get("retrieval", {}).get("descriptor")
+    descriptors = config.get("descriptors", {})
+    if descriptor is not None and descriptor not in descriptors:
+        yield f"{where}.retrieval.descriptor: there is no descriptor {descriptor!r}{did_you_mean(descriptor,
+        descriptors)}"
+    neighbours = entry.get("retrieval", {}).get("neighbours", 0)
+    if neighbours >= n_items(config, name, "train"):
+        yield f"{where}.retrieval.neighbours: {neighbours} neighbours need more training images than
+        {n_items(config, name, 'train')}"
+    yield from _estimator_names(entry, where, estimators)
+
+
+def _estimator_names(entry: Config, where: str, estimators: Config) -> Iterator[str]:
+    """Names of estimators used by the evaluation, figures and claims."""
+    retrieval = ["sscd", "calibrated_l2"] if entry.get("retrieval") else []
+
+    def walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                if key in {"estimator", "estimators", "baselines", "chosen", "pairs"}:
+                    yield from strings(inner, f"{path}.{key}")
+                elif isinstance(inner, Mapping):
+                    yield from walk(inner, f"{path}.{key}")
+
+    def strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
+        if isinstance(value, str):
+            yield path, value
+        elif isinstance(value, list):
+            for inner in value:
+                yield from strings(inner, path)
+
+    for section in ("evaluation", "figures", "claims"):
+        for path, name in walk(entry.get(section, {}), f"{where}.{section}"):
+            if name not in estimators and name not in retrieval:
+                yield f"{path}: there is no estimator {name!r}{did_you_mean(name, estimators)}"

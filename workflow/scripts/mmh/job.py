@@ -1,0 +1,222 @@
+"""The frame around every script: log, threads, temporary outputs, one-line errors, progress.
+
+The only module that knows Snakemake's ``script:`` object. It imports the standard library alone, so that the
+log is open and the thread counts are set before anything heavy is loaded.
+"""
+
+import errno
+import os
+import random
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from mmh import provenance
+from mmh.errors import InputError
+from mmh.partial import partial_name, remove_partials
+from mmh.progress import Progress
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+class Run:
+    """What a script needs of its job.
+
+    Attributes
+    ----------
+    rule : str
+    wildcards : SimpleNamespace
+    input : SimpleNamespace
+        Named inputs: a ``Path``, or a list of them.
+    output : SimpleNamespace
+        Named outputs under temporary names; renamed into place when the script ends well.
+    params : SimpleNamespace
+    device : str
+        ``"cuda"`` if the rule's ``gpu`` resource is positive, else ``"cpu"``.
+    record : dict
+        Put JSON values here; they are written to ``<first output>.json``.
+    """
+
+    def __init__(self, snakemake: Any, console: int) -> None:
+        self.rule: str = snakemake.rule
+        self.wildcards = SimpleNamespace(**dict(snakemake.wildcards.items()))
+        self.params = SimpleNamespace(**dict(snakemake.params.items()))
+        self.input = SimpleNamespace(**{k: _paths(v) for k, v in snakemake.input.items()})
+        self.final: dict[str, Path] = {k: Path(v) for k, v in snakemake.output.items()}
+        self.output = SimpleNamespace(**{k: partial_name(v) for k, v in self.final.items()})
+        self.threads: int = snakemake.threads
+        self.device = "cuda" if int(snakemake.resources.get("gpu", 0) or 0) > 0 else "cpu"
+        self.record: dict[str, Any] = {}
+        self._console = os.fdopen(os.dup(console), "w", buffering=1, encoding="utf-8", errors="replace")
+
+    def progress(self, total: int, unit: str = "step") -> Progress:
+        """Progress lines on the terminal, labelled with the rule and its wildcards.
+
+        Parameters
+        ----------
+        total : int
+            Number of units.
+        unit : str
+            What is counted.
+
+        Returns
+        -------
+        Progress
+        """
+        label = " ".join([self.rule, *vars(self.wildcards).values()])
+        return Progress(total, label, stream=self._console, unit=unit)
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[Run]:
+    """Run a script's body inside its log, with temporary outputs that appear only when all of them are whole.
+
+    Parameters
+    ----------
+    snakemake
+        The object that ``script:`` puts into the script.
+
+    Yields
+    ------
+    Run
+
+    Raises
+    ------
+    SystemExit
+        With status 1 after any error; the log then ends in one line that says what went wrong.
+    """
+    log, console = _open_log(snakemake)
+    for variable in _THREAD_VARIABLES:
+        os.environ[variable] = str(snakemake.threads)
+    signal.signal(signal.SIGTERM, _terminate)
+    random.seed(0)
+    run = Run(snakemake, console)
+    started = time.time()
+    try:
+        _check_package(snakemake)
+        _check_device(run)
+        for path in run.final.values():
+            remove_partials(path)
+        _write_header(snakemake, run)
+        yield run
+        _put_in_place(run)
+        _write_record(run, started, snakemake)
+        print(f"done in {time.time() - started:.1f} s")
+    except BaseException as error:
+        for path in run.final.values():
+            remove_partials(path)
+        if isinstance(error, SystemExit) and error.code in (0, None):
+            raise
+        message = _explain(error, run)
+        print(f"error: {message}", file=sys.stderr, flush=True)
+        sys.exit(1)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        log.flush()
+
+
+def _open_log(snakemake: Any) -> tuple[Any, int]:
+    """Send file descriptors 1 and 2 to the log, so that C++ libraries and child processes write there too."""
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    log = path.open("w", encoding="utf-8")
+    console = os.dup(2)
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    return log, console
+
+
+def _paths(value: Any) -> Any:
+    return Path(value) if isinstance(value, str) else [Path(item) for item in value]
+
+
+def _check_package(snakemake: Any) -> None:
+    beside = Path(snakemake.scriptdir).resolve() / "mmh"
+    if provenance.PACKAGE != beside:
+        raise InputError(
+            f"the package mmh was imported from {provenance.PACKAGE}, not from {beside} beside the script: "
+            "another copy is installed in this environment; remove it with `pip uninstall mmh`"
+        )
+    if "torch" in sys.modules or "numpy" in sys.modules:
+        raise InputError("numpy or torch was imported before the thread counts were set; import them inside main()")
+
+
+def _check_device(run: Run) -> None:
+    if run.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError(
+                f"rule {run.rule} asks for a GPU (resource gpu > 0) but PyTorch finds no CUDA device on "
+                f"{socket.gethostname()}; run on a GPU node, or on the CPU with "
+                f"`--set-resources {run.rule}:gpu=0` (profiles/cpu)"
+            )
+
+
+def _write_header(snakemake: Any, run: Run) -> None:
+    print(f"rule {run.rule}  {vars(run.wildcards) or ''}")
+    print(f"code {getattr(run.params, 'code', '-')}  seed {getattr(run.params, 'seed', '-')}")
+    print(f"host {socket.gethostname()}  device {run.device}  threads {run.threads}  pid {os.getpid()}")
+    print("versions " + ", ".join(f"{k} {v}" for k, v in provenance.versions().items()), flush=True)
+
+
+def _put_in_place(run: Run) -> None:
+    """Rename all outputs at once; refuse if one was not written."""
+    missing = [str(run.final[k]) for k, partial in vars(run.output).items() if not partial.exists()]
+    if missing:
+        raise InputError(f"the script of rule {run.rule} did not write {', '.join(missing)}")
+    for name, partial in vars(run.output).items():
+        partial.replace(run.final[name])
+
+
+def _write_record(run: Run, started: float, snakemake: Any) -> None:
+    from mmh.io import write_json
+
+    first = next(iter(run.final.values()))
+    record = provenance.run_record(
+        rule=run.rule,
+        wildcards=vars(run.wildcards),
+        code=getattr(run.params, "code", None),
+        device=run.device,
+        threads=run.threads,
+        started=time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),
+        seconds=round(time.time() - started, 3),
+        **run.record,
+    )
+    write_json(first.with_name(first.name + ".json"), record)
+
+
+def _terminate(signum: int, frame: Any) -> None:
+    raise InterruptedError("stopped by signal SIGTERM; run again to resume")
+
+
+def _explain(error: BaseException, run: Run) -> str:
+    """One line for the user; the traceback goes to the log first unless the error is an expected one."""
+    if isinstance(error, InputError):
+        return " ".join(str(error).split()) if "\n" not in str(error) else str(error)
+    traceback.print_exception(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = next(iter(run.final.values())).parent
+        return f"{folder}: {os.strerror(error.errno)} while writing; free some space and run again"
+    if isinstance(error, KeyboardInterrupt | InterruptedError):
+        return str(error) or "interrupted; run again to resume"
+    if isinstance(error, MemoryError):
+        return f"rule {run.rule} ran out of memory; lower its batch_size or shard_size in config.yaml"
+    text = " ".join(str(error).split())
+    return f"unexpected {type(error).__name__} in rule {run.rule}: {text} (traceback above)"

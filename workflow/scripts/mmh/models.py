@@ -1,0 +1,248 @@
+"""Model folders: a diffusers pipeline folder, or `model.json` with `weights.safetensors` for an MLP.
+
+What comes after a model exists sees only `load_model(path)`, and cannot tell how the model was made.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler, UNet2DModel
+from diffusers import __version__ as diffusers_version
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from mmh import edm, unet
+from mmh.diffusion import Schedule, ScoreModel
+from mmh.errors import InputError
+
+Report = Callable[..., None]
+
+
+class Model(Protocol):
+    """What every model folder gives."""
+
+    def score_model(self) -> ScoreModel:
+        """Return the noise predictor with its schedule."""
+        ...
+
+    def sample(
+        self,
+        ids: Sequence[int] | np.ndarray,
+        *,
+        seed: int,
+        steps: int,
+        batch_size: int,
+        progress: Report | None = None,
+    ) -> np.ndarray:
+        """Draw one item per id, float32; a row depends on (seed, id) alone."""
+        ...
+
+
+@dataclass
+class UNetModel:
+    """A diffusers UNet with the scheduler of its training; `sample` takes the arguments of `unet.sample`."""
+
+    unet: unet.UNet
+    scheduler: unet.Scheduler
+
+    def score_model(self) -> ScoreModel:
+        """Return the noise predictor with its schedule."""
+        return ScoreModel.from_diffusers(self.unet, self.scheduler)
+
+    def sample(
+        self,
+        ids: Sequence[int] | np.ndarray,
+        *,
+        seed: int,
+        steps: int = 50,
+        batch_size: int = 100,
+        progress: Report | None = None,
+    ) -> np.ndarray:
+        """Draw (n, C, H, W) float32 images with DDIM."""
+        return unet.sample(
+            self.unet, self.scheduler, ids, seed=seed, steps=steps, batch_size=batch_size, progress=progress
+        )
+
+
+@dataclass
+class EdmModel:
+    """An MLP with EDM preconditioning; `sample` takes the arguments of `edm.sample`."""
+
+    network: edm.EdmNetwork
+
+    def score_model(self) -> ScoreModel:
+        """Return eps(z, t) = (z - D(z; σ)) / σ with σ(t) = σ_min^(1-t) σ_max^t and psi = 1."""
+        config = self.network.config
+        schedule = Schedule.edm(config["sigma_min"], config["sigma_max"])
+        weight = self.network.frequencies
+        self.network.eval().requires_grad_(False)
+
+        def eps(z: torch.Tensor, t: float) -> torch.Tensor:
+            return self.network.eps(
+                z, torch.full((len(z), 1), schedule.sigma(t), dtype=z.dtype, device=z.device)
+            )
+
+        return ScoreModel.from_function(
+            eps, (config["dim"],), schedule, dtype=weight.dtype, device=weight.device
+        )
+
+    def sample(
+        self,
+        ids: Sequence[int] | np.ndarray,
+        *,
+        seed: int,
+        steps: int = 60,
+        batch_size: int = 500,
+        progress: Report | None = None,
+    ) -> np.ndarray:
+        """Draw (n, dim) float32 points with Heun's method."""
+        return edm.sample(self.network, ids, seed=seed, steps=steps, batch_size=batch_size, progress=progress)
+
+
+def save_unet(path: Path, network: unet.UNet, scheduler: unet.Scheduler) -> None:
+    """Save a diffusers folder that `DDPMPipeline.from_pretrained` loads as well.
+
+    Parameters
+    ----------
+    path : Path
+        Folder to write, made if it does not exist; gets `unet/`, `scheduler/` and `model_index.json`.
+    network : diffusers.UNet2DModel
+        Its weights are written as safetensors.
+    scheduler : diffusers.DDPMScheduler
+        The forward process of its training.
+    """
+    path = Path(path)
+    network.save_pretrained(path / "unet", safe_serialization=True)
+    scheduler.save_pretrained(path / "scheduler")
+    index = {
+        "_class_name": "DDPMPipeline",
+        "_diffusers_version": diffusers_version,
+        "scheduler": ["diffusers", type(scheduler).__name__],
+        "unet": ["diffusers", type(network).__name__],
+    }
+    (path / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def save_edm(path: Path, network: edm.EdmNetwork) -> None:
+    """Save an MLP.
+
+    Parameters
+    ----------
+    path : Path
+        Folder to write, made if it does not exist; gets `model.json` and `weights.safetensors`.
+    network : EdmNetwork
+        The network.
+    """
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    save_file(network.state_dict(), path / "weights.safetensors")
+    (path / "model.json").write_text(
+        json.dumps({"class": "EdmNetwork", "options": network.config}, indent=2) + "\n"
+    )
+
+
+def load_model(path: Path, *, device: str = "cpu") -> UNetModel | EdmModel:
+    """Load a model folder.
+
+    Parameters
+    ----------
+    path : Path
+        Folder with `model_index.json` (diffusers) or `model.json` (MLP).
+    device : str
+        Where the network is put.
+
+    Returns
+    -------
+    UNetModel or EdmModel
+        With `score_model()` and `sample(ids, seed=...)`; in evaluation mode.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, damaged or does not fit the others; it names the file and what to do.
+    """
+    path = Path(path)
+    if (path / "model_index.json").is_file():
+        return _load_unet(path, device)
+    if (path / "model.json").is_file():
+        return _load_edm(path, device)
+    _refuse(path, "is no model folder: it has neither model_index.json nor model.json")
+
+
+def _load_unet(path: Path, device: str) -> UNetModel:
+    index = _read_json(path / "model_index.json")
+    entry = index.get("unet")
+    if not isinstance(entry, list) or entry[-1:] != ["UNet2DModel"]:
+        _refuse(
+            path / "model_index.json", f"names the unet {entry!r}; ['diffusers', 'UNet2DModel'] can be loaded"
+        )
+    _read_json(path / "unet" / "config.json")
+    settings = _read_json(path / "scheduler" / "scheduler_config.json")
+    weights = path / "unet" / "diffusion_pytorch_model.safetensors"
+    _check_weights(weights)
+    try:
+        network, loading = UNet2DModel.from_pretrained(
+            path / "unet", use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        _refuse(weights, f"does not fit unet/config.json ({str(error).splitlines()[0]})", error)
+    misfits = sorted({str(key) for keys in loading.values() for key in keys})
+    if misfits:
+        _refuse(weights, f"does not fit unet/config.json: {len(misfits)} tensors differ, first {misfits[0]}")
+    try:
+        scheduler = DDPMScheduler.from_config(settings)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        _refuse(path / "scheduler" / "scheduler_config.json", f"describes no DDPM scheduler ({error})", error)
+    return UNetModel(network.eval().to(device), scheduler)
+
+
+def _load_edm(path: Path, device: str) -> EdmModel:
+    description = _read_json(path / "model.json")
+    if description.get("class") != "EdmNetwork":
+        _refuse(
+            path / "model.json", f"names the class {description.get('class')!r}; 'EdmNetwork' can be loaded"
+        )
+    weights = path / "weights.safetensors"
+    _check_weights(weights)
+    try:
+        network = edm.EdmNetwork(**description["options"])
+    except (KeyError, TypeError) as error:
+        _refuse(path / "model.json", f"lacks or misspells an option ({error})", error)
+    try:
+        network.load_state_dict(load_file(weights))
+    except RuntimeError as error:
+        _refuse(weights, "does not fit model.json: other tensors or shapes", error)
+    return EdmModel(network.eval().to(device))
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except FileNotFoundError:
+        _refuse(file, "is missing")
+    except (OSError, ValueError) as error:
+        _refuse(file, f"cannot be read as JSON ({error})", error)
+    if not isinstance(content, dict):
+        _refuse(file, "should hold a JSON object")
+    return content
+
+
+def _check_weights(file: Path) -> None:
+    """Read the header, which states the length that the file must have."""
+    if not file.is_file():
+        _refuse(file, "is missing")
+    try:
+        with safe_open(file, framework="pt"):
+            pass
+    except (SafetensorError, OSError) as error:
+        _refuse(file, f"is damaged ({error})", error)
+
+
+def _refuse(file: Path, what: str, cause: Exception | None = None) -> NoReturn:
+    remedy = "delete the model folder and make it again (rule train_model), or copy it anew from its source"
+    raise InputError(f"{file} {what}; {remedy}") from cause

@@ -1,0 +1,294 @@
+"""What follows from the configuration alone: spans, item counts, valid scores, files. Standard library only.
+
+A span ``000000-000499`` names the ids 0..499. How many spans there are follows from counts and shard sizes in
+the configuration, so the whole plan is known before any job runs.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmh.errors import InputError
+
+Config = Mapping[str, Any]
+
+# Methods computed span by span into a table, span by span into spectra, or for a whole item set at once.
+SPAN_METHODS = frozenset({"flipd"})
+SPECTRAL_METHODS = frozenset({"normal-bundle"})
+WHOLE_METHODS = {"local-pca": "estimate_data_lid", "png": "measure_complexity"}
+RATIO = "ratio"
+
+
+def span_name(start: int, stop: int) -> str:
+    """Name of the ids start..stop-1.
+
+    Parameters
+    ----------
+    start, stop : int
+
+    Returns
+    -------
+    str
+        Both ends inclusive, six digits: ``000000-000499``.
+    """
+    return f"{start:06d}-{stop - 1:06d}"
+
+
+def span_range(span: str) -> range:
+    """Ids of a span.
+
+    Parameters
+    ----------
+    span : str
+
+    Returns
+    -------
+    range
+
+    Raises
+    ------
+    InputError
+        If the name is not a span.
+    """
+    match = re.fullmatch(r"(\d{6})-(\d{6})", span)
+    if not match or int(match[1]) > int(match[2]):
+        raise InputError(f"{span!r} is not a span of ids such as 000000-000499")
+    return range(int(match[1]), int(match[2]) + 1)
+
+
+def spans(n: int, size: int) -> list[str]:
+    """Cut ids 0..n-1 into spans.
+
+    Parameters
+    ----------
+    n : int
+        Number of ids.
+    size : int
+        Ids per span; the last may be shorter.
+
+    Returns
+    -------
+    list of str
+    """
+    return [span_name(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def overlapping(wanted: range, n: int, size: int) -> list[str]:
+    """Spans of ids 0..n-1 that share an id with ``wanted``.
+
+    Parameters
+    ----------
+    wanted : range
+    n, size : int
+        As in ``spans``.
+
+    Returns
+    -------
+    list of str
+    """
+    return [s for s in spans(n, size) if span_range(s).start < wanted.stop and wanted.start <
+    span_range(s).stop]
+
+
+def n_train(experiment: Config) -> int:
+    """Number of training images of an experiment.
+
+    Parameters
+    ----------
+    experiment : mapping
+        One entry of ``experiments``.
+
+    Returns
+    -------
+    int
+    """
+    data = experiment["data"]
+    if "n_train" in data:
+        return int(data["n_train"])
+    return int(data["n_ordinary"] + data["n_duplicated"] * data["copies"] + data["n_template_variants"])
+
+
+def n_items(config: Config, experiment: str, items: str, subset: str | None = None) -> int:
+    """Number of items in a set.
+
+    Parameters
+    ----------
+    config : mapping
+    experiment : str
+    items : str
+        ``samples``, ``train`` or an image set of the experiment.
+    subset : str, optional
+        ``calibration``: only the first samples, those used to choose t0.
+
+    Returns
+    -------
+    int
+    """
+    entry = config["experiments"][experiment]
+    if items == "samples":
+        return int(entry["sampling"]["calibration" if subset == "calibration" else "n_samples"])
+    if items == "train":
+        return n_train(entry)
+    other = entry["image_sets"][items]
+    return n_items(config, other["experiment"], other["items"])
+
+
+def image_files(config: Config, experiment: str, items: str, ids: range | None = None) -> list[str]:
+    """Files that hold the images of an item set.
+
+    Parameters
+    ----------
+    config : mapping
+    experiment, items : str
+    ids : range, optional
+        Only the shards that hold one of these ids.
+
+    Returns
+    -------
+    list of str
+    """
+    entry = config["experiments"][experiment]
+    if items == "samples":
+        n, size = int(entry["sampling"]["n_samples"]), int(entry["sampling"]["shard_size"])
+        chosen = spans(n, size) if ids is None else overlapping(ids, n, size)
+        return [f"results/{experiment}/samples/{span}.npz" for span in chosen]
+    if items == "train":
+        return [f"results/{experiment}/data/train.npz"]
+    other = entry["image_sets"][items]
+    return image_files(config, other["experiment"], other["items"], ids)
+
+
+def score_spans(config: Config, experiment: str, items: str, estimator: str) -> list[str]:
+    """Spans in which a score is computed.
+
+    Parameters
+    ----------
+    config : mapping
+    experiment, items, estimator : str
+
+    Returns
+    -------
+    list of str
+    """
+    options = config["experiments"][experiment]["estimators"][estimator]
+    return spans(n_items(config, experiment, items, options.get("subset")), int(options["shard_size"]))
+
+
+def scores(config: Config, experiment: str) -> Iterator[tuple[str, str]]:
+    """All (items, estimator) pairs of an experiment that are computed, ratios excluded.
+
+    Parameters
+    ----------
+    config : mapping
+    experiment : str
+
+    Yields
+    ------
+    (str, str)
+    """
+    for name, options in config["experiments"][experiment].get("estimators", {}).items():
+        if options["method"] != RATIO:
+            for items in options["items"]:
+                yield items, name
+
+
+def score_files(config: Config, experiment: str) -> list[str]:
+    """Score tables that ``gather_scores`` puts together.
+
+    Parameters
+    ----------
+    config : mapping
+    experiment : str
+
+    Returns
+    -------
+    list of str
+        Span tables for methods computed by span, one table per item set for the others.
+    """
+    files = []
+    estimators = config["experiments"][experiment].get("estimators", {})
+    for items, name in scores(config, experiment):
+        folder = f"results/{experiment}/scores/{items}/{name}"
+        if estimators[name]["method"] in SPAN_METHODS:
+            files += [f"{folder}/{span}.parquet" for span in score_spans(config, experiment, items, name)]
+        else:
+            files.append(f"{folder}.parquet")
+    return files
+
+
+def targets(config: Config) -> list[str]:
+    """Everything that plain ``snakemake`` makes.
+
+    Parameters
+    ----------
+    config : mapping
+
+    Returns
+    -------
+    list of str
+        Figures and result tables of the experiments in ``run``.
+    """
+    files = ["results/summary.txt", "results/runtime.csv"] if config["run"] else []
+    for name in config["run"]:
+        entry = config["experiments"][name]
+        files += [f"results/{name}/figures/{figure}.pdf" for figure in entry.get("figures", {})]
+        files += result_tables(config, name)
+    return files
+
+
+def result_tables(config: Config, experiment: str) -> list[str]:
+    """``evaluation.csv`` and ``claims.csv`` of an experiment, where it asks for them.
+
+    Parameters
+    ----------
+    config : mapping
+    experiment : str
+
+    Returns
+    -------
+    list of str
+    """
+    entry = config["experiments"][experiment]
+    asked = [("evaluation", "evaluation.csv"), ("claims", "claims.csv")]
+    return [f"results/{experiment}/{file}" for key, file in asked if entry.get(key)]
+
+
+def all_result_tables(config: Config) -> list[str]:
+    """Result tables of every experiment in ``run``.
+
+    Parameters
+    ----------
+    config : mapping
+
+    Returns
+    -------
+    list of str
+    """
+    return [file for name in config["run"] for file in result_tables(config, name)]
+
+
+def wildcard_patterns(config: Config) -> dict[str, str]:
+    """Regular expression of every wildcard, from the names in the configuration.
+
+    Parameters
+    ----------
+    config : mapping
+
+    Returns
+    -------
+    dict of str to str
+    """
+    experiments = config["experiments"]
+    image_sets = {name for entry in experiments.values() for name in entry.get("image_sets", {})}
+    estimators = {name for entry in experiments.values() for name in entry.get("estimators", {})}
+
+    def any_of(names: Any) -> str:
+        return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
+
+    return {
+        "experiment": any_of(experiments),
+        "items": any_of({"samples", "train"} | image_sets),
+        "estimator": any_of(estimators),
+        "descriptor": any_of(config.get("descriptors", {})),
+        "span": r"\d{6}-\d{6}",
+    }

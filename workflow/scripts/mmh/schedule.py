@@ -1,0 +1,242 @@
+"""Noise schedules in float64: psi(t) and sigma(t) of x_t | x_0 ~ N(psi(t) x_0, sigma(t)^2 I), t in (0, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mmh.errors import InputError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A noise schedule; make one with the class methods.
+
+    Discrete schedules (`from_alphas_cumprod`, `from_scheduler`, `cosine`) have T steps and map t to the step
+    min(round(t T), T - 1); continuous ones (`linear_vp`, `edm`) have no step index.
+
+    Attributes
+    ----------
+    kind : str
+        ``table``, ``cosine``, ``linear_vp`` or ``edm``.
+    parameters : dict
+        The numbers that define it, as plain JSON values.
+    """
+
+    kind: str
+    parameters: dict[str, Any]
+    _abar: Array | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def from_alphas_cumprod(cls, abar: Sequence[float] | Array) -> Self:
+        """Discrete variance-preserving schedule: psi = sqrt(abar_i), sigma = sqrt(1 - abar_i).
+
+        Parameters
+        ----------
+        abar : array_like
+            (T,), cumulative products of 1 - beta, falling within (0, 1); the last may be 0.
+
+        Returns
+        -------
+        Schedule
+            With the table kept in float64.
+
+        Raises
+        ------
+        InputError
+            If the table is empty, rises, or leaves [0, 1).
+        """
+        table = np.array(abar, dtype=np.float64)
+        inside = table.ndim == 1 and table.size > 0 and bool(((table >= 0) & (table < 1)).all())
+        if not inside or (np.diff(table) > 0).any():
+            raise InputError("alphas_cumprod must be a list of numbers in [0, 1) that never rises")
+        return cls("table", {"alphas_cumprod": table.tolist()}, table)
+
+    @classmethod
+    def from_scheduler(cls, scheduler: Any) -> Self:
+        """Take the table of a diffusers scheduler.
+
+        diffusers keeps it in float32, where 1 - abar has lost up to four digits at the first steps; known
+        laws of beta are therefore recomputed in float64, and used when they agree with the scheduler's own
+        table.
+
+        Parameters
+        ----------
+        scheduler : diffusers scheduler
+            Any one with ``alphas_cumprod``.
+
+        Returns
+        -------
+        Schedule
+            Discrete, with ``num_train_timesteps`` steps.
+
+        Raises
+        ------
+        InputError
+            If the scheduler has no ``alphas_cumprod``.
+        """
+        stored = getattr(scheduler, "alphas_cumprod", None)
+        if stored is None:
+            raise InputError(
+                f"{type(scheduler).__name__} has no alphas_cumprod; state the schedule explicitly"
+            )
+        table = np.asarray(stored, dtype=np.float64)
+        exact = _alphas_cumprod(scheduler.config)
+        if (
+            exact is not None
+            and exact.shape == table.shape
+            and np.allclose(exact, table, rtol=1e-4, atol=1e-6)
+        ):
+            table = exact
+        return cls.from_alphas_cumprod(table)
+
+    @classmethod
+    def cosine(cls, T: int) -> Self:
+        """Cosine schedule of T steps: abar(u) = cos^2(pi/2 (u + .008) / 1.008), each beta capped at .999."""
+        if T < 1:
+            raise InputError(f"a schedule needs at least one step, got {T}")
+        return cls("cosine", {"steps": int(T)}, _cosine_table(int(T)))
+
+    @classmethod
+    def linear_vp(cls, beta_min: float = 0.1, beta_max: float = 20.0) -> Self:
+        """Continuous VP-SDE: psi = exp(-B/2), sigma^2 = 1 - exp(-B), B(t) = b0 t + (b1 - b0) t^2 / 2."""
+        if not 0 < beta_min <= beta_max:
+            raise InputError(f"linear_vp needs 0 < beta_min <= beta_max, got {beta_min}, {beta_max}")
+        return cls("linear_vp", {"beta_min": float(beta_min), "beta_max": float(beta_max)})
+
+    @classmethod
+    def edm(cls, sigma_min: float, sigma_max: float) -> Self:
+        """Variance-exploding schedule: psi = 1, sigma(t) = sigma_min^(1-t) sigma_max^t."""
+        if not 0 < sigma_min < sigma_max:
+            raise InputError(f"edm needs 0 < sigma_min < sigma_max, got {sigma_min}, {sigma_max}")
+        return cls("edm", {"sigma_min": float(sigma_min), "sigma_max": float(sigma_max)})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a plain JSON dict that `from_dict` reads; floats survive exactly."""
+        return {"kind": self.kind, **self.parameters}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild a schedule from `to_dict`.
+
+        Raises
+        ------
+        InputError
+            If the kind is unknown or a parameter is missing or superfluous.
+        """
+        values = dict(data)
+        kind = values.pop("kind", None)
+        names = {
+            "table": ["alphas_cumprod"],
+            "cosine": ["steps"],
+            "linear_vp": ["beta_min", "beta_max"],
+            "edm": ["sigma_min", "sigma_max"],
+        }
+        if kind not in names or sorted(values) != sorted(names[kind]):
+            raise InputError(
+                f"not a schedule: kind {kind!r} with {sorted(values)}; known kinds and keys: {names}"
+            )
+        make = {
+            "table": cls.from_alphas_cumprod,
+            "cosine": cls.cosine,
+            "linear_vp": cls.linear_vp,
+            "edm": cls.edm,
+        }
+        return make[kind](*(values[name] for name in names[kind]))  # type: ignore[operator]
+
+    @overload
+    def index(self, t: float) -> int | None: ...
+
+    @overload
+    def index(self, t: ArrayLike) -> Any: ...
+
+    def index(self, t: ArrayLike) -> Any:
+        """Step of the discrete table, min(round(t T), T - 1).
+
+        Parameters
+        ----------
+        t : float or array_like
+            Times in (0, 1].
+
+        Returns
+        -------
+        int, int64 array or None
+            None for a continuous schedule.
+
+        Raises
+        ------
+        InputError
+            If a time lies outside (0, 1].
+        """
+        times = _times(t)
+        if self._abar is None:
+            return None
+        T = len(self._abar)
+        steps = np.minimum(np.rint(times * T).astype(np.int64), T - 1)
+        return int(steps) if steps.ndim == 0 else steps
+
+    @overload
+    def psi(self, t: float) -> float: ...
+    @overload
+    def psi(self, t: ArrayLike) -> Any: ...
+    def psi(self, t: ArrayLike) -> Any:
+        """Signal factor psi(t), for t in (0, 1]: float for a float, float64 array for an array."""
+        times = _times(t)
+        if self._abar is not None:
+            return _plain(np.sqrt(self._abar[self.index(times)]))
+        return _plain(np.exp(-0.5 * self._B(times)) if self.kind == "linear_vp" else np.ones_like(times))
+
+    @overload
+    def sigma(self, t: float) -> float: ...
+    @overload
+    def sigma(self, t: ArrayLike) -> Any: ...
+    def sigma(self, t: ArrayLike) -> Any:
+        """Noise level sigma(t), for t in (0, 1]: float for a float, float64 array for an array."""
+        times = _times(t)
+        if self._abar is not None:
+            return _plain(np.sqrt(1.0 - self._abar[self.index(times)]))
+        if self.kind == "linear_vp":
+            return _plain(np.sqrt(-np.expm1(-self._B(times))))
+        low, high = self.parameters["sigma_min"], self.parameters["sigma_max"]
+        return _plain(np.exp((1.0 - times) * np.log(low) + times * np.log(high)))
+
+    def _B(self, times: Array) -> Array:  # noqa: N802
+        low, high = self.parameters["beta_min"], self.parameters["beta_max"]
+        return low * times + 0.5 * (high - low) * times**2
+
+
+def _times(t: ArrayLike) -> Array:
+    times = np.asarray(t, dtype=np.float64)
+    if not ((times > 0) & (times <= 1)).all():
+        raise InputError(f"t must lie in (0, 1], got {times}")
+    return times
+
+
+def _plain(values: Any) -> Any:
+    return float(values) if np.ndim(values) == 0 else values
+
+
+def _cosine_table(T: int) -> Array:
+    u = np.arange(T + 1) / T
+    curve = np.cos(0.5 * np.pi * (u + 0.008) / 1.008) ** 2
+    return np.cumprod(1.0 - np.minimum(1.0 - curve[1:] / curve[:-1], 0.999))
+
+
+def _alphas_cumprod(config: Any) -> Array | None:
+    """Recompute a scheduler's table in float64 from its configuration; None where the law is not known."""
+    T, law = int(config.num_train_timesteps), getattr(config, "beta_schedule", None)
+    if getattr(config, "trained_betas", None) is not None:
+        betas = np.asarray(config.trained_betas, dtype=np.float64)
+    elif law == "linear":
+        betas = np.linspace(config.beta_start, config.beta_end, T, dtype=np.float64)
+    elif law == "scaled_linear":
+        betas = np.linspace(config.beta_start**0.5, config.beta_end**0.5, T, dtype=np.float64) ** 2
+    else:
+        return _cosine_table(T) if law == "squaredcos_cap_v2" else None
+    return np.cumprod(1.0 - betas, dtype=np.float64)

@@ -1,0 +1,36 @@
+"""Label the retrieved pairs of an embedded world by distance to its planted images."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    matches: Path, samples: list[Path], train: Path, table: Path, out: Path, *, options: dict[str, Any]
+) -> None:
+    """Write a label file with the columns of a person's, for the best match by each metric."""
+    from mmh.io import read_images, read_table, write_csv
+    from mmh.labels import plant_labels
+
+    best = read_table(matches, "matches").query("rank == 1")
+    x, ids = read_images(samples)
+    images, _ = read_images(train)
+    thresholds = {key: value for key, value in options.items() if key != "source"}
+    labels = plant_labels(x, ids, images, read_table(table, "train"), best, **thresholds)
+    write_csv(labels, out)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.matches,
+            run.input.samples,
+            run.input.train,
+            run.input.table,
+            run.output.labels,
+            options=run.params.options,
+        )

@@ -1,0 +1,39 @@
+"""Draw the samples of one span of ids; a sample depends on (seed, id) alone."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    model: Path, out: Path, *, span: str, options: dict[str, Any], seed: int, device: str, progress: Any
+) -> None:
+    """Write one shard of samples."""
+    import numpy as np
+
+    from mmh.io import write_arrays
+    from mmh.models import load_model
+    from mmh.plan import span_range
+    from mmh.rng import item_seed
+
+    ids = np.array(span_range(span), dtype=np.int64)
+    x = load_model(model, device=device).sample(ids, seed=seed, progress=progress(len(ids), unit="sample"), **options)
+    seeds = np.array([item_seed(seed, "sample", i) for i in ids], dtype=np.uint64)
+    write_arrays(out, x=x, id=ids, seed=seeds)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.model,
+            run.output.samples,
+            span=run.wildcards.span,
+            options=run.params.options,
+            seed=run.params.seed,
+            device=run.device,
+            progress=run.progress,
+        )

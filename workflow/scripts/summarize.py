@@ -1,0 +1,27 @@
+"""Write the table that ends a run: what was memorized, AUCs with intervals, claims, where to look."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(evaluations: list[Path], claims: list[Path], labels: list[Path], out: Path) -> None:
+    """Write plain text of at most 110 columns."""
+    from mmh.io import atomic
+    from mmh.summary import claim_lines, evaluation_lines, label_lines
+
+    lines = ["", "What the models memorized (samples by label)", *label_lines(labels)]
+    lines += ["", "How well each score tells memorized samples (AUC with 95 % interval)", *evaluation_lines(evaluations)]
+    lines += ["", "Claims of the papers", *claim_lines(claims)]
+    lines += ["", "Report   results/report.html", "Figures  results/<experiment>/figures/", ""]
+    with atomic(out) as partial:
+        partial.write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(run.input.evaluations, run.input.claims, run.input.labels, run.output.summary)

@@ -1,0 +1,36 @@
+"""Train an MLP with EDM preconditioning on points of the plane (the model of Fig. 4)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    images: Path, model: Path, history: Path, *, options: dict[str, Any], seed: int, progress: Any
+) -> None:
+    """Write the model folder and the loss history."""
+    from mmh.edm import train
+    from mmh.io import read_images, write_csv
+    from mmh.models import save_edm
+
+    x, _ = read_images(images)
+    settings = {key: value for key, value in options.items() if key != "kind"}
+    network, losses = train(x, seed=seed, progress=progress(options["steps"]), **settings)
+    save_edm(model, network)
+    write_csv(losses, history)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.images,
+            run.output.model,
+            run.output.history,
+            options=run.params.options,
+            seed=run.params.seed,
+            progress=run.progress,
+        )
