@@ -111,31 +111,19 @@ def digits(folder: Path, n: int = 2000, calibration: int = 200, seed: int = 0) -
 
 
 def pair_of_models(folder: Path, n: int = 60, seed: int = 1) -> dict[str, Path]:
-    """Write the tables of an overfit model and of its control, on the same n images."""
+    """Write the values of an overfit model and of its control at the same n images."""
     rng = np.random.default_rng(seed)
-    source = rng.permutation(1797)[:n]
-    lpca = np.clip(np.rint(25 + 8 * rng.standard_normal(1797)), 4, None)
-    paths = {
-        name: folder / f"{name}.parquet" for name in ("overfit", "control", "overfit_train", "control_train")
-    }
-    item = np.arange(n)
-    write_table(
-        score_rows("train", item, "flipd", 2 + 1.5 * rng.standard_normal(n), 0.1),
-        paths["overfit"],
-        "all_scores",
+    lpca = np.clip(np.rint(25 + 8 * rng.standard_normal(n)), 4, None)
+    table = pd.DataFrame(
+        {
+            "item": np.arange(n),
+            "lid_data": lpca,
+            "lid_model": 2 + 1.5 * rng.standard_normal(n),
+            "lid_control": lpca + 2 + 4 * rng.standard_normal(n),
+        }
     )
-    control = [
-        score_rows("overfit", item, "flipd", lpca[source] + 2 + 4 * rng.standard_normal(n), 0.1),
-        score_rows("train", np.arange(1797), "lpca", lpca, None),
-    ]
-    write_table(pd.concat(control), paths["control"], "all_scores")
-    for name, origin in (("overfit_train", source), ("control_train", np.arange(1797))):
-        ids = np.arange(len(origin))
-        table = pd.DataFrame(
-            {"train": ids, "source": origin, "population": "ordinary", "group": ids, "copies": 1}
-        )
-        write_table(table, paths[name], "train")
-    return paths
+    table.to_csv(folder / "paired.csv", index=False)
+    return {"paired": folder / "paired.csv"}
 
 
 def plane(folder: Path, n: int = 2000, seed: int = 2) -> dict[str, Path]:

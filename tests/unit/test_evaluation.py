@@ -167,7 +167,7 @@ def test_no_baseline():
 def test_errors():
     world = make_world()
     with pytest.raises(
-        InputError, match="no score 'flpd'.* there are calibrated_l2, entropy, flipd, lpca, png, sscd"
+        InputError, match=r"no score 'flpd'.* there are calibrated_l2, entropy, flipd, lpca, png, sscd"
     ):
         evaluation.evaluate(**world, estimators=["flpd"])
     with pytest.raises(InputError, match="contrast 'exakt' is unknown"):
@@ -175,7 +175,7 @@ def test_errors():
     twice = {**world, "scores": pd.concat([world["scores"], world["scores"][:1]])}
     with pytest.raises(InputError, match="'flipd' has several values for item 1000"):
         evaluation.evaluate(**twice, estimators=["flipd"])
-    with pytest.raises(InputError, match="training image .* does not exist"):
+    with pytest.raises(InputError, match=r"training image .* does not exist"):
         evaluation.evaluate(**{**world, "train": world["train"][:3]}, estimators=["flipd"])
 
 

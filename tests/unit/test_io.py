@@ -67,7 +67,9 @@ def test_a_truncated_table_is_named_with_its_remedy(tmp_path: Path, keep: float)
     io.write_table(scores(), path, "scores")
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * keep) if 0 < keep < 1 else int(keep)])
-    with pytest.raises(InputError, match=r"scores\.parquet: cannot be read as a Parquet table.*delete it and run again"):
+    with pytest.raises(
+        InputError, match=r"scores\.parquet: cannot be read as a Parquet table.*delete it and run again"
+    ):
         io.read_table(path, "scores")
 
 

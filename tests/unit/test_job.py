@@ -31,7 +31,9 @@ with job(snakemake) as run:
 def run_script(folder: Path, body: str, **resources: int) -> tuple[int, str, str]:
     (folder / "out").mkdir(exist_ok=True)
     text = FRAME.format(scripts=str(SCRIPTS), body=body.replace("\n", "\n    "), resources=resources)
-    done = subprocess.run([sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, check=False
+    )
     return done.returncode, (folder / "logs" / "job.log").read_text(), done.stderr
 
 
@@ -78,7 +80,10 @@ def test_a_full_disk_is_explained(tmp_path: Path) -> None:
     body = 'with open("/dev/full", "w") as full:\n    full.write("x" * 100000)'
     status, log, _ = run_script(tmp_path, body)
     assert status == 1
-    assert log.splitlines()[-1] == "error: out: No space left on device while writing; free some space and run again"
+    assert (
+        log.splitlines()[-1]
+        == "error: out: No space left on device while writing; free some space and run again"
+    )
 
 
 def test_a_kill_leaves_only_a_hidden_file_and_the_next_run_removes_it(tmp_path: Path) -> None:
@@ -92,9 +97,7 @@ def test_a_kill_leaves_only_a_hidden_file_and_the_next_run_removes_it(tmp_path: 
 
 
 def test_a_termination_signal_cleans_up(tmp_path: Path) -> None:
-    body = (
-        'run.output.first.write_text("half")\nimport os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(5)'
-    )
+    body = 'run.output.first.write_text("half")\nimport os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(5)'
     status, log, _ = run_script(tmp_path, body)
     assert status == 1
     assert log.splitlines()[-1] == "error: stopped by signal SIGTERM; run again to resume"

@@ -78,5 +78,5 @@ def test_wildcards_match_configured_names_only() -> None:
     patterns = plan.wildcard_patterns(CONFIG)
     assert re.fullmatch(patterns["experiment"], "a")
     assert not re.fullmatch(patterns["experiment"], "c")
-    assert re.fullmatch(patterns["items"], "other")
+    assert re.fullmatch(patterns["item_set"], "other")
     assert not re.fullmatch(patterns["descriptor"], "anything")

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from figure_tables import digits
 
+from figure_tables import digits
 from mmh.errors import InputError
 from mmh.io import read_table
 from mmh.plotting import curve, paired, pairs, panels, plane, style, tables
@@ -175,12 +175,15 @@ class TestNumbers:
         assert set(curve.curve_numbers(frame)["quantity"]) == {"flipd"}
 
     def test_od_mem_shares(self):
-        values = pd.DataFrame(
-            {"lid_data": [10.0] * 4, "lid_control": [11.0, 9.0, 12, 13], "lid_overfit": 0.0}
-        )
+        values = pd.DataFrame({"lid_data": [10.0] * 4, "lid_control": [11.0, 9.0, 12, 13], "lid_model": 0.0})
         shares = paired.verdicts(values, 0.0)
-        assert (shares["control"].estimate, shares["overfit"].estimate) == (0.25, 1.0)
+        assert (shares["control"].estimate, shares["model"].estimate) == (0.25, 1.0)
         assert paired.verdicts(values, 2.0)["control"].estimate == 0.0
+
+    def test_paired_table_without_a_column_is_refused(self, tmp_path):
+        (tmp_path / "paired.csv").write_text("item,lid_data,lid_model\n0,1.0,2.0\n")
+        with pytest.raises(InputError, match=r"paired.csv: needs rows .* lacks \['lid_control'\]"):
+            paired.read_values(tmp_path / "paired.csv")
 
     def test_regions_add_up(self):
         samples = pd.DataFrame({"region": ["arc"] * 8 + ["centre"] * 2, "value": np.arange(10.0)})

@@ -31,7 +31,9 @@ def digest(script: str) -> str:
 
 def test_comments_docstrings_and_layout_do_not_count(scripts: Path) -> None:
     before = digest("a.py")
-    (scripts / "mmh" / "base.py").write_text('"""Other."""\n# why\ndef base():\n    """Other."""\n\n    return (1)\n')
+    (scripts / "mmh" / "base.py").write_text(
+        '"""Other."""\n# why\ndef base():\n    """Other."""\n\n    return (1)\n'
+    )
     assert digest("a.py") == before
 
 

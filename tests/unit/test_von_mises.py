@@ -52,6 +52,15 @@ def test_search_returns_the_largest_gap():
     assert gaps[capped_seed] == capped == max(g for g in gaps if g <= 0.8)
 
 
+def test_seed_of_the_experiment_has_its_stated_gap():
+    seed, gap = von_mises.most_isolated(range(400), at_most=1.1)
+    assert seed == 307
+    assert gap == pytest.approx(1.0963, abs=1e-4)
+    x, table = von_mises.make(seed=seed)
+    assert table.population.value_counts().to_dict() == {"arc": 73, "centre": 26, "isolated": 1}
+    assert von_mises.isolated_point(x)[1] == gap
+
+
 def test_density_integrates_to_one_and_has_the_right_mean():
     angle = np.linspace(-np.pi, np.pi, 2001)[:-1]
     density = von_mises.density(angle)

@@ -10,7 +10,17 @@ ROOT = Path(__file__).parents[2]
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "workflow" / "scripts" / "mmh").rglob("*.py"))
-FORBIDDEN = ("run:", "shell:", "lambda", "checkpoint ", "ancient(", "protected(", "temp(", "snakemake.config", "scattergather")
+FORBIDDEN = (
+    "run:",
+    "shell:",
+    "lambda",
+    "checkpoint ",
+    "ancient(",
+    "protected(",
+    "temp(",
+    "snakemake.config",
+    "scattergather",
+)
 
 
 def rules() -> dict[str, tuple[Path, str]]:
@@ -84,7 +94,9 @@ def test_a_script_is_small_and_loads_nothing_heavy_at_import(script: Path) -> No
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
-            assert module in {"pathlib", "typing", "mmh.job", "collections.abc"}, f"import {module} inside main()"
+            assert module in {"pathlib", "typing", "mmh.job", "collections.abc"}, (
+                f"import {module} inside main()"
+            )
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
@@ -107,7 +119,9 @@ def test_packages_are_imported_by_module_so_that_digests_stay_narrow() -> None:
             if isinstance(node, ast.ImportFrom) and node.module in packages:
                 folder = ROOT / "workflow" / "scripts" / Path(*node.module.split("."))
                 for alias in node.names:
-                    assert (folder / f"{alias.name}.py").is_file(), f"{file.name}: from {node.module} import {alias.name}"
+                    assert (folder / f"{alias.name}.py").is_file(), (
+                        f"{file.name}: from {node.module} import {alias.name}"
+                    )
 
 
 LIGHT = ("config", "plan", "provenance", "errors", "partial", "progress")
@@ -129,10 +143,17 @@ def test_conda_files_agree_with_the_lock() -> None:
         if "==" in line and not line.startswith("#"):
             name, version = line.split("==")
             pinned[name.lower().replace("_", "-")] = version.strip()
-    aliases = {"pytorch": "torch", "faiss-gpu": "faiss-cpu", "pytorch-gpu": "torch", "matplotlib-base": "matplotlib"}
+    aliases = {
+        "pytorch": "torch",
+        "faiss-gpu": "faiss-cpu",
+        "pytorch-gpu": "torch",
+        "matplotlib-base": "matplotlib",
+    }
     for file in sorted((ROOT / "envs").glob("*.yaml")):
         for line in file.read_text().splitlines():
             match = re.match(r"\s+- ([A-Za-z0-9_.-]+)\s*=\s*([\d.]+)", line)
             if match and match[1] != "python":
                 name = aliases.get(match[1], match[1]).lower().replace("_", "-")
-                assert pinned.get(name) == match[2], f"{file.name}: {match[1]} {match[2]}, lock {pinned.get(name)}"
+                assert pinned.get(name) == match[2], (
+                    f"{file.name}: {match[1]} {match[2]}, lock {pinned.get(name)}"
+                )

@@ -81,7 +81,7 @@ def sample_files(wildcards):
 
 def image_files(wildcards):
     ids = plan.span_range(wildcards.span) if "span" in wildcards.keys() else None
-    return plan.image_files(config, wildcards.experiment, wildcards.items, ids)
+    return plan.image_files(config, wildcards.experiment, wildcards.item_set, ids)
 
 
 def embedding_files(wildcards):
@@ -101,8 +101,8 @@ def descriptor_file(wildcards):
 
 
 def spectra_files(wildcards):
-    folder = f"results/{wildcards.experiment}/spectra/{wildcards.items}/{wildcards.estimator}"
-    chosen = plan.score_spans(config, wildcards.experiment, wildcards.items, wildcards.estimator)
+    folder = f"results/{wildcards.experiment}/spectra/{wildcards.item_set}/{wildcards.estimator}"
+    chosen = plan.score_spans(config, wildcards.experiment, wildcards.item_set, wildcards.estimator)
     return [f"{folder}/{span}.npz" for span in chosen]
 
 
@@ -152,7 +152,10 @@ def figure_options(figure):
     def options(wildcards):
         entry = config["experiments"][wildcards.experiment]
         common = {"experiment": wildcards.experiment, "calibration": entry["sampling"]["calibration"]}
-        return {**common, **entry["figures"][figure]}
+        paired = {key: value for key, value in entry.get("paired", {}).items() if key.endswith("estimator")}
+        law = {key: entry["data"][key] for key in ("concentration", "centre_weight") if key in entry["data"]}
+        extra = {"lid_paired": paired, "lid_scatter": law}.get(figure, {})
+        return {**common, **extra, **entry["figures"][figure]}
 
     return options
 

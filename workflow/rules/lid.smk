@@ -11,11 +11,11 @@ rule estimate_lid:
         images=image_files,
         model="results/{experiment}/model",
     output:
-        scores="results/{experiment}/scores/{items}/{estimator}/{span}.parquet",
+        scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
     log:
-        "logs/estimate_lid/{experiment}/{items}/{estimator}/{span}.log",
+        "logs/estimate_lid/{experiment}/{item_set}/{estimator}/{span}.log",
     benchmark:
-        "benchmarks/estimate_lid/{experiment}/{items}/{estimator}/{span}.jsonl"
+        "benchmarks/estimate_lid/{experiment}/{item_set}/{estimator}/{span}.jsonl"
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
@@ -38,11 +38,11 @@ rule estimate_spectra:
         images=image_files,
         model="results/{experiment}/model",
     output:
-        spectra="results/{experiment}/spectra/{items}/{estimator}/{span}.npz",
+        spectra="results/{experiment}/spectra/{item_set}/{estimator}/{span}.npz",
     log:
-        "logs/estimate_spectra/{experiment}/{items}/{estimator}/{span}.log",
+        "logs/estimate_spectra/{experiment}/{item_set}/{estimator}/{span}.log",
     benchmark:
-        "benchmarks/estimate_spectra/{experiment}/{items}/{estimator}/{span}.jsonl"
+        "benchmarks/estimate_spectra/{experiment}/{item_set}/{estimator}/{span}.jsonl"
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
@@ -64,11 +64,11 @@ rule threshold_spectra:
     input:
         spectra=spectra_files,
     output:
-        scores="results/{experiment}/scores/{items}/{estimator}.parquet",
+        scores="results/{experiment}/scores/{item_set}/{estimator}.parquet",
     log:
-        "logs/threshold_spectra/{experiment}/{items}/{estimator}.log",
+        "logs/threshold_spectra/{experiment}/{item_set}/{estimator}.log",
     benchmark:
-        "benchmarks/threshold_spectra/{experiment}/{items}/{estimator}.jsonl"
+        "benchmarks/threshold_spectra/{experiment}/{item_set}/{estimator}.jsonl"
     conda:
         "../../envs/cpu.yaml"
     threads: 1
@@ -90,11 +90,11 @@ rule estimate_data_lid:
     input:
         images=image_files,
     output:
-        scores="results/{experiment}/scores/{items}/{estimator}.parquet",
+        scores="results/{experiment}/scores/{item_set}/{estimator}.parquet",
     log:
-        "logs/estimate_data_lid/{experiment}/{items}/{estimator}.log",
+        "logs/estimate_data_lid/{experiment}/{item_set}/{estimator}.log",
     benchmark:
-        "benchmarks/estimate_data_lid/{experiment}/{items}/{estimator}.jsonl"
+        "benchmarks/estimate_data_lid/{experiment}/{item_set}/{estimator}.jsonl"
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
@@ -115,11 +115,11 @@ rule measure_complexity:
     input:
         images=image_files,
     output:
-        scores="results/{experiment}/scores/{items}/{estimator}.parquet",
+        scores="results/{experiment}/scores/{item_set}/{estimator}.parquet",
     log:
-        "logs/measure_complexity/{experiment}/{items}/{estimator}.log",
+        "logs/measure_complexity/{experiment}/{item_set}/{estimator}.log",
     benchmark:
-        "benchmarks/measure_complexity/{experiment}/{items}/{estimator}.jsonl"
+        "benchmarks/measure_complexity/{experiment}/{item_set}/{estimator}.jsonl"
     conda:
         "../../envs/cpu.yaml"
     threads: 1
@@ -153,7 +153,7 @@ rule gather_scores:
         runtime=10,
     params:
         code=code_digest("gather_scores.py"),
-        items=item_sets,
+        item_sets=item_sets,
         ratios=ratio_options,
     script:
         "../scripts/gather_scores.py"

@@ -11,11 +11,11 @@ rule embed_images:
         images=image_files,
         descriptor=descriptor_file,
     output:
-        embeddings="results/{experiment}/embeddings/{items}/{span}.npz",
+        embeddings="results/{experiment}/embeddings/{item_set}/{span}.npz",
     log:
-        "logs/embed_images/{experiment}/{items}/{span}.log",
+        "logs/embed_images/{experiment}/{item_set}/{span}.log",
     benchmark:
-        "benchmarks/embed_images/{experiment}/{items}/{span}.jsonl"
+        "benchmarks/embed_images/{experiment}/{item_set}/{span}.jsonl"
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]

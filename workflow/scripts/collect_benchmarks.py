@@ -28,7 +28,9 @@ def main(folder: Path, out: Path) -> None:
                     "rule": path.relative_to(folder).parts[0].removesuffix(".jsonl"),
                     "job": path.relative_to(folder).with_suffix("").as_posix(),
                     "seconds": round(float(entry["s"]), 2),
-                    "max_rss_mb": float(entry["max_rss"]) if entry["max_rss"] not in (None, "NA", "-") else None,
+                    "max_rss_mb": float(entry["max_rss"])
+                    if entry["max_rss"] not in (None, "NA", "-")
+                    else None,
                 }
             )
         except (IndexError, KeyError, TypeError, ValueError) as error:

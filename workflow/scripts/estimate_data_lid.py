@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(images: list[Path], out: Path, *, estimator: str, options: dict[str, Any], record: dict[str, Any]) -> None:
+def main(
+    images: list[Path], out: Path, *, estimator: str, options: dict[str, Any], record: dict[str, Any]
+) -> None:
     """Write LID_* of every training image, and the threshold with its pool to the run record."""
     import pandas as pd
 
     from mmh.io import read_images, write_table
-    from mmh.lid.lpca import local_pca
+    from mmh.lid.local_pca import local_pca
 
     x, ids = read_images(images)
     radius = None if options["radius"] == "none" else options["radius"]

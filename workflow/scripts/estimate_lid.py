@@ -27,7 +27,7 @@ def main(
     import pandas as pd
 
     from mmh.io import read_images, write_table
-    from mmh.lid.fokker_planck import flipd_estimate
+    from mmh.lid.flipd import flipd_estimate
     from mmh.models import load_model
     from mmh.plan import span_range
 
@@ -38,7 +38,9 @@ def main(
     report = progress(len(levels))
     tables = []
     for done, t in enumerate(levels, start=1):
-        result = flipd_estimate(score, x, t, probes=probes, seed=seed, ids=ids, batch_size=options["batch_size"])
+        result = flipd_estimate(
+            score, x, t, probes=probes, seed=seed, ids=ids, batch_size=options["batch_size"]
+        )
         tables.append(
             pd.DataFrame(
                 {
@@ -56,7 +58,9 @@ def main(
             )
         )
         report(done, t=t)
-    record.update(trace="exact" if probes is None else f"{probes} Gaussian probes", items=len(ids), levels=levels)
+    record.update(
+        trace="exact" if probes is None else f"{probes} Gaussian probes", items=len(ids), levels=levels
+    )
     write_table(pd.concat(tables, ignore_index=True), out, "scores")
 
 

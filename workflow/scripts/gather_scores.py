@@ -30,7 +30,9 @@ def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, di
             divisor = top["item"].map(bottom)
             if divisor.isna().any() or (divisor == 0).any():
                 first = top["item"][divisor.isna() | (divisor == 0)].iloc[0]
-                raise InputError(f"{name}: item {first} of {items_name} has no nonzero {options['denominator']} score")
+                raise InputError(
+                    f"{name}: item {first} of {items_name} has no nonzero {options['denominator']} score"
+                )
             top["value"] = top["value"] / divisor
             top["stderr"] = top["stderr"] / divisor
             top["estimator"] = name
@@ -40,4 +42,4 @@ def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, di
 
 if __name__ == "__main__":
     with job(snakemake) as run:
-        main(run.input.scores, run.output.scores, items=run.params.items, ratios=run.params.ratios)
+        main(run.input.scores, run.output.scores, items=run.params.item_sets, ratios=run.params.ratios)

@@ -10,7 +10,13 @@ if TYPE_CHECKING:
 
 
 def main(
-    scores: Path, train: Path, control_scores: Path, control_train: Path, out: Path, *, options: dict[str, Any]
+    scores: Path,
+    train: Path,
+    control_scores: Path,
+    control_train: Path,
+    out: Path,
+    *,
+    options: dict[str, Any],
 ) -> None:
     """Write one row per training image that both models were asked about."""
     from mmh.evaluation import paired_lid

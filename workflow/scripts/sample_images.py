@@ -21,7 +21,9 @@ def main(
     from mmh.rng import item_seed
 
     ids = np.array(span_range(span), dtype=np.int64)
-    x = load_model(model, device=device).sample(ids, seed=seed, progress=progress(len(ids), unit="sample"), **options)
+    x = load_model(model, device=device).sample(
+        ids, seed=seed, progress=progress(len(ids), unit="sample"), **options
+    )
     seeds = np.array([item_seed(seed, "sample", i) for i in ids], dtype=np.uint64)
     write_arrays(out, x=x, id=ids, seed=seeds)
 

@@ -34,7 +34,10 @@ def main(
 
     results = {
         "sscd": search_embeddings(
-            embeddings(samples_embeddings, ids), embeddings(train_embeddings, train_ids), options["top"], train_ids=train_ids
+            embeddings(samples_embeddings, ids),
+            embeddings(train_embeddings, train_ids),
+            options["top"],
+            train_ids=train_ids,
         ),
         "calibrated_l2": calibrated_l2(x, images, train_ids=train_ids, **options),
     }

@@ -15,7 +15,11 @@ def main(evaluations: list[Path], claims: list[Path], labels: list[Path], out: P
     from mmh.summary import claim_lines, evaluation_lines, label_lines
 
     lines = ["", "What the models memorized (samples by label)", *label_lines(labels)]
-    lines += ["", "How well each score tells memorized samples (AUC with 95 % interval)", *evaluation_lines(evaluations)]
+    lines += [
+        "",
+        "How well each score tells memorized samples (AUC with 95 % interval)",
+        *evaluation_lines(evaluations),
+    ]
     lines += ["", "Claims of the papers", *claim_lines(claims)]
     lines += ["", "Report   results/report.html", "Figures  results/<experiment>/figures/", ""]
     with atomic(out) as partial:

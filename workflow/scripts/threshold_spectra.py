@@ -30,7 +30,10 @@ def main(
     index, sigma = int(parts[0][2][0]), float(parts[0][3][0])
     threshold = pooled_threshold(pooled, options["percentile"])
     record.update(
-        threshold=threshold, percentile=options["percentile"], pool_items=len(ids), pool_values=int(pooled.size)
+        threshold=threshold,
+        percentile=options["percentile"],
+        pool_items=len(ids),
+        pool_values=int(pooled.size),
     )
     table = pd.DataFrame({"item": ids, "estimator": estimator, "t": options["t"]})
     table["index"], table["sigma"] = None if index < 0 else index, sigma

@@ -40,7 +40,10 @@ def main() -> int:
     folder = Path.cwd()
     alive = live_runs(folder)
     if alive:
-        print(f"error: snakemake is running in {folder} (process {alive[0]}); stop it first, or wait for it", file=sys.stderr)
+        print(
+            f"error: snakemake is running in {folder} (process {alive[0]}); stop it first, or wait for it",
+            file=sys.stderr,
+        )
         return 1
     snakemake = Path(sys.executable).with_name("snakemake")
     status = subprocess.run([snakemake, "--unlock", "--cores", "1", "--quiet", "all"], check=False).returncode

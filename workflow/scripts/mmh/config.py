@@ -30,15 +30,16 @@ def check_config(config: Config, schema: Mapping[str, Any], name: str = "config.
     """
     import jsonschema
 
-    validator = jsonschema.Draft202012Validator(schema) found = [_schema_message(error) for error in
-    sorted(validator.iter_errors(config), key=lambda e: list(map(str, e.absolute_path)))] errors = [message
-    for messages in found for message in messages] if not errors:  # cross references can be followed only in
-    a well-formed file
+    validator = jsonschema.Draft202012Validator(schema)
+    found = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
+    errors = [message for error in found for message in _schema_message(error)]
+    if not errors:  # cross references can be followed only in a well-formed file
         errors = list(_reference_errors(config))
     if errors:
-        lines = "\n".join(f"  {name}: {message}" for message in dict.fromkeys(errors))
-        count = len(dict.fromkeys(errors))
-        raise InputError(f"{count} mistake{'s' if count > 1 else ''} in the configuration:\n{lines}")
+        errors = list(dict.fromkeys(errors))
+        lines = "\n".join(f"  {name}: {message}" for message in errors)
+        count = f"{len(errors)} mistake{'s' if len(errors) > 1 else ''}"
+        raise InputError(f"{count} in the configuration:\n{lines}")
 
 
 def did_you_mean(word: str, known: Any) -> str:
@@ -67,7 +68,8 @@ def _schema_message(error: Any) -> list[str]:
             known = list(error.schema.get("properties", {}))
             unknown = [key for key in value if key not in known]
             return [
-                f"{prefix}{key}: unknown key{did_you_mean(key, known)}; known here: {', '.join(known)}" for key in unknown
+                f"{prefix}{key}: unknown key{did_you_mean(key, known)}; known here: {', '.join(known)}"
+                for key in unknown
             ]
         case "required":
             missing = [key for key in error.validator_value if key not in value]
@@ -138,47 +140,84 @@ def _experiment_errors(config: Config, name: str, entry: Config, where: str) -> 
         if options["method"] == RATIO:
             for part in ("numerator", "denominator"):
                 if options[part] not in estimators:
-                    yield f"{path}.{part}: there is no estimator {options[part]!r}{did_you_mean(options[part],
-                    estimators)}"
+                    hint = did_you_mean(options[part], estimators)
+                    yield f"{path}.{part}: there is no estimator {options[part]!r}{hint}"
         if options["method"] == "local-pca" and not broken and options["k"] >= n_items(config, name, "train"):
             n = n_items(config, name, "train")
             yield f"{path}.k: {options['k']} neighbours need more than {n} training images; use k < {n}"
     sampling = entry["sampling"]
     if sampling["calibration"] > sampling["n_samples"]:
-        yield f"{where}.sampling.calibration: {sampling['calibration']} exceeds n_samples,
-        {sampling['n_samples']}"
-    descriptor = entry.get("retrieval", {}).get("descriptor")
-    descriptors = config.get("descriptors", {})
-    if descriptor is not None and descriptor not in descriptors:
-        yield f"{where}.retrieval.descriptor: there is no descriptor {descriptor!r}{did_you_mean(descriptor,
-        descriptors)}"
-    neighbours = entry.get("retrieval", {}).get("neighbours", 0)
-    if neighbours >= n_items(config, name, "train"):
-        yield f"{where}.retrieval.neighbours: {neighbours} neighbours need more training images than
-        {n_items(config, name, 'train')}"
+        n = sampling["n_samples"]
+        yield f"{where}.sampling.calibration: {sampling['calibration']} exceeds n_samples, {n}"
+    yield from _retrieval_errors(config, name, entry, where)
+    yield from _paired_errors(config, entry, where)
     yield from _estimator_names(entry, where, estimators)
+
+
+def _retrieval_errors(config: Config, name: str, entry: Config, where: str) -> Iterator[str]:
+    if "retrieval" not in entry:
+        return
+    descriptor, descriptors = entry["retrieval"]["descriptor"], config.get("descriptors", {})
+    if descriptor not in descriptors:
+        hint = did_you_mean(descriptor, descriptors)
+        yield f"{where}.retrieval.descriptor: there is no descriptor {descriptor!r}{hint}"
+    neighbours, n = entry["retrieval"]["neighbours"], n_items(config, name, "train")
+    if neighbours >= n:
+        yield f"{where}.retrieval.neighbours: {neighbours} neighbours need more training images than {n}"
+
+
+def _paired_errors(config: Config, entry: Config, where: str) -> Iterator[str]:
+    if "paired" not in entry:
+        return
+    paired, experiments = entry["paired"], config["experiments"]
+    if paired["control"] not in experiments:
+        hint = did_you_mean(paired["control"], experiments)
+        yield f"{where}.paired.control: there is no experiment {paired['control']!r}{hint}"
+        return
+    control = experiments[paired["control"]]
+    if paired["items"] not in control.get("image_sets", {}):
+        hint = did_you_mean(paired["items"], control.get("image_sets", {}))
+        yield f"{where}.paired.items: {paired['control']} has no image set {paired['items']!r}{hint}"
+    for key in ("estimator", "data_estimator"):
+        if paired[key] not in control.get("estimators", {}):
+            hint = did_you_mean(paired[key], control.get("estimators", {}))
+            yield f"{where}.paired.{key}: {paired['control']} has no estimator {paired[key]!r}{hint}"
+
+
+# Keys whose values are names of estimators.
+_NAMING = {
+    "estimator",
+    "estimators",
+    "baselines",
+    "chosen",
+    "flipd",
+    "model_estimators",
+    "data_estimators",
+    "ratios",
+}
 
 
 def _estimator_names(entry: Config, where: str, estimators: Config) -> Iterator[str]:
     """Names of estimators used by the evaluation, figures and claims."""
-    retrieval = ["sscd", "calibrated_l2"] if entry.get("retrieval") else []
-
-    def walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                if key in {"estimator", "estimators", "baselines", "chosen", "pairs"}:
-                    yield from strings(inner, f"{path}.{key}")
-                elif isinstance(inner, Mapping):
-                    yield from walk(inner, f"{path}.{key}")
-
-    def strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
-        if isinstance(value, str):
-            yield path, value
-        elif isinstance(value, list):
-            for inner in value:
-                yield from strings(inner, path)
-
+    known = {*estimators, *(("sscd", "calibrated_l2") if entry.get("retrieval") else ())}
     for section in ("evaluation", "figures", "claims"):
-        for path, name in walk(entry.get(section, {}), f"{where}.{section}"):
-            if name not in estimators and name not in retrieval:
-                yield f"{path}: there is no estimator {name!r}{did_you_mean(name, estimators)}"
+        for path, name in _named(entry.get(section, {}), f"{where}.{section}"):
+            if name not in known:
+                yield f"{path}: there is no estimator {name!r}{did_you_mean(name, known)}"
+
+
+def _named(options: Config, path: str) -> Iterator[tuple[str, str]]:
+    for key, value in options.items():
+        if key in _NAMING:
+            yield from ((f"{path}.{key}", name) for name in _strings(value))
+        elif isinstance(value, Mapping):
+            yield from _named(value, f"{path}.{key}")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (*value.keys(), *value.values())
+    else:
+        yield from value

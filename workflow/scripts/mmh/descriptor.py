@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 from torch.nn import functional
@@ -19,17 +20,17 @@ from mmh.errors import InputError
 
 
 class CopyDescriptor(nn.Module):
-    """Convolutional network (N, 3, H, W) in [-1, 1] -> (N, dim) unit vectors; colour is averaged.
+    """Convolutional network (N, 3, H, W) in [-1, 1] -> (N, dimension) unit vectors; colour is averaged.
 
     Parameters
     ----------
-    dim : int
+    dimension : int
         Length of a descriptor.
     width : int
         Channels of the first layer.
     """
 
-    def __init__(self, dim: int = 32, width: int = 32) -> None:
+    def __init__(self, dimension: int = 64, width: int = 32) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(1, width, 3, padding=1),
@@ -41,7 +42,7 @@ class CopyDescriptor(nn.Module):
             nn.AdaptiveAvgPool2d(4),
             nn.Flatten(),
         )
-        self.head = nn.Linear(2 * width * 16, dim)
+        self.head = nn.Linear(2 * width * 16, dimension)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Describe images.
@@ -53,7 +54,7 @@ class CopyDescriptor(nn.Module):
 
         Returns
         -------
-        (N, dim) float32
+        (N, dimension) float32
             Unit rows.
         """
         return functional.normalize(self.head(self.features(x.mean(1, keepdim=True))), dim=1)
@@ -72,7 +73,7 @@ def augment(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     Returns
     -------
     (n, C, H, W) float32
-        Each change is made to 20 to 70 % of the images; values may leave [-1, 1].
+        Each change is made to 20 to 80 % of the images; values may leave [-1, 1].
     """
     n, _, height, width = x.shape
 
@@ -84,7 +85,7 @@ def augment(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
     # One-pixel shift: cut a window at one of nine places from the padded image.
     padded = functional.pad(x, (1, 1, 1, 1), value=-1.0)
-    offset = torch.where(chosen(0.7)[..., 0, 0], torch.randint(0, 3, (n, 2), generator=generator), 1)
+    offset = torch.where(chosen(0.6)[..., 0, 0], torch.randint(0, 3, (n, 2), generator=generator), 1)
     rows = offset[:, :1] + torch.arange(height)
     columns = offset[:, 1:] + torch.arange(width)
     x = padded.gather(2, rows[:, None, :, None].expand(-1, x.shape[1], -1, width + 2))
@@ -92,7 +93,7 @@ def augment(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
     blurred = functional.avg_pool2d(functional.pad(x, (1, 1, 1, 1), value=-1.0), 3, stride=1)
     x = torch.where(chosen(0.2), torch.lerp(x, blurred, uniform(0.0, 0.5)), x)
-    x = torch.where(chosen(0.3), x * uniform(0.7, 1.2) + uniform(-0.2, 0.2), x)
+    x = torch.where(chosen(0.2), x * uniform(0.7, 1.2) + uniform(-0.2, 0.2), x)
 
     # Occlusion: a rectangle of 2 or 3 pixels a side with independent values.
     inside = torch.ones(n, 1, height, width, dtype=torch.bool)
@@ -102,10 +103,10 @@ def augment(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         place = torch.arange(size)
         line = (place >= start) & (place < start + extent)
         inside = inside & (line[:, None, :, None] if axis == 2 else line[:, None, None, :])
-    x = torch.where(inside & chosen(0.6), uniform(-1.0, 1.0, *x.shape[1:]), x)
+    x = torch.where(inside & chosen(0.8), uniform(-1.0, 1.0, *x.shape[1:]), x)
 
     noise = torch.randn(x.shape, generator=generator) * uniform(0.0, 0.3)
-    return torch.where(chosen(0.5), x + noise, x)
+    return torch.where(chosen(0.3), x + noise, x)
 
 
 def sscd_loss(
@@ -119,7 +120,7 @@ def sscd_loss(
 
     Parameters
     ----------
-    first, second : (n, dim) float32
+    first, second : (n, dimension) float32
         Unit descriptors of two views of n different images.
     temperature : float
         Positive.
@@ -144,28 +145,28 @@ def sscd_loss(
     return infonce, entropy_weight * entropy
 
 
-def train_descriptor(
+def train(
     images: np.ndarray,
     *,
-    dim: int = 32,
+    dimension: int = 64,
     width: int = 32,
-    steps: int = 1200,
-    batch: int = 256,
-    learning_rate: float = 2e-3,
+    steps: int = 1500,
+    batch_size: int = 128,
+    learning_rate: float = 3e-3,
     temperature: float = 0.05,
-    entropy_weight: float = 1.0,
+    entropy_weight: float = 2.0,
     seed: int = 0,
     progress: Callable[..., None] | None = None,
-) -> CopyDescriptor:
+) -> tuple[CopyDescriptor, pd.DataFrame]:
     """Train a descriptor on a set of grey images; the same seed and threads give the same weights.
 
     Parameters
     ----------
     images : (n, 1, H, W) float32
         Different images in [-1, 1].
-    dim, width : int
-        Size of the network.
-    steps, batch : int
+    dimension, width : int
+        Length of a descriptor, channels of the first layer.
+    steps, batch_size : int
         Optimizer steps, and images per step (two views of each).
     learning_rate : float
         Of Adam, with cosine decay to 0.
@@ -178,8 +179,10 @@ def train_descriptor(
 
     Returns
     -------
-    CopyDescriptor
+    model : CopyDescriptor
         In evaluation mode.
+    history : pandas.DataFrame
+        `step`, `infonce`, `entropy` (weighted), one row per step.
 
     Raises
     ------
@@ -189,13 +192,14 @@ def train_descriptor(
     if images.ndim != 4 or images.shape[1] != 1 or len(images) < 2:
         raise InputError(f"the descriptor is trained on (n >= 2, 1, H, W) grey images, got {images.shape}")
     x = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
-    batch = min(batch, len(x))
+    batch = min(batch_size, len(x))
     generator = rng.torch_generator(seed, "descriptor")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.item_seed(seed, "descriptor-weights", 0)))
-        model = CopyDescriptor(dim, width)
+        model = CopyDescriptor(dimension, width)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    history = []
     for step in range(1, steps + 1):
         drawn = x[torch.randperm(len(x), generator=generator)[:batch]]
         views = torch.cat([augment(drawn, generator), augment(drawn, generator)]).expand(-1, 3, -1, -1)
@@ -208,18 +212,19 @@ def train_descriptor(
         loss.backward()
         optimizer.step()
         schedule.step()
+        history.append((step, infonce.item(), entropy.item()))
         if progress is not None:
-            progress(step, infonce=float(infonce), entropy=float(entropy))
-    return model.eval()
+            progress(step, infonce=history[-1][1], entropy=history[-1][2])
+    return model.eval(), pd.DataFrame(history, columns=["step", "infonce", "entropy"])
 
 
-def save_torchscript(model: nn.Module, path: str | os.PathLike[str]) -> None:
+def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """Save a descriptor as TorchScript, the format of the public SSCD files.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Maps (N, 3, H, W) to (N, dim), any N, H, W.
+        Maps (N, 3, H, W) to (N, dimension), any N, H, W.
     path : path
         File to write.
     """

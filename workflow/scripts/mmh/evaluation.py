@@ -182,7 +182,7 @@ def evaluate(
         present = rows[names].notna()
         # Estimators scored on the same samples share resamples, and one bootstrap.
         for mask in dict.fromkeys(tuple(present[name]) for name in names):
-            part = rows[list(mask)]
+            part = rows[np.array(mask, dtype=bool)]
             positive = part["positive"].to_numpy()
             if min(positive.sum(), (~positive).sum()) < MIN_CLASS:
                 continue

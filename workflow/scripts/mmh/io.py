@@ -19,8 +19,14 @@ from mmh.partial import is_partial, partial_name
 
 # Columns of every table, in order. A trailing "?" allows missing values.
 TABLES: dict[str, dict[str, str]] = {
-    "train": {"train": "int64", "source": "int64", "population": "string", "group": "int64", "copies":
-    "int64"}, "matches": {
+    "train": {
+        "train": "int64",
+        "source": "int64",
+        "population": "string",
+        "group": "int64",
+        "copies": "int64",
+    },
+    "matches": {
         "sample": "int64",
         "metric": "string",
         "rank": "int32",
@@ -80,8 +86,9 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     value : JSON value
     """
     with atomic(path) as partial:
-        partial.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n",
-        encoding="utf-8")
+        partial.write_text(
+            json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8"
+        )
 
 
 def write_table(table: Any, path: str | os.PathLike[str], kind: str) -> None:
@@ -164,7 +171,9 @@ def read_table(path: str | os.PathLike[str], kind: str) -> Any:
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, "a Parquet table", error) from error
     if table.column_names != list(TABLES[kind]):
-        raise InputError(f"{path}: expected a {kind} table with columns {list(TABLES[kind])}, found {table.column_names}")
+        raise InputError(
+            f"{path}: expected a {kind} table with columns {list(TABLES[kind])}, found {table.column_names}"
+        )
     return table.to_pandas()
 
 
@@ -203,7 +212,9 @@ def write_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
             ids = arrays["id"][rows] if "id" in arrays else rows
-            raise InputError(f"{path}: array {name!r} is not finite for {len(ids)} items, first at id {ids[0]}")
+            raise InputError(
+                f"{path}: array {name!r} is not finite for {len(ids)} items, first at id {ids[0]}"
+            )
     with atomic(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 

@@ -148,13 +148,15 @@ def _paths(value: Any) -> Any:
 
 def _check_package(snakemake: Any) -> None:
     beside = Path(snakemake.scriptdir).resolve() / "mmh"
-    if provenance.PACKAGE != beside:
+    if beside != provenance.PACKAGE:
         raise InputError(
             f"the package mmh was imported from {provenance.PACKAGE}, not from {beside} beside the script: "
             "another copy is installed in this environment; remove it with `pip uninstall mmh`"
         )
     if "torch" in sys.modules or "numpy" in sys.modules:
-        raise InputError("numpy or torch was imported before the thread counts were set; import them inside main()")
+        raise InputError(
+            "numpy or torch was imported before the thread counts were set; import them inside main()"
+        )
 
 
 def _check_device(run: Run) -> None:

@@ -11,15 +11,14 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
-from diffusers import __version__ as diffusers_version
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from mmh import edm, unet
+from mmh import edm
 from mmh.diffusion import Schedule, ScoreModel
 from mmh.errors import InputError
 
+# diffusers takes seconds to import, so it is imported only where a UNet is at hand.
 Report = Callable[..., None]
 
 
@@ -47,8 +46,8 @@ class Model(Protocol):
 class UNetModel:
     """A diffusers UNet with the scheduler of its training; `sample` takes the arguments of `unet.sample`."""
 
-    unet: unet.UNet
-    scheduler: unet.Scheduler
+    unet: Any
+    scheduler: Any
 
     def score_model(self) -> ScoreModel:
         """Return the noise predictor with its schedule."""
@@ -64,6 +63,8 @@ class UNetModel:
         progress: Report | None = None,
     ) -> np.ndarray:
         """Draw (n, C, H, W) float32 images with DDIM."""
+        from mmh import unet
+
         return unet.sample(
             self.unet, self.scheduler, ids, seed=seed, steps=steps, batch_size=batch_size, progress=progress
         )
@@ -104,7 +105,7 @@ class EdmModel:
         return edm.sample(self.network, ids, seed=seed, steps=steps, batch_size=batch_size, progress=progress)
 
 
-def save_unet(path: Path, network: unet.UNet, scheduler: unet.Scheduler) -> None:
+def save_unet(path: Path, network: Any, scheduler: Any) -> None:
     """Save a diffusers folder that `DDPMPipeline.from_pretrained` loads as well.
 
     Parameters
@@ -116,6 +117,8 @@ def save_unet(path: Path, network: unet.UNet, scheduler: unet.Scheduler) -> None
     scheduler : diffusers.DDPMScheduler
         The forward process of its training.
     """
+    from diffusers import __version__ as diffusers_version
+
     path = Path(path)
     network.save_pretrained(path / "unet", safe_serialization=True)
     scheduler.save_pretrained(path / "scheduler")
@@ -175,6 +178,8 @@ def load_model(path: Path, *, device: str = "cpu") -> UNetModel | EdmModel:
 
 
 def _load_unet(path: Path, device: str) -> UNetModel:
+    from diffusers import DDPMScheduler, UNet2DModel
+
     index = _read_json(path / "model_index.json")
     entry = index.get("unet")
     if not isinstance(entry, list) or entry[-1:] != ["UNet2DModel"]:

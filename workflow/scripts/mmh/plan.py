@@ -86,8 +86,9 @@ def overlapping(wanted: range, n: int, size: int) -> list[str]:
     -------
     list of str
     """
-    return [s for s in spans(n, size) if span_range(s).start < wanted.stop and wanted.start <
-    span_range(s).stop]
+    return [
+        s for s in spans(n, size) if span_range(s).start < wanted.stop and wanted.start < span_range(s).stop
+    ]
 
 
 def n_train(experiment: Config) -> int:
@@ -287,7 +288,7 @@ def wildcard_patterns(config: Config) -> dict[str, str]:
 
     return {
         "experiment": any_of(experiments),
-        "items": any_of({"samples", "train"} | image_sets),
+        "item_set": any_of({"samples", "train"} | image_sets),
         "estimator": any_of(estimators),
         "descriptor": any_of(config.get("descriptors", {})),
         "span": r"\d{6}-\d{6}",

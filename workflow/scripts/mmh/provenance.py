@@ -16,8 +16,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).resolve().parent _REPORTED = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn",
-"torch", "diffusers", "faiss-cpu", "matplotlib")
+PACKAGE = Path(__file__).resolve().parent
+_REPORTED = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "torch",
+    "diffusers",
+    "faiss-cpu",
+    "matplotlib",
+)
 
 
 def code_digest(script: str) -> str:

@@ -26,7 +26,9 @@ def label_lines(paths: Iterable[Path]) -> list[str]:
     lines = ["  " + "experiment".ljust(16) + "".join(name.rjust(16) for name in CLASSES)]
     for path in paths:
         counts = sample_classes(read_table(path, "labels"))["label"].value_counts()
-        lines.append("  " + _experiment(path).ljust(16) + "".join(f"{counts.get(name, 0):>16}" for name in CLASSES))
+        lines.append(
+            "  " + _experiment(path).ljust(16) + "".join(f"{counts.get(name, 0):>16}" for name in CLASSES)
+        )
     return lines
 
 
@@ -52,8 +54,15 @@ def evaluation_lines(paths: Iterable[Path]) -> list[str]:
         heads = [f"{name} ({counts.n_positive[name]} vs {counts.n_negative[name]})" for name in contrasts]
         lines.append("  " + _experiment(path).ljust(16) + "".join(head.rjust(30) for head in heads))
         for estimator, rows in table.groupby("estimator", sort=False):
-            cells = {row.contrast: f"{row.auc:.3f} [{row.auc_low:.3f}, {row.auc_high:.3f}]" for row in rows.itertuples()}
-            lines.append("    " + str(estimator).ljust(14) + "".join(cells.get(name, "-").rjust(30) for name in contrasts))
+            cells = {
+                row.contrast: f"{row.auc:.3f} [{row.auc_low:.3f}, {row.auc_high:.3f}]"
+                for row in rows.itertuples()
+            }
+            lines.append(
+                "    "
+                + str(estimator).ljust(14)
+                + "".join(cells.get(name, "-").rjust(30) for name in contrasts)
+            )
     return lines or ["  no experiment of this run has labels to evaluate against"]
 
 
@@ -74,6 +83,10 @@ def claim_lines(paths: Iterable[Path]) -> list[str]:
     lines = []
     for path in paths:
         for row in pd.read_csv(path, dtype={"claim": str}).itertuples():
-            number = "no data" if pd.isna(row.estimate) else f"{row.estimate:.3g} [{row.low:.3g}, {row.high:.3g}], n={row.n}"
+            number = (
+                "no data"
+                if pd.isna(row.estimate)
+                else f"{row.estimate:.3g} [{row.low:.3g}, {row.high:.3g}], n={row.n}"
+            )
             lines.append(f"  {row.verdict:<10} {row.claim:<3} {_experiment(path)}: {row.statistic}: {number}")
     return lines or ["  no experiment of this run asks for claims"]

@@ -94,22 +94,23 @@ def curve_figure(numbers: pd.DataFrame, chosen: float, *, title: str) -> Figure:
             _line(right, area, look, factor, f"{look.name} against not, $n$ = {area['n'].iloc[0]}")
     left.axhline(0, color=style.GREY, linewidth=0.5, zorder=0)
     left.set_ylabel("FLIPD (dimensions)")
-    left.set_title("median with 95 % interval; band: quartiles")
+    left.set_title("median with 95 % interval; band: quartiles", pad=12)
     right.axhline(0.5, color=style.GREY, linewidth=0.5, zorder=0)
     right.set_ylabel("AUC of low FLIPD")
-    right.set_title("AUC with 95 % interval")
+    right.set_title("AUC with 95 % interval", pad=12)
     right.set_ylim(top=1.02)
     for ax in (left, right):
         ax.set_xscale("log")
         ax.axvline(chosen, color=style.INK, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
         ax.annotate(
             f"$t_0$ = {chosen:.3g}",
-            (chosen, 0.1),
+            (chosen, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(2, 0),
+            xytext=(0, 1),
             textcoords="offset points",
             fontsize=6.2,
             va="bottom",
+            ha="center",
         )
         ax.set_xlabel("noise level $t$ (1 = pure noise)")
         ticks = [t for t in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0) if _inside(t, numbers["t"])]

@@ -1,5 +1,7 @@
 """Two models on the same images: LID_θ of an overfit model and of its control beside LID_* of the data."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,69 +9,40 @@ from matplotlib.figure import Figure
 
 from mmh.errors import InputError
 from mmh.plotting import style
-from mmh.plotting.tables import single
 from mmh.stats import Interval, median_interval, wilson_interval
 
+COLUMNS = ("item", "lid_data", "lid_model", "lid_control")
 MODELS = {
     "control": style.Look("control model", "#009E73", (0, (1, 1)), "^"),
-    "overfit": style.Look("overfit model", "#D55E00", "-", "o"),
+    "model": style.Look("overfit model", "#D55E00", "-", "o"),
 }
 
 
-def paired_values(
-    overfit: pd.DataFrame,
-    overfit_train: pd.DataFrame,
-    control: pd.DataFrame,
-    control_train: pd.DataFrame,
-    *,
-    estimator: str,
-    data_estimator: str,
-    items: str,
-) -> pd.DataFrame:
-    """Bring LID_* and both models' LID_θ together, one row per training image of the overfit model.
+def read_values(path: str | Path) -> pd.DataFrame:
+    """Read the values of both models at the same images.
 
     Parameters
     ----------
-    overfit, control : DataFrame
-        All scores of the two experiments.
-    overfit_train, control_train : DataFrame
-        The two training tables; `source` tells which of their images are the same.
-    estimator, data_estimator : str
-        Names of LID_θ in both experiments, and of LID_* in the control's.
-    items : str
-        The control's name for the overfit model's training images. An estimator that did not run on this
-        image set is looked up on the control's own training images, through the source image.
+    path : path
+        `paired.csv`.
 
     Returns
     -------
     DataFrame
-        Columns `item`, `source`, `lid_data`, `lid_control`, `lid_overfit`.
+        Columns `item`, `lid_data`, `lid_model`, `lid_control`.
 
     Raises
     ------
     InputError
-        If an image lacks one of the three.
+        If a column is absent, or there is no image.
     """
-    images = overfit_train[["train", "source"]].rename(columns={"train": "item"}).sort_values("item")
-    places = control_train.drop_duplicates("source").set_index("source")["train"]
-    images["place"] = places.reindex(images["source"]).to_numpy()
-    images["lid_data"] = _at(control, data_estimator, images, items)
-    images["lid_control"] = _at(control, estimator, images, items)
-    images["lid_overfit"] = _at(overfit, estimator, images.assign(place=images["item"]), "train")
-    return images[["item", "source", "lid_data", "lid_control", "lid_overfit"]].reset_index(drop=True)
-
-
-def _at(scores: pd.DataFrame, estimator: str, images: pd.DataFrame, items: str) -> np.ndarray:
-    """Scores of the images: on `items` by their own ids where the estimator ran there, else on `train`."""
-    ran = ((scores["estimator"] == estimator) & (scores["items"] == items)).any()
-    values = single(scores, estimator, items if ran else "train").set_index("item")["value"]
-    found = values.reindex(images["item" if ran else "place"]).to_numpy(float)
-    if np.isnan(found).any():
-        missing = images["source"].to_numpy()[np.isnan(found)]
+    table = pd.read_csv(path)
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing or table.empty:
         raise InputError(
-            f"'{estimator}' lacks {len(missing)} of the images, first the one of source {missing[0]}"
+            f"{path}: needs rows and the columns {', '.join(COLUMNS)}; lacks {missing or 'rows'}"
         )
-    return found
+    return table[list(COLUMNS)]
 
 
 def verdicts(values: pd.DataFrame, margin: float) -> dict[str, Interval]:
@@ -78,7 +51,7 @@ def verdicts(values: pd.DataFrame, margin: float) -> dict[str, Interval]:
     Parameters
     ----------
     values : DataFrame
-        From `paired_values`.
+        From `read_values`.
     margin : float
         Dimensions by which LID_θ must fall short.
 
@@ -101,11 +74,11 @@ def paired_figure(
     Parameters
     ----------
     values : DataFrame
-        From `paired_values`.
+        From `read_values`.
     margin : float
         As for `verdicts`.
     estimator, data_estimator : str
-        Printed names.
+        Printed names of LID_θ's and LID_*'s estimators; empty if they need no naming.
     title : str
         Above both.
 
@@ -123,12 +96,12 @@ def paired_figure(
 
 
 def _lines(ax: Axes, values: pd.DataFrame, estimator: str, data_estimator: str) -> None:
-    columns = ["lid_data", "lid_control", "lid_overfit"]
+    columns = ["lid_data", "lid_control", "lid_model"]
     looks = [style.Look("data", "#0072B2", "-", "s"), *MODELS.values()]
     table = values[columns].to_numpy()
     ax.plot(range(3), table.T, color=style.GREY, alpha=0.35, linewidth=0.5, zorder=1)
-    names = [r"data: $\widehat{\mathrm{LID}}_*$" + f"\n{data_estimator}"]
-    names += [f"{look.name}:\n" + r"$\widehat{\mathrm{LID}}_\theta$" for look in looks[1:]]
+    names = ["data:\n" + _symbol("*", data_estimator)]
+    names += [f"{look.name}:\n" + _symbol(r"\theta", estimator) for look in looks[1:]]
     for place, look in enumerate(looks):
         middle = median_interval(table[:, place])
         ax.plot(
@@ -152,11 +125,11 @@ def _lines(ax: Axes, values: pd.DataFrame, estimator: str, data_estimator: str) 
     ax.set_xlim(-0.45, 2.45)
     ax.axhline(0, color=style.GREY, linewidth=0.4, zorder=0)
     ax.set_ylabel("LID (dimensions)")
-    ax.set_title(f"the same $n$ = {len(values)} images; {estimator}")
+    ax.set_title(f"the same $n$ = {len(values)} images; median with 95 % interval")
 
 
 def _scatter(ax: Axes, values: pd.DataFrame, margin: float, estimator: str, data_estimator: str) -> None:
-    table = values[["lid_data", "lid_control", "lid_overfit"]].to_numpy()
+    table = values[["lid_data", "lid_control", "lid_model"]].to_numpy()
     low, high = table.min(), table.max()
     pad = 0.06 * (high - low) or 1.0
     ends = np.array([low - pad, high + pad])
@@ -184,9 +157,13 @@ def _scatter(ax: Axes, values: pd.DataFrame, margin: float, estimator: str, data
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), handletextpad=0.3)
     ax.set_xlim(limits)
     ax.set_ylim(limits)
-    ax.set_xlabel(rf"$\widehat{{\mathrm{{LID}}}}_*$, {data_estimator} (dimensions)")
-    ax.set_ylabel(rf"$\widehat{{\mathrm{{LID}}}}_\theta$, {estimator} (dimensions)")
+    ax.set_xlabel(_symbol("*", data_estimator) + " (dimensions)")
+    ax.set_ylabel(_symbol(r"\theta", estimator) + " (dimensions)")
 
 
 def _percent(share: Interval) -> str:
     return f"{100 * share.estimate:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+
+
+def _symbol(index: str, estimator: str) -> str:
+    return rf"$\widehat{{\mathrm{{LID}}}}_{index}$" + (f", {estimator}" if estimator else "")

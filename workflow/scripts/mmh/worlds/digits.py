@@ -114,12 +114,12 @@ def make(
     return x, _table(source, population, group, count)
 
 
-def make_overfit(*, n: int = 60, seed: int = 0) -> tuple[np.ndarray, pd.DataFrame]:
+def make_overfit(*, n_train: int = 60, seed: int = 0) -> tuple[np.ndarray, pd.DataFrame]:
     """Make a set so small that the network memorizes it, though no image occurs twice.
 
     Parameters
     ----------
-    n : int
+    n_train : int
         Number of images.
     seed : int
         Root seed of the draw.
@@ -134,17 +134,22 @@ def make_overfit(*, n: int = 60, seed: int = 0) -> tuple[np.ndarray, pd.DataFram
     Raises
     ------
     InputError
-        If `n` exceeds the number of images.
+        If `n_train` exceeds the number of images.
     """
     pool = images()
-    if not 1 <= n <= len(pool):
-        raise InputError(f"digits-overfit: n must lie in 1..{len(pool)}, it is {n}")
-    source = rng.generator(seed, "digits-overfit-sources").permutation(len(pool))[:n]
+    if not 1 <= n_train <= len(pool):
+        raise InputError(f"digits-overfit: n_train must lie in 1..{len(pool)}, it is {n_train}")
+    source = rng.generator(seed, "digits-overfit-sources").permutation(len(pool))[:n_train]
     return pool[source], _distinct(source)
 
 
-def make_control() -> tuple[np.ndarray, pd.DataFrame]:
+def make_control(*, n_train: int = 1797) -> tuple[np.ndarray, pd.DataFrame]:
     """Make the set of all images, once each; `train` equals `source`.
+
+    Parameters
+    ----------
+    n_train : int
+        Number of images; all of them, stated so that plans can be made without loading the data.
 
     Returns
     -------
@@ -152,8 +157,15 @@ def make_control() -> tuple[np.ndarray, pd.DataFrame]:
         Images in [-1, 1].
     table : pandas.DataFrame
         As for `make`; every population is `ordinary`.
+
+    Raises
+    ------
+    InputError
+        If `n_train` is not the number of images.
     """
     pool = images()
+    if n_train != len(pool):
+        raise InputError(f"digits-control: n_train must be {len(pool)}, all digits, it is {n_train}")
     return pool, _distinct(np.arange(len(pool)))
 
 

@@ -1,0 +1,175 @@
+"""Which edit reruns which jobs: nothing for a comment, its own jobs for an estimator, figures for a plot style.
+
+Edits are made in a copy of the project, on finished results of the tiny configuration; dry runs tell the jobs.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import workflow_runs
+from workflow_runs import ROOT, jobs_of
+
+DOWNSTREAM_OF_SCORES = {
+    "gather_scores",
+    "evaluate",
+    "check_claims",
+    "pair_lid",
+    "summarize",
+    "collect_benchmarks",
+}
+SCORE_FIGURES = {
+    "figure_lid_scatter",
+    "figure_examples",
+    "figure_lid_model",
+    "figure_lid_data",
+    "figure_lid_complexity",
+    "figure_flipd_curve",
+    "figure_lid_paired",
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the workflow that a test may edit."""
+    copy = tmp_path_factory.mktemp("project")
+    for name in ("workflow", "profiles", "envs"):
+        shutil.copytree(
+            ROOT / name, copy / name, copy_function=shutil.copy2, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    shutil.copy2(ROOT / "Snakefile", copy / "Snakefile")
+    return copy
+
+
+@pytest.fixture
+def planned(project: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., set[str]]:
+    """Jobs that would run on the finished tiny results after an edit of ``file``, which is undone afterwards."""
+    monkeypatch.setattr(workflow_runs, "ROOT", project)
+    edited: list[tuple[Path, bytes, float]] = []
+
+    def plan(file: str | None = None, edit: Callable[[str], str] | None = None) -> set[str]:
+        if file is not None and edit is not None:
+            path = project / file
+            edited.append((path, path.read_bytes(), path.stat().st_mtime))
+            changed = edit(path.read_text())
+            assert changed != path.read_text(), "the edit must change the file"
+            path.write_text(changed)
+        return jobs_of(tiny)
+
+    yield plan  # type: ignore[misc]
+    for path, content, mtime in edited:
+        path.write_bytes(content)
+        os.utime(path, (mtime, mtime))
+
+
+MMH = "workflow/scripts/mmh"
+
+
+def test_nothing_reruns_in_a_fresh_copy(planned: Callable[..., set[str]]) -> None:
+    assert planned() == set()
+
+
+def test_a_touched_module_reruns_nothing(planned: Callable[..., set[str]], project: Path) -> None:
+    os.utime(project / MMH / "lid" / "flipd.py", (time.time(), time.time()))
+    assert planned() == set()
+
+
+def test_a_comment_reruns_nothing(planned: Callable[..., set[str]]) -> None:
+    assert planned(f"{MMH}/lid/flipd.py", lambda text: text + "\n# a remark\n") == set()
+
+
+def test_a_docstring_reruns_nothing(planned: Callable[..., set[str]]) -> None:
+    assert planned(f"{MMH}/lid/normal_bundle.py", lambda text: text.replace('"""', '"""Indeed: ', 1)) == set()
+
+
+def test_an_estimator_reruns_its_own_jobs_and_what_follows(planned: Callable[..., set[str]]) -> None:
+    jobs = planned(f"{MMH}/lid/normal_bundle.py", lambda text: text + "\nADDED = 1\n")
+    assert "estimate_spectra" in jobs
+    assert jobs <= {"estimate_spectra", "threshold_spectra"} | DOWNSTREAM_OF_SCORES | SCORE_FIGURES
+    assert "estimate_lid" not in jobs
+
+
+def test_a_threshold_reruns_no_network(planned: Callable[..., set[str]]) -> None:
+    jobs = planned(f"{MMH}/lid/spectra.py", lambda text: text + "\nADDED = 1\n")
+    assert "threshold_spectra" in jobs
+    assert not jobs & {"estimate_lid", "estimate_spectra", "sample_images", "train_unet", "train_mlp"}
+
+
+def test_a_plot_style_reruns_figures_only(planned: Callable[..., set[str]]) -> None:
+    jobs = planned(f"{MMH}/plotting/style.py", lambda text: text + "\nADDED = 1\n")
+    assert jobs
+    assert {job for job in jobs if not job.startswith("figure_")} <= {"collect_benchmarks"}
+
+
+def test_one_figure_script_reruns_one_figure(planned: Callable[..., set[str]]) -> None:
+    jobs = planned(
+        "workflow/scripts/figure_lid_data.py",
+        lambda text: text.replace("def main(", "ADDED = 1\n\n\ndef main("),
+    )
+    assert jobs == {"figure_lid_data", "collect_benchmarks"}
+
+
+def test_training_code_reruns_everything_below_it_but_no_other_model(
+    planned: Callable[..., set[str]],
+) -> None:
+    jobs = planned(
+        "workflow/scripts/train_mlp.py", lambda text: text.replace("def main(", "ADDED = 1\n\n\ndef main(")
+    )
+    assert "train_mlp" in jobs
+    assert not jobs & {"train_unet", "estimate_spectra", "embed_images"}
+
+
+def config_edit(old: str, new: str) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        text = (folder / "config.yaml").read_text()
+        assert old in text
+        (folder / "config.yaml").write_text(text.replace(old, new, 1))
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "reruns", "leaves"),
+    [
+        (
+            config_edit("percentile: 10, batch_size: 16", "percentile: 20, batch_size: 16"),
+            "threshold_spectra",
+            "estimate_spectra",
+        ),
+        (config_edit("per_class: 4", "per_class: 5"), "figure_memorized_pairs", "gather_scores"),
+        (config_edit("exact_distance: 4.5", "exact_distance: 4.4"), "plant_labels", "search_copies"),
+        (config_edit("neighbours: 5", "neighbours: 6"), "search_copies", "embed_images"),
+        (config_edit("calibration: 6", "calibration: 5"), "evaluate", "sample_images"),
+    ],
+    ids=["percentile", "figure option", "label threshold", "retrieval option", "calibration"],
+)
+def test_a_config_key_reruns_its_users(
+    tiny_copy: Path, edit: Callable[[Path], None], reruns: str, leaves: str
+) -> None:
+    edit(tiny_copy)
+    jobs = jobs_of(tiny_copy)
+    assert reruns in jobs
+    assert leaves not in jobs
+
+
+def test_more_samples_compute_new_spans_only(tiny_copy: Path) -> None:
+    config_edit("n_samples: 24", "n_samples: 36")(tiny_copy)
+    done = workflow_runs.snakemake(tiny_copy, "--dry-run", "--quiet", "rules", "--until", "sample_images")
+    rows = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    assert rows["sample_images"] == "1"
+
+
+def test_one_figure_needs_only_the_gathered_tables(tiny_copy: Path) -> None:
+    """Released tables redraw a figure where samples' shards, spectra and models were never downloaded."""
+    for name in ("model", "spectra", "embeddings", "samples"):
+        shutil.rmtree(tiny_copy / "results" / "digits" / name)
+    shutil.rmtree(tiny_copy / "results" / "digits" / "scores")
+    (tiny_copy / "results" / "digits" / "figures" / "lid_model.pdf").unlink()
+    target = "results/digits/figures/lid_model.pdf"
+    assert jobs_of(tiny_copy, target) == {"figure_lid_model"}
+    workflow_runs.snakemake(tiny_copy, target)
+    assert (tiny_copy / target).exists()

@@ -1,0 +1,92 @@
+"""The whole workflow on a tiny configuration: it runs, repeats to the byte, and does not depend on spans."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from mmh import plan
+from workflow_runs import TINY, snakemake
+
+CONFIG = yaml.safe_load((TINY / "config.yaml").read_text())
+# Times differ from run to run; they live beside the results, never in them.
+TIMED = ("runtime.csv",)
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    files = [path for path in sorted((folder / "results").rglob("*")) if path.is_file()]
+    kept = [path for path in files if path.name not in TIMED and not path.name.endswith(".npz.json")]
+    kept = [path for path in kept if not is_run_record(path)]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in kept}
+
+
+def is_run_record(path: Path) -> bool:
+    return path.suffix == ".json" and path.with_suffix("").exists() and path.parent.name != "unet"
+
+
+def test_every_target_is_made(tiny: Path) -> None:
+    for target in plan.targets(CONFIG):
+        assert (tiny / target).stat().st_size > 0, target
+        if target.endswith(".pdf"):
+            assert (tiny / target).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+            assert (tiny / target).with_suffix(".csv").stat().st_size > 0
+
+
+def test_nothing_half_written_is_left(tiny: Path) -> None:
+    assert not [path for path in (tiny / "results").rglob("*") if ".partial" in path.name]
+
+
+def test_tables_hold_every_sample_once(tiny: Path) -> None:
+    scores = pd.read_parquet(tiny / "results/digits/scores.parquet")
+    for name in ("flipd", "nb", "png", "flipd_png"):
+        items = scores.query("items == 'samples' and estimator == @name")["item"]
+        assert sorted(items) == list(range(24)), name
+    matches = pd.read_parquet(tiny / "results/digits/matches.parquet")
+    assert matches.groupby(["metric", "rank"])["sample"].nunique().eq(24).all()
+
+
+def test_calibration_samples_are_not_evaluated(tiny: Path) -> None:
+    labels = pd.read_parquet(tiny / "results/digits/labels.parquet")
+    evaluation = pd.read_csv(tiny / "results/digits/evaluation.csv")
+    assert labels["sample"].nunique() == 24
+    assert (evaluation["n_positive"] + evaluation["n_negative"]).max() <= 18
+
+
+def test_a_run_record_names_code_versions_and_time(tiny: Path) -> None:
+    record = json.loads((tiny / "results/digits/scores/samples/flipd/000000-000011.parquet.json").read_text())
+    assert record["rule"] == "estimate_lid"
+    assert record["versions"]["torch"]
+    assert record["threads"] == 1
+    assert record["seconds"] > 0
+
+
+def test_a_second_run_has_nothing_to_do(tiny: Path) -> None:
+    assert "Nothing to be done" in snakemake(tiny, "--dry-run").stdout
+
+
+@pytest.mark.slow
+def test_a_run_from_nothing_with_other_spans_gives_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
+    """Another cut of the ids into jobs, another order, the same numbers."""
+    shutil.copy(TINY / "config.yaml", tmp_path / "config.yaml")
+    text = (tmp_path / "config.yaml").read_text()
+    assert "shard_size: 12" in text
+    (tmp_path / "config.yaml").write_text(text.replace("shard_size: 12", "shard_size: 8"))
+    snakemake(tmp_path)
+    first, second = results(tiny), results(tmp_path)
+    spans = {
+        name for name in first | second if any(part[:6].isdigit() for part in Path(name).stem.split("."))
+    }
+    same = (set(first) | set(second)) - spans
+    assert len(same) > 40
+    assert {name for name in same if first.get(name) != second.get(name)} == set()
+
+
+def test_the_report_is_one_file_with_every_figure(tiny_copy: Path) -> None:
+    snakemake(tiny_copy, "--report", "results/report.html")
+    html = (tiny_copy / "results/report.html").read_text(encoding="utf-8")
+    for figure in ("lid_scatter", "lid_model", "memorized_pairs", "lid_paired"):
+        assert figure in html
+    assert "claims" in html
