@@ -179,19 +179,22 @@ def test_errors():
         evaluation.evaluate(**{**world, "train": world["train"][:3]}, estimators=["flipd"])
 
 
-def test_paired_lid_joins_three_columns():
+def test_paired_lid_joins_three_columns_by_source_image():
     def scores(items, estimator, values):
         return pd.DataFrame(
             {"items": items, "item": range(len(values)), "estimator": estimator, "value": values}
         )
 
-    overfit = scores("train", "flipd", [1.0, 2, 3])
-    control = pd.concat([scores("of60", "flipd", [11.0, 12]), scores("of60", "lpca", [20.0, 21])])
-    options = {"control_items": "of60", "model_estimator": "flipd", "data_estimator": "lpca"}
-    table = evaluation.paired_lid(overfit, control, **options)
-    assert table.to_numpy().tolist() == [[0, 20, 1, 11], [1, 21, 2, 12]]
+    overfit = scores("train", "flipd", [1.0, 2])
+    overfit_train = pd.DataFrame({"train": [0, 1], "source": [7, 3]})
+    control = pd.concat([scores("of2", "flipd", [11.0, 12]), scores("train", "lpca", [20.0, 21, 22])])
+    control_train = pd.DataFrame({"train": [0, 1, 2], "source": [3, 5, 7]})
+    tables = (overfit, control, overfit_train, control_train)
+    options = {"control_items": "of2", "model_estimator": "flipd", "data_estimator": "lpca"}
+    table = evaluation.paired_lid(*tables, **options)
+    assert table.to_numpy().tolist() == [[0, 22, 1, 11], [1, 20, 2, 12]]
     assert list(table.columns) == ["item", "lid_data", "lid_model", "lid_control"]
-    own = pd.concat([overfit, scores("train", "lpca", [5.0, 6, 7])])
-    assert evaluation.paired_lid(own, control, **options)["lid_data"].tolist() == [5, 6]
     with pytest.raises(InputError, match="'nb' of 'train' must have one value per item, it has 0"):
-        evaluation.paired_lid(overfit, control, **{**options, "model_estimator": "nb"})
+        evaluation.paired_lid(*tables, **{**options, "model_estimator": "nb"})
+    with pytest.raises(InputError, match="training image 0 has no lid_data"):
+        evaluation.paired_lid(overfit, control, overfit_train.assign(source=[9, 3]), control_train, **options)

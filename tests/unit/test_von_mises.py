@@ -8,7 +8,7 @@ from mmh.worlds import von_mises
 
 
 def test_points_lie_on_the_circle_or_at_the_origin():
-    x, table = von_mises.make(n=2000, seed=1)
+    x, table = von_mises.make(n_train=2000, seed=1)
     norm = np.linalg.norm(x, axis=1)
     assert x.dtype == np.float32
     centre = (table.population == "centre").to_numpy()
@@ -78,7 +78,7 @@ def test_regions():
     assert von_mises.regions(samples, x).tolist() == expected
 
 
-@pytest.mark.parametrize("options", [{"n": 1}, {"weight": 1.0}, {"concentration": -1.0}])
+@pytest.mark.parametrize("options", [{"n_train": 1}, {"centre_weight": 1.0}, {"concentration": -1.0}])
 def test_impossible_laws_are_refused(options):
     with pytest.raises(InputError):
         von_mises.make(**options)

@@ -20,7 +20,7 @@ def main(images: list[Path], descriptor: Path, out: Path, *, span: str, options:
 
     x, ids = read_images(images, np.array(span_range(span)))
     pixels = np.moveaxis(to_uint8(x), 1, -1)
-    write_arrays(out, embedding=embed(load_descriptor(descriptor), pixels, **options), id=ids)
+    write_arrays(out, embedding=embed(load_descriptor(descriptor), pixels, ids=ids, **options), id=ids)
 
 
 if __name__ == "__main__":

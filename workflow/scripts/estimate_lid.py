@@ -32,7 +32,7 @@ def main(
     from mmh.plan import span_range
 
     x, ids = read_images(images, np.array(span_range(span)))
-    score = load_model(model).score_model(device)
+    score = load_model(model, device=device).score_model()
     levels = options["t"] if isinstance(options["t"], list) else [options["t"]]
     probes = None if options["trace"] == "exact" else int(options["trace"])
     report = progress(len(levels))

@@ -29,7 +29,7 @@ def main(
     from mmh.plan import span_range
 
     x, ids = read_images(images, np.array(span_range(span)))
-    score = load_model(model).score_model(device)
+    score = load_model(model, device=device).score_model()
     report = progress(len(ids))
     step = 25  # images between two progress lines; an image's spectrum does not depend on it
     parts = []

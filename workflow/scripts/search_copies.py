@@ -22,7 +22,7 @@ def main(
     import numpy as np
 
     from mmh.io import read_arrays, read_images, write_table
-    from mmh.retrieval import calibrated_l2, matches_table, search_embeddings
+    from mmh.retrieval import calibrated_l2, duplicate_groups, matches_table, search_embeddings
 
     x, ids = read_images(samples)
     images, train_ids = read_images(train)
@@ -37,6 +37,7 @@ def main(
             embeddings(samples_embeddings, ids),
             embeddings(train_embeddings, train_ids),
             options["top"],
+            groups=duplicate_groups(images),
             train_ids=train_ids,
         ),
         "calibrated_l2": calibrated_l2(x, images, train_ids=train_ids, **options),

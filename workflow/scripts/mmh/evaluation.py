@@ -209,60 +209,66 @@ def evaluate(
 def paired_lid(
     overfit: pd.DataFrame,
     control: pd.DataFrame,
+    overfit_train: pd.DataFrame,
+    control_train: pd.DataFrame,
     *,
     control_items: str,
     model_estimator: str,
     data_estimator: str,
-    items: str = "train",
 ) -> pd.DataFrame:
     """Put LID_*, the overfit model's and the control's LID of the same images side by side.
+
+    LID_* is that of the control's training set, which holds the overfit model's training images among many
+    more; the two tables of training images name the common source image.
 
     Parameters
     ----------
     overfit, control : pandas.DataFrame
         Score tables (with `items`) of the two experiments.
+    overfit_train, control_train : pandas.DataFrame
+        Their training images: `train` and `source`.
     control_items : str
-        Name of the image set under which the control experiment scored the overfit model's training images.
+        Name of the image set under which the control scored the overfit model's training images.
     model_estimator : str
         LID_theta, one value per item in both tables.
     data_estimator : str
-        LID_*; taken from `overfit` if it is there, else from `control`.
-    items : str
-        Items of the overfit experiment.
+        LID_*, of the control's training images.
 
     Returns
     -------
     pandas.DataFrame
-        `item` int64; `lid_data`, `lid_model`, `lid_control` float64; items that all three have, sorted.
+        `item` int64, id among the overfit model's training images; `lid_data`, `lid_model`, `lid_control`
+        float64; sorted by item.
 
     Raises
     ------
     InputError
-        If an estimator is absent, has several values for an item, or no item has all three.
+        If an estimator is absent or has several values for an item, or an image lacks one of the three.
     """
 
-    def column(table: pd.DataFrame, group: str, estimator: str, name: str) -> pd.Series:
+    def column(table: pd.DataFrame, group: str, estimator: str) -> pd.Series:
         rows = table[(table["items"] == group) & (table["estimator"] == estimator)]
         if rows.empty or rows["item"].duplicated().any():
             raise InputError(
                 f"'{estimator}' of '{group}' must have one value per item, it has {len(rows)} rows"
             )
-        return rows.set_index("item")["value"].rename(name)
+        return rows.set_index("item")["value"]
 
-    inside = ((overfit["items"] == items) & (overfit["estimator"] == data_estimator)).any()
-    data = (overfit, items) if inside else (control, control_items)
-    joined = pd.concat(
-        [
-            column(*data, data_estimator, "lid_data"),
-            column(overfit, items, model_estimator, "lid_model"),
-            column(control, control_items, model_estimator, "lid_control"),
-        ],
-        axis=1,
-        join="inner",
-    ).sort_index()
-    if joined.empty:
-        raise InputError(f"no item of '{items}' is in '{control_items}' of the control experiment")
-    return joined.rename_axis("item").reset_index()
+    sources = overfit_train.set_index("train")["source"].sort_index()
+    by_source = column(control, "train", data_estimator).rename(control_train.set_index("train")["source"])
+    joined = pd.DataFrame(
+        {
+            "item": sources.index,
+            "lid_data": by_source.groupby(level=0).first().reindex(sources.to_numpy()).to_numpy(),
+            "lid_model": column(overfit, "train", model_estimator).reindex(sources.index).to_numpy(),
+            "lid_control": column(control, control_items, model_estimator).reindex(sources.index).to_numpy(),
+        }
+    )
+    lacking = joined[joined.isna().any(axis=1)]
+    if len(lacking):
+        column_name = lacking.columns[lacking.iloc[0].isna()][0]
+        raise InputError(f"training image {lacking['item'].iloc[0]} has no {column_name}; is it in the control's set?")
+    return joined
 
 
 def _record(

@@ -34,7 +34,7 @@ def build(
     sample_size : int
         Side of the images, pixels.
     channels : int
-        Image channels.
+        Channels of the images.
     block_out_channels : sequence of two int
         Width at the upper and at the lower resolution.
     norm_num_groups : int
@@ -89,6 +89,8 @@ def train(
     ema_decay: float = 0.999,
     block_out_channels: Sequence[int] = (32, 64),
     norm_num_groups: int = 8,
+    num_train_timesteps: int = 1000,
+    beta_schedule: str = "squaredcos_cap_v2",
     log_every: int = 20,
     progress: Report | None = None,
 ) -> tuple[UNet, Scheduler, pd.DataFrame]:
@@ -109,6 +111,8 @@ def train(
         (1 + step) / (10 + step), so that the initial weights are soon forgotten.
     block_out_channels, norm_num_groups
         As for `build`.
+    num_train_timesteps, beta_schedule
+        As for `noise_schedule`.
     log_every : int
         Steps that one row of the history averages over.
     progress : callable, optional
@@ -141,7 +145,7 @@ def train(
         "seed": seed,
     }
     unet, average = build(**network).train(), build(**network).eval().requires_grad_(False)
-    scheduler = noise_schedule()
+    scheduler = noise_schedule(num_train_timesteps, beta_schedule)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=learning_rate, fused=True)
     weights, averages = list(unet.parameters()), list(average.parameters())
     images = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))

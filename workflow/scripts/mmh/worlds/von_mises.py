@@ -16,15 +16,19 @@ REGIONS = ("isolated", "centre", "arc", "off")
 
 
 def make(
-    *, n: int = 100, weight: float = WEIGHT_AT_ORIGIN, concentration: float = CONCENTRATION, seed: int = 0
+    *,
+    n_train: int = 100,
+    centre_weight: float = WEIGHT_AT_ORIGIN,
+    concentration: float = CONCENTRATION,
+    seed: int = 0,
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Draw a training set from the mixture.
 
     Parameters
     ----------
-    n : int
+    n_train : int
         Number of points.
-    weight : float
+    centre_weight : float
         Probability of the origin, in [0, 1).
     concentration : float
         Of the von Mises law, whose mean direction is the positive first axis.
@@ -45,18 +49,18 @@ def make(
     InputError
         If an option is out of range, or the draw leaves fewer than two points on the circle.
     """
-    if n < 2 or not 0.0 <= weight < 1.0 or concentration < 0.0:
-        raise InputError("von-mises: n >= 2, weight in [0, 1) and concentration >= 0 are needed")
+    if n_train < 2 or not 0.0 <= centre_weight < 1.0 or concentration < 0.0:
+        raise InputError("von-mises: n_train >= 2, centre_weight in [0, 1) and concentration >= 0 are needed")
     generator = rng.generator(seed, "von-mises")
-    centre = generator.uniform(size=n) < weight
-    angle = generator.vonmises(0.0, concentration, size=n)
-    if n - centre.sum() < 2:
-        raise InputError(f"von-mises: seed {seed} puts fewer than two of {n} points on the circle")
+    centre = generator.uniform(size=n_train) < centre_weight
+    angle = generator.vonmises(0.0, concentration, size=n_train)
+    if n_train - centre.sum() < 2:
+        raise InputError(f"von-mises: seed {seed} puts fewer than two of {n_train} points on the circle")
     x = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
     x[centre] = 0.0
     population = np.where(centre, "centre", "arc").astype(object)
     population[isolated_point(x)[0]] = "isolated"
-    ids = np.arange(n, dtype=np.int64)
+    ids = np.arange(n_train, dtype=np.int64)
     first = int(np.argmax(centre)) if centre.any() else 0
     table = pd.DataFrame(
         {
@@ -97,8 +101,8 @@ def isolated_point(train: np.ndarray) -> tuple[int, float]:
 def most_isolated(
     seeds: range,
     *,
-    n: int = 100,
-    weight: float = WEIGHT_AT_ORIGIN,
+    n_train: int = 100,
+    centre_weight: float = WEIGHT_AT_ORIGIN,
     concentration: float = CONCENTRATION,
     at_most: float = np.inf,
 ) -> tuple[int, float]:
@@ -110,7 +114,7 @@ def most_isolated(
     ----------
     seeds : range
         Seeds to try.
-    n, weight, concentration
+    n_train, centre_weight, concentration
         As for `make`.
     at_most : float
         Gaps above this one are passed over.
@@ -124,7 +128,7 @@ def most_isolated(
     """
     best = (-1, -np.inf)
     for seed in seeds:
-        x, _ = make(n=n, weight=weight, concentration=concentration, seed=seed)
+        x, _ = make(n_train=n_train, centre_weight=centre_weight, concentration=concentration, seed=seed)
         gap = isolated_point(x)[1]
         if best[1] < gap <= at_most:
             best = (seed, gap)
