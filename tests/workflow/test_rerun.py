@@ -141,7 +141,7 @@ def config_edit(old: str, new: str) -> Callable[[Path], None]:
             "estimate_spectra",
         ),
         (config_edit("per_class: 4", "per_class: 5"), "figure_memorized_pairs", "gather_scores"),
-        (config_edit("exact_distance: 4.5", "exact_distance: 4.4"), "plant_labels", "search_copies"),
+        (config_edit("exact_distance: 14.0", "exact_distance: 13.9"), "plant_labels", "search_copies"),
         (config_edit("neighbours: 5", "neighbours: 6"), "search_copies", "embed_images"),
         (config_edit("calibration: 6", "calibration: 5"), "evaluate", "sample_images"),
     ],

@@ -24,7 +24,7 @@ def main(
     x = load_model(model, device=device).sample(
         ids, seed=seed, progress=progress(len(ids), unit="sample"), **options
     )
-    seeds = np.array([item_seed(seed, "sample", i) for i in ids], dtype=np.uint64)
+    seeds = np.array([item_seed(seed, "initial-noise", i) for i in ids], dtype=np.uint64)
     write_arrays(out, x=x, id=ids, seed=seeds)
 
 
