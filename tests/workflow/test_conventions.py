@@ -10,17 +10,8 @@ ROOT = Path(__file__).parents[2]
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "workflow" / "scripts" / "mmh").rglob("*.py"))
-FORBIDDEN = (
-    "run:",
-    "shell:",
-    "lambda",
-    "checkpoint ",
-    "ancient(",
-    "protected(",
-    "temp(",
-    "snakemake.config",
-    "scattergather",
-)
+FORBIDDEN_DIRECTIVES = ("run", "shell", "message", "notebook", "wrapper", "cache")
+FORBIDDEN = ("lambda", "checkpoint ", "ancient(", "protected(", "temp(", "snakemake.config", "scattergather")
 
 
 def rules() -> dict[str, tuple[Path, str]]:
@@ -73,6 +64,8 @@ def test_rule_files_have_a_docstring_and_no_forbidden_constructs(file: Path) -> 
         assert "OUTPUTS:" in text
     for word in FORBIDDEN:
         assert word not in text, word
+    for word in FORBIDDEN_DIRECTIVES:
+        assert not re.search(rf"^ +{word}:", text, flags=re.MULTILINE), word
 
 
 def test_the_snakefile_is_read_in_twenty_seconds() -> None:

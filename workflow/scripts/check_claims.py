@@ -28,7 +28,7 @@ def main(inputs: dict[str, Any], out: Path, *, calibration: int, options: dict[s
         tables["regions"] = pd.DataFrame({"sample": ids, "region": regions(x, points)})
     settings = {key: value for key, value in options.items() if key != "check"}
     settings["exclude"] = list(range(calibration))
-    write_csv(check_claims(options["check"], tables, options=settings, seed=seed), out)
+    write_csv(check_claims(options["check"], tables, options=settings, seed=seed), out, digits=6)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main(
         seed=seed,
         **options,
     )
-    write_csv(table, out)
+    write_csv(table, out, digits=6)
 
 
 if __name__ == "__main__":

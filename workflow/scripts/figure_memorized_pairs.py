@@ -42,7 +42,7 @@ def main(
         totals,
         *pairs.images_of(blocks["sample"], blocks["train"], samples, train),
         title=style.heading(
-            options.get("paper", "12-15"), "labelled pairs, sample above match", options.get("experiment")
+            options.get("paper", "12-18"), "labelled pairs, sample above match", options.get("experiment")
         ),
     )
     style.save(fig, pdf, png)

@@ -5,9 +5,11 @@ descriptors over the sphere, -log of each one's distance to its nearest neighbou
 a cosine means the same everywhere. The result is saved as TorchScript and is used like the public files.
 """
 
+import io
 import os
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -231,7 +233,10 @@ def save(model: nn.Module, path: str | os.PathLike[str]) -> None:
     with warnings.catch_warnings():
         # PyTorch advises torch.export, but the public descriptors come as TorchScript: one format for all.
         warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.script(model).save(str(path))
+        # Through memory: a file's own name would become part of its bytes.
+        whole = io.BytesIO()
+        torch.jit.save(torch.jit.script(model), whole)
+    Path(path).write_bytes(whole.getvalue())
 
 
 def copy_recall(

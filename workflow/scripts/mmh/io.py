@@ -133,16 +133,19 @@ def write_table(table: Any, path: str | os.PathLike[str], kind: str) -> None:
         pq.write_table(pa.table(arrays, names=list(columns)), partial, compression="zstd")
 
 
-def write_csv(table: Any, path: str | os.PathLike[str]) -> None:
-    """Write a table to CSV; floats keep all digits, so that equal values give equal bytes.
+def write_csv(table: Any, path: str | os.PathLike[str], digits: int | None = None) -> None:
+    """Write a table to CSV.
 
     Parameters
     ----------
     table : pandas.DataFrame
     path : path
+    digits : int, optional
+        Significant digits of floats, for tables that people read; all digits by default.
     """
+    float_format = None if digits is None else f"%.{digits}g"
     with atomic(path) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n", encoding="utf-8")
+        table.to_csv(partial, index=False, lineterminator="\n", encoding="utf-8", float_format=float_format)
 
 
 def read_table(path: str | os.PathLike[str], kind: str) -> Any:

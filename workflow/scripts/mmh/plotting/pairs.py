@@ -52,7 +52,7 @@ def choose_examples(frame: pd.DataFrame, columns: int) -> pd.DataFrame:
 def labelled_pairs(
     labels: str | Path, matches: str | Path, per_class: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """List the labelled pairs that each retrieval metric found, closest first.
+    """List the labelled pairs that each retrieval metric ranks first for their sample, closest first.
 
     Parameters
     ----------
@@ -69,7 +69,8 @@ def labelled_pairs(
         Columns `label`, `metric`, `n`: how many pairs there are before the cap.
     """
     named = read_table(labels, "labels")[["sample", "train", "label"]]
-    found = named.merge(read_table(matches, "matches"), on=["sample", "train"])
+    best = read_table(matches, "matches").query("rank == 1")
+    found = named.merge(best, on=["sample", "train"])
     found = found[found["label"].isin(list(style.LABELS)) & found["metric"].isin(list(style.METRICS))]
     found = found.sort_values(["label", "metric", "score", "sample", "train"], kind="stable")
     groups = found.groupby(["label", "metric"])
@@ -254,8 +255,8 @@ def pairs_figure(
     keys = [(label, metric) for label in style.LABELS for metric in style.METRICS]
     masks = [((blocks["label"] == a) & (blocks["metric"] == b)).to_numpy() for a, b in keys]
     side = style.TEXT / (_COLUMNS * 1.125)
-    lines = [max(1, -(-int(mask.sum()) // _COLUMNS)) for mask in masks]
-    heights = [0.3 + side * (2.6 * n - 0.5) for n in lines]
+    lines = [-(-int(mask.sum()) // _COLUMNS) for mask in masks]
+    heights = [0.3 + side * max(2.6 * n - 0.5, 0.1) for n in lines]
     fig = style.figure(style.TEXT, 0.3 + sum(heights))
     axes = fig.subplots(len(keys), 1, height_ratios=heights)
     for ax, (label, metric), mask in zip(axes, keys, masks, strict=True):
@@ -265,6 +266,8 @@ def pairs_figure(
         ax.set_title(
             f"{look.name}, retrieved by {style.METRICS[metric]}: {shown}", loc="left", color=look.colour
         )
-        draw_pairs(ax, generated[mask], matched[mask], _COLUMNS)
+        ax.set_axis_off()
+        if mask.any():  # the heading says it where there are none
+            draw_pairs(ax, generated[mask], matched[mask], _COLUMNS)
     fig.suptitle(title, fontsize=7.5)
     return fig

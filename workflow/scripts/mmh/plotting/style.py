@@ -150,7 +150,9 @@ def heading(paper: str | None, text: str, experiment: str | None = None) -> str:
     str
         The parts that are given, joined.
     """
-    head = " · ".join(part for part in (f"Fig. {paper}" if paper else None, experiment) if part)
+    several = paper is not None and any(mark in paper for mark in "-,")
+    number = f"Fig{'s' if several else ''}. {paper}" if paper else None
+    head = " · ".join(part for part in (number, experiment) if part)
     return f"{head}: {text}" if head else text
 
 
