@@ -1,10 +1,14 @@
 """Local PCA on planes of known dimension, with and without duplicates."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from mmh.errors import InputError
-from mmh.lid import knn, local_pca
+from mmh.lid import count_above, knn, local_pca
+from mmh.lid._covariance import bootstrap_stderr, neighbourhood_variances
 
 
 def _plane(dim, n, ambient=30, seed=0, offset=0.0):
@@ -127,3 +131,60 @@ def test_bad_input():
         local_pca(x, k=3, radius="some")
     with pytest.raises(InputError, match="neighbours"):
         local_pca(x, k=3, neighbours=knn(x, x, 4))
+    with pytest.raises(InputError, match="bootstrap"):
+        local_pca(x, k=3, bootstrap=1)
+    with pytest.raises(InputError, match="10 integer ids"):
+        local_pca(x, k=3, bootstrap=5, ids=[1, 2])
+
+
+def test_variances_are_those_of_scikit_learn():
+    x = _plane(20, 150, ambient=400, offset=0.5) + 0.05 * np.random.default_rng(1).standard_normal((150, 400))
+    result = local_pca(x, k=50, radius=None)
+    _, indices = knn(x, x, 50, exclude_self=True)
+    for i in range(0, 150, 10):
+        expected = PCA().fit(x[indices[i]]).explained_variance_[:49]
+        np.testing.assert_allclose(result.variances[i, :49], expected, rtol=1e-8)
+        assert result.variances[i, 49] < 1e-12
+
+
+def test_memory_does_not_grow_with_the_number_of_points():
+    peaks = []
+    for n in (200, 800):
+        x = np.random.default_rng(0).standard_normal((n, 2000)).astype(np.float32)
+        near = np.zeros((n, 50)), np.random.default_rng(1).integers(0, n, (n, 50))
+        tracemalloc.start()
+        local_pca(x, k=50, radius=None, neighbours=near)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # One neighbourhood of 50 x 2000 doubles and some columns of k per point; x itself is not counted.
+    assert peaks[1] - peaks[0] < 600 * 50 * 8 * 6
+    assert peaks[0] < 4 * 50 * 2000 * 8
+
+
+@pytest.mark.parametrize(("dim", "k"), [(60, 30), (12, 40)])
+def test_the_bootstrap_error_is_the_spread_over_data_sets(dim, k):
+    # Many neighbourhoods of one law, given as such: their counts vary by sampling alone.
+    n = 150
+    random = np.random.default_rng(2)
+    scale = np.exp(-np.arange(dim) / (6 if k < dim else 3))
+    x = random.standard_normal((n * k, dim)) * scale
+    groups = np.arange(n * k).reshape(n, k)
+    kept = np.full(n, k)
+    variances = neighbourhood_variances(x[:n], x, groups, kept)
+    threshold = np.percentile(variances[variances > 1e-12], 40)
+    lid = count_above(variances, threshold)
+    options = {"threshold": threshold, "replicates": 40, "seed": 0, "ids": np.arange(n)}
+    stderr = bootstrap_stderr(x[:n], x, groups, kept, **options)
+    assert lid.std() > 0.3
+    assert np.sqrt((stderr**2).mean()) == pytest.approx(lid.std(), rel=0.6)
+
+
+def test_the_bootstrap_follows_seed_and_id_alone():
+    x = _plane(6, 80) + 0.1 * np.random.default_rng(6).standard_normal((80, 30))
+    x = np.concatenate([x, np.repeat(x[:1], 30, axis=0)])
+    whole = local_pca(x, k=20, bootstrap=10)
+    assert local_pca(x, k=20).stderr is None
+    np.testing.assert_array_equal(whole.stderr[[0, *range(80, 110)]], 0)  # copies of one point: no spread
+    some = local_pca(x, k=20, bootstrap=10, query=x[[40, 7]], ids=[40, 7])
+    np.testing.assert_allclose(some.stderr, whole.stderr[[40, 7]], atol=1e-12)
+    assert (local_pca(x, k=20, bootstrap=10, seed=1).stderr != whole.stderr).any()

@@ -1,5 +1,9 @@
 """Normal-bundle spectra against an SVD of the same scores, and ranks where the gap is clear."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +12,7 @@ from mmh import rng
 from mmh.diffusion import Schedule, ScoreModel
 from mmh.errors import InputError
 from mmh.lid import count_below, normal_bundle, normal_bundle_spectrum, pooled_threshold
+from mmh.lid.normal_bundle import count_stderr, normal_bundle_groups
 from mmh.oracles import gaussian, random_mixture
 
 VP = Schedule.linear_vp(0.1, 20.0)
@@ -116,3 +121,72 @@ def test_bad_input():
     broken = ScoreModel.from_function(lambda z, t: z / 0, (3,), VP)
     with pytest.raises(InputError, match="id 6"):
         normal_bundle_spectrum(broken, np.zeros((1, 3)), 0.1, ids=[6])
+    with pytest.raises(InputError, match="groups=1"):
+        normal_bundle_groups(oracle.model, np.zeros((1, 3)), 0.1, groups=1)
+    with pytest.raises(InputError, match="5 copies"):
+        normal_bundle_groups(oracle.model, np.zeros((1, 3)), 0.1, groups=4, copies=5)
+    with pytest.raises(InputError, match="groups"):
+        count_stderr(np.zeros((2, 3)), 0.1)
+
+
+def test_both_eigensolvers_give_the_same(monkeypatch):
+    oracle = random_mixture([4, 9], 16, VP, seed=0, separation=1.0)
+    x, _ = oracle.sample(2, seed=0)
+    lapack = normal_bundle_spectrum(oracle.model, x, 0.1)
+    monkeypatch.setattr(normal_bundle, "TORCH_EIGENVALUES", 1)
+    np.testing.assert_allclose(normal_bundle_spectrum(oracle.model, x, 0.1), lapack, rtol=1e-9)
+
+
+def test_memory_stays_below_three_matrices():
+    code = """
+import resource, sys
+import numpy as np, torch
+from mmh.lid import normal_bundle
+d, size = 2048, 256
+def chunks(count):
+    for _ in range(count):
+        yield torch.ones((size, d), dtype=torch.float64) + torch.eye(size, d, dtype=torch.float64)
+torch.linalg.eigvalsh(torch.eye(64, dtype=torch.float64)); np.linalg.eigvalsh(np.eye(64))
+normal_bundle.TORCH_EIGENVALUES = int(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+normal_bundle._singular_values(chunks(2), d, np.array([0]), 0.1)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (8 * d * d))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    for smallest in ("1", "10000"):
+        run = subprocess.run(
+            [sys.executable, "-c", code, smallest],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        )
+        assert 0.9 < float(run.stdout) < 3.0
+
+
+def test_leaving_a_group_out():
+    oracle = random_mixture([4, 9], 16, VP, seed=0, separation=1.0)
+    x, _ = oracle.sample(2, seed=0)
+    options = {"copies": 70, "seed": 5, "ids": [2, 9]}
+    whole, left_out = normal_bundle_groups(oracle.model, x, 0.1, groups=4, batch_size=16, **options)
+    np.testing.assert_allclose(whole, normal_bundle_spectrum(oracle.model, x, 0.1, **options), rtol=1e-9)
+    assert left_out.shape == (2, 4, 16)
+    for row, item in enumerate([2, 9]):
+        matrix = _scores(oracle.model, x[row], 0.1, 70, 5, item)
+        for g in range(4):
+            rest = np.delete(matrix, np.s_[18 * g : 18 * (g + 1)], axis=0)
+            expected = np.linalg.svd(rest, compute_uv=False) * np.sqrt(70 / len(rest))
+            np.testing.assert_allclose(left_out[row, g], expected, rtol=1e-6)
+
+
+def test_the_jackknife_error_is_the_spread_over_seeds():
+    # The same law at the same point: the items differ in their copies alone.
+    oracle = gaussian(np.zeros(40), np.diag(np.exp(-np.arange(40) / 4.0)), VP)
+    spectra, left_out = normal_bundle_groups(oracle.model, np.zeros((150, 40)), 0.1)
+    threshold = pooled_threshold(spectra, 30)
+    stderr = np.sqrt((count_stderr(left_out, threshold) ** 2).mean())
+    assert 0.7 < stderr / count_below(spectra, threshold).std() < 2
+    clear = random_mixture([5], 20, VE, seed=1)
+    _, left_out = normal_bundle_groups(clear.model, clear.sample(5, seed=0)[0], 0.1)
+    assert (count_stderr(left_out, np.sqrt(80) * VE.sigma(0.1) ** -0.5) < 0.1).all()
+    np.testing.assert_array_equal(count_stderr(left_out, 0.0), 0)

@@ -31,6 +31,6 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.C
 
 def jobs_of(folder: Path, *arguments: str) -> set[str]:
     """Names of the rules that would run, from a dry run."""
-    done = snakemake(folder, "--dry-run", "--quiet", "rules", *arguments)
+    done = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules")
     rows = [line.split() for line in done.stdout.splitlines()]
     return {row[0] for row in rows if len(row) == 2 and row[1].isdigit()} - {"total", "all"}

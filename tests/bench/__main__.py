@@ -1,0 +1,35 @@
+"""`python -m tests.bench`: time the steps that dominate a run, write JSON, print a table."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+
+from tests.bench.measures import MEASURES
+from tests.bench.timing import machine, report, table
+
+
+def main() -> None:
+    """Run the chosen measures; a missed bar is printed, and is no failure of the program."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("results/bench"), help="folder of the JSON files")
+    parser.add_argument("--full", action="store_true", help="also d = 3072 and 10,000 points: minutes more")
+    parser.add_argument("--only", choices=list(MEASURES), action="append", help="measure just these")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    start, lines = time.monotonic(), []
+    for name in arguments.only or MEASURES:
+        measures, details = MEASURES[name](full=arguments.full)
+        report(name, measures, details, arguments.out)
+        lines += measures
+    found = machine()
+    print(f"{found['processor']}, {found['cores']} cores, one thread, PyTorch {found['versions']['torch']}")
+    print(table(lines))
+    print(f"{time.monotonic() - start:.0f} s; JSON in {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
