@@ -19,6 +19,7 @@ include: "workflow/rules/retrieval.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/lid.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/manifolds.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 

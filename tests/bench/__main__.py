@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from tests.bench.measures import MEASURES
-from tests.bench.timing import machine, report, table
+from tests.bench.timing import description, into_document, report, table
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/bench"), help="folder of the JSON files")
     parser.add_argument("--full", action="store_true", help="also d = 3072 and 10,000 points: minutes more")
     parser.add_argument("--only", choices=list(MEASURES), action="append", help="measure just these")
+    parser.add_argument("--docs", type=Path, help="document whose marked section gets the table")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     start, lines = time.monotonic(), []
@@ -25,9 +26,10 @@ def main() -> None:
         measures, details = MEASURES[name](full=arguments.full)
         report(name, measures, details, arguments.out)
         lines += measures
-    found = machine()
-    print(f"{found['processor']}, {found['cores']} cores, one thread, PyTorch {found['versions']['torch']}")
-    print(table(lines))
+    text = f"{description()}:\n\n{table(lines)}"
+    print(text)
+    if arguments.docs:
+        into_document(arguments.docs, text)
     print(f"{time.monotonic() - start:.0f} s; JSON in {arguments.out}")
 
 

@@ -96,11 +96,28 @@ def machine() -> dict[str, Any]:
     from mmh.provenance import versions
 
     model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
+    info, virtual = Path("/proc/cpuinfo"), False
     if info.is_file():
-        names = [line.split(":", 1)[1] for line in info.read_text().splitlines() if line.startswith("model name")]
+        virtual = "hypervisor" in info.read_text()
+        names = [
+            line.split(":", 1)[1] for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
         model = names[0].strip() if names else model
-    return {"processor": model, "cores": os.cpu_count(), "threads": 1, "versions": versions()}
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "virtual": virtual,
+        "threads": 1,
+        "versions": versions(),
+    }
+
+
+def description() -> str:
+    """The machine in one line."""
+    found = machine()
+    kind = " virtual machine" if found["virtual"] else ""
+    torch = found["versions"]["torch"].replace("+cpu", " CPU")
+    return f"{found['cores']}-core {found['processor']}{kind}, PyTorch {torch}, one thread"
 
 
 def report(name: str, measures: list[Measure], details: Mapping[str, Any], out: Path) -> None:
@@ -121,3 +138,13 @@ def table(measures: list[Measure]) -> str:
         bar = measure.bar.replace("<=", "≤").replace(">=", "≥")
         rows.append(f"| {measure.what} | {measure.value:.3g}{unit}{measure.unit} | {bar}{verdict} |")
     return "\n".join(rows)
+
+
+def into_document(file: Path, text: str) -> None:
+    """Replace what stands between the markers ``<!-- bench: begin -->`` and ``<!-- bench: end -->``."""
+    begin, end = "<!-- bench: begin -->", "<!-- bench: end -->"
+    before, found, rest = file.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise SystemExit(f"{file} lacks the markers {begin} and {end}")
+    file.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")

@@ -6,7 +6,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from diffusers import DDPMScheduler, EDMEulerScheduler, UNet2DConditionModel, UNet2DModel
+from diffusers import (
+    DDPMScheduler,
+    EDMEulerScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    UNet2DConditionModel,
+    UNet2DModel,
+)
 
 from mmh.diffusion import Schedule, ScoreModel
 from mmh.errors import InputError
@@ -255,7 +261,12 @@ def test_bad_calls():
         unconditional.eps(z, 0.0)
     strange = DDPMScheduler(100)
     strange.register_to_config(prediction_type="flow")
-    with pytest.raises(InputError, match="flow"):
+    with pytest.raises(InputError, match="'flow'; needed is one of epsilon"):
         ScoreModel.from_diffusers(tiny_unet(), strange)
+    # Flow matching names no prediction type: it must not pass for epsilon, whatever the schedule.
+    with pytest.raises(InputError, match="FlowMatchEulerDiscreteScheduler has prediction type None"):
+        ScoreModel.from_diffusers(
+            tiny_unet(), FlowMatchEulerDiscreteScheduler(), schedule=Schedule.edm(0.01, 1.0)
+        )
     with pytest.raises(InputError, match="returned shape"):
         ScoreModel.from_function(lambda z, t: z[:, :1], (5,), Schedule.cosine(10)).eps(torch.zeros(2, 5), 0.1)

@@ -182,7 +182,13 @@ def test_errors():
 def test_paired_lid_joins_three_columns_by_source_image():
     def scores(items, estimator, values):
         return pd.DataFrame(
-            {"items": items, "item": range(len(values)), "estimator": estimator, "value": values}
+            {
+                "items": items,
+                "item": range(len(values)),
+                "estimator": estimator,
+                "value": values,
+                "stderr": [v / 10 for v in values],
+            }
         )
 
     overfit = scores("train", "flipd", [1.0, 2])
@@ -192,8 +198,10 @@ def test_paired_lid_joins_three_columns_by_source_image():
     tables = (overfit, control, overfit_train, control_train)
     options = {"control_items": "of2", "model_estimator": "flipd", "data_estimator": "lpca"}
     table = evaluation.paired_lid(*tables, **options)
-    assert table.to_numpy().tolist() == [[0, 22, 1, 11], [1, 20, 2, 12]]
-    assert list(table.columns) == ["item", "lid_data", "lid_model", "lid_control"]
+    names = ["item", "lid_data", "lid_model", "lid_control", "se_data", "se_model", "se_control"]
+    assert list(table.columns) == names
+    assert table.iloc[:, :4].to_numpy().tolist() == [[0, 22, 1, 11], [1, 20, 2, 12]]
+    assert table.iloc[:, 4:].to_numpy().tolist() == [[2.2, 0.1, 1.1], [2.0, 0.2, 1.2]]
     with pytest.raises(InputError, match="'nb' of 'train' must have one value per item, it has 0"):
         evaluation.paired_lid(*tables, **{**options, "model_estimator": "nb"})
     with pytest.raises(InputError, match="training image 0 has no lid_data"):

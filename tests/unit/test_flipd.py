@@ -1,6 +1,8 @@
 """FLIPD against closed forms; probes against the exact trace; bytes that do not depend on cut or order."""
 
+import functools
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from mmh.diffusion import Schedule, ScoreModel
 from mmh.errors import InputError
 from mmh.lid import flipd, flipd_estimate
+from mmh.lid._batched import batched_traces, power_of_two
 from mmh.lid._rows import fixed_batches
+from mmh.lid._trace import ForwardProducts, ReverseProducts
 from mmh.oracles import EmpiricalMeasure, gaussian, random_mixture
 
 VP = Schedule.linear_vp(0.1, 20.0)
@@ -291,9 +295,157 @@ def test_bad_input():
         flipd(model, x, 0.1, batch_size=0)
     with pytest.raises(InputError, match="conditioning has 2 rows for 3"):
         flipd(model.conditioned(np.zeros((2, 1))), x, 0.1)
+    with pytest.raises(InputError, match="mode must be"):
+        flipd(model, x, 0.1, mode="backward")
+    with pytest.raises(InputError, match="reverse"):
+        flipd(model, x, 0.1, mode="forward", compile=True)
+    for probes in (2, 5):
+        with pytest.raises(InputError, match=r"3\.\.d=4"):
+            flipd(model, x, 0.1, probes=probes, probe="hutch++")
 
 
 def test_a_result_that_is_not_finite_names_its_id():
     model = ScoreModel.from_function(lambda z, t: torch.where(z > 1, torch.inf, z), (2,), VP)
     with pytest.raises(InputError, match=r"not finite: id 12$"):
         flipd(model, np.array([[0.0, 0.0], [9.0, 0.0]]), 0.1, ids=[11, 12])
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_forward_mode_agrees_with_reverse_mode(conditional):
+    model = _unet(conditional)
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 1, 8, 8, generator=random)
+    if conditional:
+        c = 3 * torch.randn(3, 4, 6, generator=random)
+        model = model.guided(c, torch.zeros(1, 4, 6), 7.5)
+    options = {"probes": 2, "batch_size": 2}
+    forward = flipd_estimate(model, x, 0.2, mode="forward", **options)
+    reverse = flipd_estimate(model, x, 0.2, **options)
+    np.testing.assert_allclose(forward.value, reverse.value, rtol=1e-4)
+    np.testing.assert_allclose(forward.squared_norm, reverse.squared_norm, rtol=1e-5)
+    assert np.abs(reverse.trace).min() > 0.1
+
+
+def test_one_product_is_of_the_jacobian_and_the_other_of_its_transpose():
+    a = torch.randn(5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    model = ScoreModel.from_function(lambda z, t: z @ a.T, (5,), VP, dtype=torch.float64)
+    v = torch.arange(10.0, dtype=torch.float64).reshape(2, 5)
+    z = torch.ones(2, 5, dtype=torch.float64)
+    torch.testing.assert_close(ForwardProducts(model, z, 0.1).product(v, last=True), v @ a.T)
+    torch.testing.assert_close(ReverseProducts(model, z, 0.1).product(v, last=True), v @ a)
+
+
+@pytest.mark.parametrize("mode", ["reverse", "forward"])
+def test_hutch_plus_plus_is_exact_on_a_low_rank_and_unbiased_on_any(mode):
+    # Nine probes find a rank of 3: nothing is left to chance.
+    low = flipd_estimate(_projection(16, 3), np.ones((4, 16)), 0.5, probes=9, probe="hutch++", mode=mode)
+    np.testing.assert_allclose(low.trace, 3, rtol=1e-9)
+    np.testing.assert_allclose(low.stderr, 0, atol=1e-9)
+    a = np.random.default_rng(2).standard_normal((20, 20)) / 4
+    b = torch.from_numpy(a)  # not symmetric
+    model = ScoreModel.from_function(lambda z, t: z @ b, (20,), VP, dtype=torch.float64)
+    estimate = flipd_estimate(model, np.zeros((600, 20)), 0.5, probes=12, probe="hutch++", mode=mode)
+    error = estimate.trace - VP.sigma(0.5) * np.trace(a)
+    assert abs(error.mean()) < 5 * error.std() / np.sqrt(600)
+    assert np.mean(estimate.stderr**2) == pytest.approx(error.var(), rel=0.25)
+    assert flipd_estimate(model, np.zeros((2, 20)), 0.5, probes=3, probe="hutch++").stderr is None
+
+
+def test_hutch_plus_plus_beats_as_many_plain_probes_on_a_decaying_spectrum():
+    basis = np.linalg.qr(np.random.default_rng(0).standard_normal((30, 30)))[0]
+    a = torch.from_numpy((basis * np.exp(-np.arange(30.0))) @ basis.T)
+    model = ScoreModel.from_function(lambda z, t: z @ a, (30,), VP, dtype=torch.float64)
+    spread = [
+        flipd_estimate(model, np.zeros((300, 30)), 0.5, probes=12, probe=p).trace.std()
+        for p in ("hutch++", "rademacher")
+    ]
+    assert spread[0] < 0.1 * spread[1]
+
+
+class _Half(torch.nn.Module):
+    """Answers z^4: above 16 its half precision overflows."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, z, t):
+        return self.one * z * z * z * z
+
+
+@pytest.mark.parametrize("mode", ["reverse", "forward"])
+def test_half_precision_is_retried_in_float32_where_it_overflows(mode):
+    half, full = (ScoreModel.from_function(_Half().to(dtype), (2,), VP) for dtype in (torch.float16, None))
+    x = np.array([[1.0, 2.0], [30.0, 1.0], [1.0, -1.0], [-40.0, 40.0]], np.float32)
+    options = {"probes": None, "ids": [4, 5, 6, 7], "mode": mode}
+    estimate = flipd_estimate(half, x, 0.01, **options)
+    expected = flipd_estimate(full, x, 0.01, **options)
+    assert (estimate.retried, expected.retried) == (2, 0)
+    np.testing.assert_allclose(estimate.value[[1, 3]], expected.value[[1, 3]], rtol=1e-12)
+    np.testing.assert_allclose(estimate.value[[0, 2]], expected.value[[0, 2]], rtol=0.02)
+    assert half.dtype == next(half.module.parameters()).dtype == torch.float16
+
+
+def test_conditioning_follows_the_samples_that_are_retried():
+    model = ScoreModel.from_function(lambda z, t, c: z * z * c, (1,), VP, dtype=torch.float16).conditioned(
+        np.array([[1.0], [2.0], [3.0]], np.float32)
+    )
+    x = np.array([[1.0], [300.0], [300.0]], np.float32)
+    estimate = flipd_estimate(model, x, 0.01, probes=None)
+    z = VP.psi(0.01) * x[:, 0]
+    c = np.array([1.0, 2.0, 3.0])
+    assert estimate.retried == 2
+    np.testing.assert_allclose(estimate.value, 1 - VP.sigma(0.01) * 2 * z * c + (z**2 * c) ** 2, rtol=0.01)
+
+
+def test_the_batch_is_halved_when_memory_runs_out():
+    largest = []
+
+    def network(z, t):
+        largest.append(len(z))
+        if len(z) > 3:
+            raise torch.OutOfMemoryError("none left")
+        return z * z
+
+    model = ScoreModel.from_function(network, (2,), VP, dtype=torch.float64)
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((11, 2)))
+    options = {"probes": 2, "probe": "gaussian", "seed": 0, "mode": "reverse"}
+    parts = batched_traces(model, x, np.arange(11), 0.1, batch_size=None, **options)
+    assert largest[0] == 1024
+    assert set(largest[-5:]) == {2}
+    np.testing.assert_allclose(parts, batched_traces(model, x, np.arange(11), 0.1, batch_size=1, **options))
+    with pytest.raises(torch.OutOfMemoryError):
+        batched_traces(model, x, np.arange(11), 0.1, batch_size=8, **options)
+    always = ScoreModel.from_function(lambda z, t: network(z.repeat(4, 1), t)[:1], (2,), VP)
+    with pytest.raises(InputError, match="one sample does not fit"):
+        batched_traces(always, x, np.arange(11), 0.1, batch_size=None, **options)
+    assert [power_of_two(r) for r in (0.3, 1, 3.9, 64, 1e9)] == [1, 1, 2, 64, 1024]
+
+
+def test_without_a_batch_size_a_cpu_uses_the_fixed_one():
+    model, x = _unet(), np.random.default_rng(5).standard_normal((3, 1, 8, 8)).astype(np.float32)
+    assert flipd(model, x, 0.1, batch_size=None).tobytes() == flipd(model, x, 0.1).tobytes()
+
+
+def test_compiled_code_agrees(monkeypatch):
+    # Traced and differentiated ahead of time as by default, but without generating code: that takes minutes.
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    model, x = _mlp(16), np.random.default_rng(5).standard_normal((5, 2)).astype(np.float32)
+    options = {"probes": 3, "batch_size": 4}
+    np.testing.assert_allclose(
+        flipd(model, x, 0.1, compile=True, **options), flipd(model, x, 0.1, **options), rtol=1e-4, atol=1e-5
+    )
+    assert [compiled for _, compiled in model.variants] == [True]
+
+
+@pytest.mark.parametrize(("low", "high", "scale"), [(0, 1, r"\[0, 1\]"), (0, 255, r"0\.\.255")])
+def test_images_on_another_scale_are_warned_of(low, high, scale):
+    model = ScoreModel.from_function(lambda z, t: z, (1, 4, 4), VP)
+    x = np.random.default_rng(0).uniform(low, high, (2, 1, 4, 4)).astype(np.float32)
+    with pytest.warns(UserWarning, match=f"to {x.max():.4g}, as on {scale}"):
+        flipd(model, x, 0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        flipd(model, 2 * x / high - 1, 0.1)
+        flipd(model, np.ones_like(x), 0.1)
+        flipd(_projection(4, 1), np.ones((1, 4)), 0.1)

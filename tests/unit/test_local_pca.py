@@ -188,3 +188,15 @@ def test_the_bootstrap_follows_seed_and_id_alone():
     some = local_pca(x, k=20, bootstrap=10, query=x[[40, 7]], ids=[40, 7])
     np.testing.assert_allclose(some.stderr, whole.stderr[[40, 7]], atol=1e-12)
     assert (local_pca(x, k=20, bootstrap=10, seed=1).stderr != whole.stderr).any()
+
+
+def test_one_near_neighbour_is_no_point_mass_but_one_duplicate_is():
+    generator = np.random.default_rng(5)
+    points = generator.standard_normal((60, 4)) * 10
+    points[1] = points[0] + 1e-3  # near, not equal
+    points[3] = points[2]  # equal
+    result = local_pca(points, k=20, percentile=0.2, radius="knn")
+    assert result.kept[0] == 20
+    assert result.lid[0] > 0
+    assert result.kept[2] == 1
+    assert result.lid[2] == 0

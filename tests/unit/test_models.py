@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from mmh import edm, models, unet
+from mmh import edm, models, saving, unet
 from mmh.errors import InputError
 
 
 @pytest.fixture
 def unet_folder(tmp_path):
     network = unet.build(seed=4, block_out_channels=(8, 16), norm_num_groups=4).eval()
-    models.save_unet(tmp_path / "model", network, unet.noise_schedule())
+    saving.save_unet(tmp_path / "model", network, unet.noise_schedule())
     return tmp_path / "model", network
 
 
@@ -21,7 +21,7 @@ def unet_folder(tmp_path):
 def edm_folder(tmp_path):
     points = np.array([[1.0, 0.0], [0.0, 0.0]], dtype=np.float32)
     network, _ = edm.train(points, seed=0, steps=3, width=16, depth=2, features=4, sigma_max=2.0)
-    models.save_edm(tmp_path / "model", network)
+    saving.save_edm(tmp_path / "model", network)
     return tmp_path / "model", network
 
 
@@ -59,7 +59,7 @@ def test_unet_score_model_is_the_network(unet_folder):
 
 def test_saving_twice_gives_the_same_bytes(unet_folder, tmp_path):
     folder, network = unet_folder
-    models.save_unet(tmp_path / "again", network, unet.noise_schedule())
+    saving.save_unet(tmp_path / "again", network, unet.noise_schedule())
     files = sorted(f.relative_to(folder) for f in folder.rglob("*") if f.is_file())
     assert [str(f) for f in files] == [
         "model_index.json",
@@ -108,7 +108,7 @@ def test_every_missing_or_truncated_file_is_named(name, request):
     for file in files:
         content = file.read_bytes()
         file.write_bytes(content[: len(content) // 2])
-        with pytest.raises(InputError, match=r"(?s)" + file.name + ".*train_model") as error:
+        with pytest.raises(InputError, match=r"(?s)" + file.name + ".*train_unet") as error:
             models.load_model(folder)
         assert "\n" not in str(error.value)
         file.unlink()

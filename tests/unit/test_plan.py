@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmh import plan
+from mmh import plan, spans
 from mmh.errors import InputError
 
 CONFIG = {
@@ -27,20 +27,20 @@ CONFIG = {
 
 
 def test_spans_cover_every_id_once() -> None:
-    names = plan.spans(25, 10)
+    names = spans.spans(25, 10)
     assert names == ["000000-000009", "000010-000019", "000020-000024"]
-    assert [i for name in names for i in plan.span_range(name)] == list(range(25))
+    assert [i for name in names for i in spans.span_range(name)] == list(range(25))
 
 
 def test_growing_n_adds_spans_and_renames_only_the_last() -> None:
-    before, after = set(plan.spans(25, 10)), set(plan.spans(40, 10))
+    before, after = set(spans.spans(25, 10)), set(spans.spans(40, 10))
     assert before - after == {"000020-000024"}
 
 
 @pytest.mark.parametrize("bad", ["0-9", "000009-000000", "abc", "000000_000009"])
 def test_a_malformed_span_is_refused(bad: str) -> None:
     with pytest.raises(InputError, match="not a span"):
-        plan.span_range(bad)
+        spans.span_range(bad)
 
 
 def test_a_score_span_needs_only_the_shards_that_it_overlaps() -> None:
@@ -68,8 +68,22 @@ def test_targets_are_figures_and_tables_of_the_experiments_that_run() -> None:
         "results/a/figures/lid_model.pdf",
         "results/a/evaluation.csv",
         "results/summary.txt",
+        "results/passports.csv",
         "results/runtime.csv",
     }
+
+
+def test_an_experiment_on_accuracy_asks_for_its_table_and_one_file_per_law() -> None:
+    laws = {"accuracy": {"laws": {"sphere": {}, "points": {}}}, "figures": {"estimator_accuracy": {}}}
+    config = {"run": ["laws"], "experiments": {"laws": laws}}
+    own = {file for file in plan.targets(config) if file.startswith("results/laws/")}
+    assert own == {"results/laws/figures/estimator_accuracy.pdf", "results/laws/accuracy.csv"}
+    assert plan.accuracy_files(config, "laws") == [
+        "results/laws/accuracy/sphere.csv",
+        "results/laws/accuracy/points.csv",
+    ]
+    assert plan.wildcard_patterns(config)["law"] == "points|sphere"
+    assert plan.wildcard_patterns(CONFIG)["law"] == "(?!)"
 
 
 def test_wildcards_match_configured_names_only() -> None:

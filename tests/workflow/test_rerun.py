@@ -21,7 +21,10 @@ DOWNSTREAM_OF_SCORES = {
     "pair_lid",
     "summarize",
     "collect_benchmarks",
+    "collect_passports",
+    "judge_memorization",
 }
+ACCURACY = {"measure_accuracy", "gather_accuracy", "figure_estimator_accuracy"}  # asks every estimator
 SCORE_FIGURES = {
     "figure_lid_scatter",
     "figure_examples",
@@ -89,7 +92,7 @@ def test_a_docstring_reruns_nothing(planned: Callable[..., set[str]]) -> None:
 def test_an_estimator_reruns_its_own_jobs_and_what_follows(planned: Callable[..., set[str]]) -> None:
     jobs = planned(f"{MMH}/lid/normal_bundle.py", lambda text: text + "\nADDED = 1\n")
     assert "estimate_spectra" in jobs
-    assert jobs <= {"estimate_spectra", "threshold_spectra"} | DOWNSTREAM_OF_SCORES | SCORE_FIGURES
+    assert jobs <= {"estimate_spectra", "threshold_spectra"} | DOWNSTREAM_OF_SCORES | SCORE_FIGURES | ACCURACY
     assert "estimate_lid" not in jobs
 
 
@@ -103,6 +106,18 @@ def test_a_plot_style_reruns_figures_only(planned: Callable[..., set[str]]) -> N
     jobs = planned(f"{MMH}/plotting/style.py", lambda text: text + "\nADDED = 1\n")
     assert jobs
     assert {job for job in jobs if not job.startswith("figure_")} <= {"collect_benchmarks"}
+
+
+@pytest.mark.parametrize("module", ["progress", "job", "plan", "config"])
+def test_the_frame_and_the_plan_rerun_nothing(planned: Callable[..., set[str]], module: str) -> None:
+    """A reworded progress line or a new target must not retrain a model."""
+    assert planned(f"{MMH}/{module}.py", lambda text: text + "\nADDED = 1\n") == set()
+
+
+def test_a_score_model_reruns_no_training(planned: Callable[..., set[str]]) -> None:
+    jobs = planned(f"{MMH}/diffusion.py", lambda text: text + "\nADDED = 1\n")
+    assert "estimate_lid" in jobs
+    assert not jobs & {"train_unet", "train_mlp", "train_descriptor"}
 
 
 def test_one_figure_script_reruns_one_figure(planned: Callable[..., set[str]]) -> None:
@@ -144,8 +159,9 @@ def config_edit(old: str, new: str) -> Callable[[Path], None]:
         (config_edit("exact_distance: 14.0", "exact_distance: 13.9"), "plant_labels", "search_copies"),
         (config_edit("neighbours: 5", "neighbours: 6"), "search_copies", "embed_images"),
         (config_edit("calibration: 6", "calibration: 5"), "evaluate", "sample_images"),
+        (config_edit("threads: 1", "threads: 2"), "train_unet", "make_dataset"),
     ],
-    ids=["percentile", "figure option", "label threshold", "retrieval option", "calibration"],
+    ids=["percentile", "figure option", "label threshold", "retrieval option", "calibration", "threads"],
 )
 def test_a_config_key_reruns_its_users(
     tiny_copy: Path, edit: Callable[[Path], None], reruns: str, leaves: str

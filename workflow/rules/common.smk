@@ -16,15 +16,22 @@ from mmh import plan
 from mmh.config import check_config
 from mmh.errors import InputError
 from mmh.provenance import code_digest
+from mmh.spans import span_range, spans
 
 try:
-    check_config(config, json.loads(Path(workflow.basedir, "workflow", "schemas", "config.schema.json").read_text()))
+    check_config(
+        config, json.loads(Path(workflow.basedir, "workflow", "schemas", "config.schema.json").read_text())
+    )
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:
     **plan.wildcard_patterns(config),
+
+
+# A job's threads are part of its bytes; as a parameter, a change of them reruns the job (mmh.job checks them).
+compute_options = {"threads": config["threads"]}
 
 
 def all_targets():
@@ -41,7 +48,11 @@ def estimators_of(*methods):
     """Pattern of the estimators that use one of `methods`."""
     entries = [entry.get("estimators", {}) for entry in config["experiments"].values()]
     return (
-        "|".join(sorted({name for group in entries for name, options in group.items() if options["method"] in methods}))
+        "|".join(
+            sorted(
+                {name for group in entries for name, options in group.items() if options["method"] in methods}
+            )
+        )
         or "(?!)"
     )
 
@@ -80,7 +91,7 @@ def sample_files(wildcards):
 
 
 def image_files(wildcards):
-    ids = plan.span_range(wildcards.span) if "span" in wildcards.keys() else None
+    ids = span_range(wildcards.span) if "span" in wildcards.keys() else None
     return plan.image_files(config, wildcards.experiment, wildcards.item_set, ids)
 
 
@@ -89,7 +100,7 @@ def embedding_files(wildcards):
     return {
         f"{items}_embeddings": [
             f"results/{wildcards.experiment}/embeddings/{items}/{span}.npz"
-            for span in plan.spans(plan.n_items(config, wildcards.experiment, items), size)
+            for span in spans(plan.n_items(config, wildcards.experiment, items), size)
         ]
         for items in ("samples", "train")
     }
@@ -151,13 +162,52 @@ def figure_options(figure):
 
     def options(wildcards):
         entry = config["experiments"][wildcards.experiment]
-        common = {"experiment": wildcards.experiment, "calibration": entry["sampling"]["calibration"]}
+        common = {"experiment": wildcards.experiment}
+        common |= {"calibration": entry["sampling"]["calibration"]} if "sampling" in entry else {}
         paired = {key: value for key, value in entry.get("paired", {}).items() if key.endswith("estimator")}
-        law = {key: entry["data"][key] for key in ("concentration", "centre_weight") if key in entry["data"]}
+        law = {
+            key: entry["data"][key]
+            for key in ("concentration", "centre_weight")
+            if key in entry.get("data", {})
+        }
         extra = {"lid_paired": paired, "lid_scatter": law}.get(figure, {})
         return {**common, **extra, **entry["figures"][figure]}
 
     return options
+
+
+def law_options(wildcards):
+    """What defines a law, without how many of its points are looked at."""
+    options = config["experiments"][wildcards.experiment]["accuracy"]["laws"][wildcards.law]
+    return without(options, "items", "spectra_items")
+
+
+def learned_score(wildcards):
+    """The network that was trained on a law, where there is one."""
+    learned = config["experiments"][wildcards.experiment]["accuracy"].get("learned", {})
+    return (
+        {"model": f"results/{wildcards.experiment}/learned/{wildcards.law}"}
+        if wildcards.law in learned
+        else {}
+    )
+
+
+def accuracy_options(wildcards):
+    return without(config["experiments"][wildcards.experiment]["accuracy"], "laws", "learned", "resamples")
+
+
+def accuracy_files(wildcards):
+    return plan.accuracy_files(config, wildcards.experiment)
+
+
+def ambient_dimensions(wildcards):
+    laws = config["experiments"][wildcards.experiment]["accuracy"]["laws"]
+    return {name: options["ambient"] for name, options in laws.items()}
+
+
+def resamples(wildcards):
+    """Bootstrap resamples of the claims: those of the evaluation."""
+    return config["experiments"][wildcards.experiment].get("evaluation", {}).get("resamples", 1000)
 
 
 def claim_tables(wildcards):
@@ -173,8 +223,19 @@ def claim_tables(wildcards):
     if entry.get("paired"):
         tables["paired"] = f"{folder}/paired.csv"
     if entry["data"]["world"] == "von-mises":
-        tables |= {"images": f"{folder}/data/train.npz", "samples": plan.image_files(config, wildcards.experiment, "samples")}
+        tables |= {
+            "images": f"{folder}/data/train.npz",
+            "samples": plan.image_files(config, wildcards.experiment, "samples"),
+        }
     return tables
+
+
+def verdict_tables(wildcards):
+    """Pairs of models are judged on the paired images, other experiments on their labelled samples."""
+    folder = f"results/{wildcards.experiment}"
+    if config["experiments"][wildcards.experiment].get("paired"):
+        return {"paired": f"{folder}/paired.csv"}
+    return {name: f"{folder}/{name}.parquet" for name in ("scores", "labels", "matches")}
 
 
 def evaluation_files(wildcards):
@@ -186,7 +247,15 @@ def claim_files(wildcards):
 
 
 def labelled_files(wildcards):
-    return [f"results/{name}/labels.parquet" for name in config["run"] if config["experiments"][name].get("labels")]
+    return [
+        f"results/{name}/labels.parquet"
+        for name in config["run"]
+        if config["experiments"][name].get("labels")
+    ]
+
+
+def numerics_files(wildcards):
+    return [file for name in config["run"] for file in plan.numerics_files(config, name)]
 
 
 def finished_files(wildcards):

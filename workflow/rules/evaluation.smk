@@ -64,6 +64,35 @@ rule pair_lid:
         "../scripts/pair_lid.py"
 
 
+rule judge_memorization:
+    """Judge each item from LID_theta and LID_*: OD-Mem, DD-Mem, not memorized or undecided."""
+    input:
+        unpack(verdict_tables),
+    output:
+        verdicts="results/{experiment}/verdicts.parquet",
+        counts=report(
+            "results/{experiment}/verdicts.csv",
+            caption="../report/verdicts.rst",
+            category="Tables",
+            labels={"table": "verdicts", "experiment": "{experiment}"},
+        ),
+    log:
+        "logs/judge_memorization/{experiment}.log",
+    benchmark:
+        "benchmarks/judge_memorization/{experiment}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("judge_memorization.py"),
+        options=lookup("experiments/{experiment}/verdicts", within=config),
+    script:
+        "../scripts/judge_memorization.py"
+
+
 rule check_claims:
     """Test the papers' claims on an experiment: holds, fails or undecided."""
     input:
@@ -88,6 +117,7 @@ rule check_claims:
     params:
         code=code_digest("check_claims.py"),
         calibration=calibration,
+        resamples=resamples,
         options=lookup("experiments/{experiment}/claims", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -110,6 +140,7 @@ rule compute_cartoon:
         runtime=10,
     params:
         code=code_digest("compute_cartoon.py"),
+        compute=compute_options,
         seed=lookup("seed", within=config),
     script:
         "../scripts/compute_cartoon.py"

@@ -70,7 +70,7 @@ rule figure_mmh_cartoon:
 
 
 rule figure_examples:
-    """Draw the samples of lowest LID of each label over their matches (paper Fig. 5a)."""
+    """Draw samples of each label over their matches, the hard cases first among those not memorized (paper Fig. 5a)."""
     input:
         scores="results/{experiment}/scores.parquet",
         labels="results/{experiment}/labels.parquet",

@@ -16,16 +16,17 @@ rule estimate_lid:
         "logs/estimate_lid/{experiment}/{item_set}/{estimator}/{span}.log",
     benchmark:
         "benchmarks/estimate_lid/{experiment}/{item_set}/{estimator}/{span}.jsonl"
+    wildcard_constraints:
+        estimator=estimators_of("flipd"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
         mem_mb=2000,
         runtime=60,
-    wildcard_constraints:
-        estimator=estimators_of("flipd"),
     params:
         code=code_digest("estimate_lid.py"),
+        compute=compute_options,
         options=estimator_options,
         seed=lookup("seed", within=config),
     script:
@@ -43,16 +44,17 @@ rule estimate_spectra:
         "logs/estimate_spectra/{experiment}/{item_set}/{estimator}/{span}.log",
     benchmark:
         "benchmarks/estimate_spectra/{experiment}/{item_set}/{estimator}/{span}.jsonl"
+    wildcard_constraints:
+        estimator=estimators_of("normal-bundle"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
         mem_mb=2000,
         runtime=60,
-    wildcard_constraints:
-        estimator=estimators_of("normal-bundle"),
     params:
         code=code_digest("estimate_spectra.py"),
+        compute=compute_options,
         options=spectra_options,
         seed=lookup("seed", within=config),
     script:
@@ -69,14 +71,14 @@ rule threshold_spectra:
         "logs/threshold_spectra/{experiment}/{item_set}/{estimator}.log",
     benchmark:
         "benchmarks/threshold_spectra/{experiment}/{item_set}/{estimator}.jsonl"
+    wildcard_constraints:
+        estimator=estimators_of("normal-bundle"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    wildcard_constraints:
-        estimator=estimators_of("normal-bundle"),
     params:
         code=code_digest("threshold_spectra.py"),
         options=estimator_options,
@@ -95,17 +97,19 @@ rule estimate_data_lid:
         "logs/estimate_data_lid/{experiment}/{item_set}/{estimator}.log",
     benchmark:
         "benchmarks/estimate_data_lid/{experiment}/{item_set}/{estimator}.jsonl"
+    wildcard_constraints:
+        estimator=estimators_of("local-pca"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
         mem_mb=4000,
         runtime=60,
-    wildcard_constraints:
-        estimator=estimators_of("local-pca"),
     params:
         code=code_digest("estimate_data_lid.py"),
+        compute=compute_options,
         options=estimator_options,
+        seed=lookup("seed", within=config),
     script:
         "../scripts/estimate_data_lid.py"
 
@@ -120,14 +124,14 @@ rule measure_complexity:
         "logs/measure_complexity/{experiment}/{item_set}/{estimator}.log",
     benchmark:
         "benchmarks/measure_complexity/{experiment}/{item_set}/{estimator}.jsonl"
+    wildcard_constraints:
+        estimator=estimators_of("png"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    wildcard_constraints:
-        estimator=estimators_of("png"),
     params:
         code=code_digest("measure_complexity.py"),
         options=estimator_options,

@@ -16,16 +16,17 @@ rule train_mlp:
         "logs/train_mlp/{experiment}.log",
     benchmark:
         "benchmarks/train_mlp/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_with("model", "kind", "edm-mlp"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
         mem_mb=2000,
         runtime=30,
-    wildcard_constraints:
-        experiment=experiments_with("model", "kind", "edm-mlp"),
     params:
         code=code_digest("train_mlp.py"),
+        compute=compute_options,
         options=lookup("experiments/{experiment}/model", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -43,17 +44,18 @@ rule train_unet:
         "logs/train_unet/{experiment}.log",
     benchmark:
         "benchmarks/train_unet/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_with("model", "kind", "unet"),
+    priority: 10
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
-    priority: 10
     resources:
         mem_mb=2000,
         runtime=60,
-    wildcard_constraints:
-        experiment=experiments_with("model", "kind", "unet"),
     params:
         code=code_digest("train_unet.py"),
+        compute=compute_options,
         options=lookup("experiments/{experiment}/model", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -77,6 +79,7 @@ rule train_descriptor:
         runtime=30,
     params:
         code=code_digest("train_descriptor.py"),
+        compute=compute_options,
         options=lookup("descriptors/{descriptor}", within=config),
         seed=lookup("seed", within=config),
     script:

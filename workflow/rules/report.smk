@@ -29,6 +29,33 @@ rule summarize:
         "../scripts/summarize.py"
 
 
+rule collect_passports:
+    """Gather how every score was computed: method, dtype, attention, device, time, versions."""
+    input:
+        scores=numerics_files,
+    output:
+        passports=report(
+            "results/passports.csv",
+            caption="../report/passports.rst",
+            category="Tables",
+            labels={"table": "numerics", "experiment": "all"},
+        ),
+    log:
+        "logs/collect_passports.log",
+    benchmark:
+        "benchmarks/collect_passports.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("collect_passports.py"),
+    script:
+        "../scripts/collect_passports.py"
+
+
 rule collect_benchmarks:
     """Gather wall time and peak memory of every job into one table."""
     input:

@@ -24,6 +24,7 @@ rule embed_images:
         runtime=60,
     params:
         code=code_digest("embed_images.py"),
+        compute=compute_options,
         options=embedding_options,
     script:
         "../scripts/embed_images.py"
@@ -49,6 +50,7 @@ rule search_copies:
         runtime=60,
     params:
         code=code_digest("search_copies.py"),
+        compute=compute_options,
         options=search_options,
     script:
         "../scripts/search_copies.py"

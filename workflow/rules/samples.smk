@@ -23,6 +23,7 @@ rule sample_images:
         runtime=60,
     params:
         code=code_digest("sample_images.py"),
+        compute=compute_options,
         options=sampling_options,
         seed=lookup("seed", within=config),
     script:

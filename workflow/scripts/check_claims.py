@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(inputs: dict[str, Any], out: Path, *, calibration: int, options: dict[str, Any], seed: int) -> None:
+def main(
+    inputs: dict[str, Any], out: Path, *, calibration: int, resamples: int, options: dict[str, Any], seed: int
+) -> None:
     """Write ``claims.csv`` from whichever tables the experiment has."""
     import pandas as pd
 
@@ -28,7 +30,8 @@ def main(inputs: dict[str, Any], out: Path, *, calibration: int, options: dict[s
         tables["regions"] = pd.DataFrame({"sample": ids, "region": regions(x, points)})
     settings = {key: value for key, value in options.items() if key != "check"}
     settings["exclude"] = list(range(calibration))
-    write_csv(check_claims(options["check"], tables, options=settings, seed=seed), out, digits=6)
+    table = check_claims(options["check"], tables, options=settings, resamples=resamples, seed=seed)
+    write_csv(table, out, digits=6)
 
 
 if __name__ == "__main__":
@@ -37,6 +40,7 @@ if __name__ == "__main__":
             vars(run.input),
             run.output.claims,
             calibration=run.params.calibration,
+            resamples=run.params.resamples,
             options=run.params.options,
             seed=run.params.seed,
         )

@@ -16,7 +16,7 @@ def main(images: list[Path], descriptor: Path, out: Path, *, span: str, options:
     from mmh.complexity import to_uint8
     from mmh.embedding import embed, load_descriptor
     from mmh.io import read_images, write_arrays
-    from mmh.plan import span_range
+    from mmh.spans import span_range
 
     x, ids = read_images(images, np.array(span_range(span)))
     pixels = np.moveaxis(to_uint8(x), 1, -1)

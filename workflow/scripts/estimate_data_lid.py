@@ -10,7 +10,13 @@ if TYPE_CHECKING:
 
 
 def main(
-    images: list[Path], out: Path, *, estimator: str, options: dict[str, Any], record: dict[str, Any]
+    images: list[Path],
+    out: Path,
+    *,
+    estimator: str,
+    options: dict[str, Any],
+    seed: int,
+    record: dict[str, Any],
 ) -> None:
     """Write LID_* of every training image, and the threshold with its pool to the run record."""
     import pandas as pd
@@ -20,7 +26,15 @@ def main(
 
     x, ids = read_images(images)
     radius = None if options["radius"] == "none" else options["radius"]
-    result = local_pca(x.reshape(len(x), -1), k=options["k"], percentile=options["percentile"], radius=radius)
+    settings = {key: options[key] for key in ("k", "percentile", "bootstrap") if key in options}
+    result = local_pca(x.reshape(len(x), -1), radius=radius, seed=seed, ids=ids, **settings)
+    record["numerics"] = {
+        "method": f"local PCA, k = {options['k']}, radius rule {options['radius']}",
+        "dtype": "float64",
+        "attention": "none",
+        "items": len(ids),
+        "non_finite": 0,  # anything else stops the job
+    }
     record.update(
         threshold=result.threshold,
         percentile=options["percentile"],
@@ -30,7 +44,12 @@ def main(
     )
     table = pd.DataFrame({"item": ids, "estimator": estimator, "t": None, "index": None, "sigma": None})
     table["value"] = result.lid.astype(float)
-    table["stderr"], table["probes"], table["seed"], table["dtype"] = None, None, None, "float64"
+    table["stderr"] = result.stderr
+    table["probes"], table["seed"], table["dtype"] = (
+        None,
+        seed if options.get("bootstrap") else None,
+        "float64",
+    )
     write_table(table, out, "scores")
 
 
@@ -41,5 +60,6 @@ if __name__ == "__main__":
             run.output.scores,
             estimator=run.wildcards.estimator,
             options=run.params.options,
+            seed=run.params.seed,
             record=run.record,
         )

@@ -29,18 +29,28 @@ def main(
     from mmh.io import read_images, write_table
     from mmh.lid.flipd import flipd_estimate
     from mmh.models import load_model
-    from mmh.plan import span_range
+    from mmh.spans import span_range
 
     x, ids = read_images(images, np.array(span_range(span)))
-    score = load_model(model, device=device).score_model()
+    loaded = load_model(model, device=device)
+    score = loaded.score_model()
+    dtype = str(score.dtype).removeprefix("torch.")
     levels = options["t"] if isinstance(options["t"], list) else [options["t"]]
     probes = None if options["trace"] == "exact" else int(options["trace"])
-    report = progress(len(levels))
+    size = options["batch_size"]
+    blocks = [np.flatnonzero(ids // size == block) for block in np.unique(ids // size)]  # each one batch
+    report, done = progress(len(levels) * len(ids), unit="image"), 0
     tables = []
-    for done, t in enumerate(levels, start=1):
-        result = flipd_estimate(
-            score, x, t, probes=probes, seed=seed, ids=ids, batch_size=options["batch_size"]
-        )
+    for t in levels:
+        values, errors = np.zeros(len(ids)), np.full(len(ids), np.nan)
+        for rows in blocks:
+            result = flipd_estimate(
+                score, x[rows], t, probes=probes, seed=seed, ids=ids[rows], batch_size=size
+            )
+            values[rows] = result.value
+            errors[rows] = np.nan if result.stderr is None else result.stderr
+            done += len(rows)
+            report(done)
         tables.append(
             pd.DataFrame(
                 {
@@ -49,18 +59,21 @@ def main(
                     "t": t,
                     "index": score.schedule.index(t),
                     "sigma": float(score.schedule.sigma(t)),
-                    "value": result.value,
-                    "stderr": result.stderr,
+                    "value": values,
+                    "stderr": errors,
                     "probes": probes,
                     "seed": None if probes is None else seed,
-                    "dtype": "float32",
+                    "dtype": dtype,
                 }
             )
         )
-        report(done, t=t)
-    record.update(
-        trace="exact" if probes is None else f"{probes} Gaussian probes", items=len(ids), levels=levels
-    )
+    record["numerics"] = {
+        "method": "FLIPD, exact trace" if probes is None else f"FLIPD, {probes} Gaussian probes",
+        "dtype": dtype,
+        "attention": loaded.attention(),
+        "items": len(ids),
+        "non_finite": 0,  # anything else stops the job
+    }
     write_table(pd.concat(tables, ignore_index=True), out, "scores")
 
 

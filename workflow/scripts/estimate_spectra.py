@@ -18,6 +18,7 @@ def main(
     options: dict[str, Any],
     seed: int,
     device: str,
+    record: dict[str, Any],
     progress: Any,
 ) -> None:
     """Write the spectra of one span; the threshold is a later, cheap step."""
@@ -26,10 +27,11 @@ def main(
     from mmh.io import read_images, write_arrays
     from mmh.lid.normal_bundle import normal_bundle_spectrum
     from mmh.models import load_model
-    from mmh.plan import span_range
+    from mmh.spans import span_range
 
     x, ids = read_images(images, np.array(span_range(span)))
-    score = load_model(model, device=device).score_model()
+    loaded = load_model(model, device=device)
+    score = loaded.score_model()
     report = progress(len(ids))
     step = 25  # images between two progress lines; an image's spectrum does not depend on it
     parts = []
@@ -47,6 +49,13 @@ def main(
             )
         )
         report(min(start + step, len(ids)))
+    record["numerics"] = {
+        "method": f"normal bundle, {options['copies']} copies, float64 Gram matrix",
+        "dtype": str(score.dtype).removeprefix("torch."),
+        "attention": loaded.attention(),
+        "items": len(ids),
+        "non_finite": 0,  # anything else stops the job
+    }
     index = score.schedule.index(options["t"])
     write_arrays(
         out,
@@ -67,5 +76,6 @@ if __name__ == "__main__":
             options=run.params.options,
             seed=run.params.seed,
             device=run.device,
+            record=run.record,
             progress=run.progress,
         )

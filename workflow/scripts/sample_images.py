@@ -17,8 +17,8 @@ def main(
 
     from mmh.io import write_arrays
     from mmh.models import load_model
-    from mmh.plan import span_range
     from mmh.rng import item_seed
+    from mmh.spans import span_range
 
     ids = np.array(span_range(span), dtype=np.int64)
     x = load_model(model, device=device).sample(

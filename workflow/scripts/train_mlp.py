@@ -15,7 +15,7 @@ def main(
     """Write the model folder and the loss history."""
     from mmh.edm import train
     from mmh.io import read_images, write_csv
-    from mmh.models import save_edm
+    from mmh.saving import save_edm
 
     x, _ = read_images(images)
     settings = {key: value for key, value in options.items() if key != "kind"}

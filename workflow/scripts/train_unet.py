@@ -14,7 +14,7 @@ def main(
 ) -> None:
     """Write the model folder and the loss history."""
     from mmh.io import read_images, write_csv
-    from mmh.models import save_unet
+    from mmh.saving import save_unet
     from mmh.unet import train
 
     x, _ = read_images(images)

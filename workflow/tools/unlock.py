@@ -1,6 +1,6 @@
-"""Clear the lock that a killed run left, after checking that no run is alive in this folder.
+"""Clear the lock that a killed run left, after checking that no run of this user is alive in this folder.
 
-Usage: python workflow/tools/unlock.py
+Usage: python workflow/tools/unlock.py [options of snakemake, such as --snakefile FILE]
 """
 
 import os
@@ -46,7 +46,8 @@ def main() -> int:
         )
         return 1
     snakemake = Path(sys.executable).with_name("snakemake")
-    status = subprocess.run([snakemake, "--unlock", "--cores", "1", "--quiet", "all"], check=False).returncode
+    command = [snakemake, *sys.argv[1:], "--unlock", "--cores", "1", "--quiet", "all"]
+    status = subprocess.run(command, check=False).returncode
     if status == 0:
         print("unlocked: run again to resume")
     return status

@@ -2,8 +2,10 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
+from mmh.config_rules import name_errors, non_finite, section_errors
 from mmh.errors import InputError
 from mmh.plan import RATIO, n_items
 
@@ -33,8 +35,14 @@ def check_config(config: Config, schema: Mapping[str, Any], name: str = "config.
     validator = jsonschema.Draft202012Validator(schema)
     found = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     errors = [message for error in found for message in _schema_message(error)]
-    if not errors:  # cross references can be followed only in a well-formed file
-        errors = list(_reference_errors(config))
+    errors += non_finite(config)
+    # Cross references are followed in what is well formed, each experiment by itself.
+    paths = [list(error.absolute_path) for error in found]
+    if not any(
+        len(path) < 2 and path[:1] not in ([key] for key in _PLAIN) for path in paths if path
+    ) and not any(error.validator in {"type", "required"} for error in found if not error.absolute_path):
+        broken = {path[1] for path in paths if path[:1] == ["experiments"] and len(path) > 1}
+        errors += _reference_errors(config, broken)
     if errors:
         errors = list(dict.fromkeys(errors))
         lines = "\n".join(f"  {name}: {message}" for message in errors)
@@ -110,7 +118,11 @@ def _range(schema: Mapping[str, Any]) -> str:
     return " and ".join(f"{sign} {schema[key]}" for key, sign in words.items() if key in schema)
 
 
-def _reference_errors(config: Config) -> Iterator[str]:
+# Top-level keys that refer to nothing and that nothing refers to.
+_PLAIN = ("seed", "threads")
+
+
+def _reference_errors(config: Config, broken: set[str]) -> Iterator[str]:
     experiments = config["experiments"]
     for index, name in enumerate(config["run"]):
         if name not in experiments:
@@ -118,8 +130,21 @@ def _reference_errors(config: Config) -> Iterator[str]:
                 f"run.{index}: there is no experiment {name!r}{did_you_mean(name, experiments)}; "
                 f"known: {', '.join(experiments)}"
             )
+    if not broken:
+        yield from name_errors(config)
     for name, entry in experiments.items():
-        yield from _experiment_errors(config, name, entry, f"experiments.{name}")
+        others = (
+            {other["experiment"] for other in entry.get("image_sets", {}).values()}
+            if name not in broken
+            else set()
+        )
+        if (
+            name not in broken
+            and not others & broken
+            and entry.get("paired", {}).get("control") not in broken
+        ):
+            yield from _experiment_errors(config, name, entry, f"experiments.{name}")
+            yield from section_errors(config, name, f"experiments.{name}")
 
 
 def _experiment_errors(config: Config, name: str, entry: Config, where: str) -> Iterator[str]:
@@ -145,10 +170,11 @@ def _experiment_errors(config: Config, name: str, entry: Config, where: str) -> 
         if options["method"] == "local-pca" and not broken and options["k"] >= n_items(config, name, "train"):
             n = n_items(config, name, "train")
             yield f"{path}.k: {options['k']} neighbours need more than {n} training images; use k < {n}"
-    sampling = entry["sampling"]
+    sampling = entry.get("sampling", {"calibration": 0, "n_samples": 0})
     if sampling["calibration"] > sampling["n_samples"]:
         n = sampling["n_samples"]
         yield f"{where}.sampling.calibration: {sampling['calibration']} exceeds n_samples, {n}"
+    yield from _accuracy_errors(entry, where)
     yield from _retrieval_errors(config, name, entry, where)
     yield from _paired_errors(config, entry, where)
     yield from _estimator_names(entry, where, estimators)
@@ -178,14 +204,55 @@ def _paired_errors(config: Config, entry: Config, where: str) -> Iterator[str]:
     if paired["items"] not in control.get("image_sets", {}):
         hint = did_you_mean(paired["items"], control.get("image_sets", {}))
         yield f"{where}.paired.items: {paired['control']} has no image set {paired['items']!r}{hint}"
+    if paired["estimator"] not in entry.get("estimators", {}):
+        hint = did_you_mean(paired["estimator"], entry.get("estimators", {}))
+        yield f"{where}.paired.estimator: there is no estimator {paired['estimator']!r}{hint}"
     for key in ("estimator", "data_estimator"):
         if paired[key] not in control.get("estimators", {}):
             hint = did_you_mean(paired[key], control.get("estimators", {}))
             yield f"{where}.paired.{key}: {paired['control']} has no estimator {paired[key]!r}{hint}"
 
 
+def _accuracy_errors(entry: Config, where: str) -> Iterator[str]:
+    if "accuracy" not in entry:
+        if "estimator_accuracy" in entry.get("figures", {}):
+            yield f"{where}.figures.estimator_accuracy: needs the section {where}.accuracy"
+        return
+    for key in entry:
+        if key not in {"accuracy", "figures"}:
+            yield f"{where}.{key}: an experiment on accuracy has no data, model or samples; remove {key}"
+    accuracy = entry["accuracy"]
+    laws, estimators = accuracy["laws"], accuracy["estimators"]
+    for name in accuracy.get("learned", {}):
+        if name not in laws:
+            yield f"{where}.accuracy.learned.{name}: there is no law {name!r}{did_you_mean(name, laws)}"
+    for name, law in laws.items():
+        path = f"{where}.accuracy.laws.{name}"
+        # A k-sphere bends through k + 1 coordinates.
+        for dimension in law.get("dimensions", [law["dimension"] + 1] if "dimension" in law else []):
+            if dimension > law["ambient"]:
+                yield f"{path}.ambient: {law['ambient']} dimensions are too few; use {dimension} or more"
+        if law.get("spectra_items", 0) > law["items"]:
+            yield f"{path}.spectra_items: {law['spectra_items']} exceeds items, {law['items']}"
+        for key, options in estimators.items():
+            if options.get("probe") == "orthogonal" and options["trace"] > law["ambient"]:
+                yield f"{path}.ambient: {key} asks for more orthogonal probes than {law['ambient']}"
+    for name, options in estimators.items():
+        if options["method"] == "local-pca" and options["k"] >= options["neighbours_from"]:
+            n = options["neighbours_from"]
+            yield f"{where}.accuracy.estimators.{name}.k: {options['k']} neighbours need more than {n} points"
+    figure = entry.get("figures", {}).get("estimator_accuracy", {"estimates": [], "errors": []})
+    for key, names in (("estimates", figure["estimates"]), ("errors", chain(*figure["errors"]))):
+        for name in names:
+            if name not in estimators:
+                hint = did_you_mean(name, estimators)
+                yield f"{where}.figures.estimator_accuracy.{key}: there is no estimator {name!r}{hint}"
+
+
 # Keys whose values are names of estimators.
 _NAMING = {
+    "model_estimator",
+    "data_estimator",
     "estimator",
     "estimators",
     "baselines",
@@ -200,7 +267,7 @@ _NAMING = {
 def _estimator_names(entry: Config, where: str, estimators: Config) -> Iterator[str]:
     """Names of estimators used by the evaluation, figures and claims."""
     known = {*estimators, *(("sscd", "calibrated_l2") if entry.get("retrieval") else ())}
-    for section in ("evaluation", "figures", "claims"):
+    for section in ("evaluation", "verdicts", "figures", "claims"):
         for path, name in _named(entry.get(section, {}), f"{where}.{section}"):
             if name not in known:
                 yield f"{path}: there is no estimator {name!r}{did_you_mean(name, known)}"

@@ -15,7 +15,13 @@ PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 Network = Callable[[torch.Tensor, float, torch.Tensor | None], torch.Tensor]
 
 
-def noise_predictor(unet: Any, scheduler: Any, schedule: Schedule, time_scale: float = 1.0) -> Network:
+def noise_predictor(
+    unet: Any,
+    scheduler: Any,
+    schedule: Schedule,
+    time_scale: float = 1.0,
+    call: Callable[..., Any] | None = None,
+) -> Network:
     """Make (z, t, c) -> eps of a diffusers model.
 
     Parameters
@@ -28,6 +34,8 @@ def noise_predictor(unet: Any, scheduler: Any, schedule: Schedule, time_scale: f
         Noise levels.
     time_scale : float
         Factor on the time input.
+    call : callable, optional
+        What to call instead of `unet`: a compiled form or a copy of it.
 
     Returns
     -------
@@ -39,9 +47,14 @@ def noise_predictor(unet: Any, scheduler: Any, schedule: Schedule, time_scale: f
     InputError
         If the prediction type is unknown.
     """
-    prediction = str(getattr(scheduler.config, "prediction_type", "epsilon"))
+    # None for a scheduler that names no such thing (flow matching): it must not pass for epsilon.
+    prediction = getattr(scheduler.config, "prediction_type", None)
     if prediction not in PREDICTION_TYPES:
-        raise InputError(f"prediction type {prediction!r} is not one of {', '.join(PREDICTION_TYPES)}")
+        raise InputError(
+            f"{type(scheduler).__name__} has prediction type {prediction!r}; needed is one of "
+            f"{', '.join(PREDICTION_TYPES)}"
+        )
+    function = unet if call is None else call
     steps = int(scheduler.config.num_train_timesteps)
     parameters: Mapping[str, inspect.Parameter] = inspect.signature(unet.forward).parameters
     name = "encoder_hidden_states" if "encoder_hidden_states" in parameters else "class_labels"
@@ -55,7 +68,7 @@ def noise_predictor(unet: Any, scheduler: Any, schedule: Schedule, time_scale: f
         index = schedule.index(t)
         # Given as a tensor: a plain float would be cut to an integer by some models.
         time = torch.full((len(z),), (t * steps if index is None else index) * time_scale, device=z.device)
-        out = unet(z, timestep=time, return_dict=False, **({} if c is None else {name: c}))[0]
+        out = function(z, timestep=time, return_dict=False, **({} if c is None else {name: c}))[0]
         if out.shape[1] == 2 * z.shape[1]:
             out = out[:, : z.shape[1]]  # the rest is a learned variance
         if prediction == "epsilon":

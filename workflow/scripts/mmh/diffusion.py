@@ -6,6 +6,7 @@ predicts, eps(z, t); its score is -eps(z, t) / sigma(t).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, Self
@@ -42,6 +43,10 @@ class ScoreModel:
         The module behind `network`: its parameters are frozen here and it is put into eval mode at each call.
     terms : sequence of (float, tensor or None)
         Weights and conditions of the calls that are summed: eps = sum_j w_j network(z, t, c_j).
+    build : callable, optional
+        Makes `network` anew around another form of `function` (compiled, in another dtype).
+    function : callable, optional
+        What `build` took to make `network`.
     """
 
     def __init__(
@@ -54,14 +59,19 @@ class ScoreModel:
         device: torch.device | str = "cpu",
         module: torch.nn.Module | None = None,
         terms: Sequence[tuple[float, torch.Tensor | None]] = ((1.0, None),),
+        build: Callable[[Callable[..., Any]], Network] | None = None,
+        function: Callable[..., Any] | None = None,
     ) -> None:
         self.shape = tuple(int(s) for s in shape)
         self.schedule = schedule
         self.dtype = dtype
         self.device = torch.device(device)
+        self.module = module
+        self.terms = tuple(terms)
+        self.function = network if function is None else function
+        self.build: Callable[[Callable[..., Any]], Network] = build or (lambda f: f)
+        self.variants: dict[Any, Any] = {}  # other forms of the function, shared by models of one network
         self._network = network
-        self._module = module
-        self._terms = tuple(terms)
         if module is not None:
             module.eval().requires_grad_(False)
 
@@ -73,7 +83,7 @@ class ScoreModel:
     @property
     def rows(self) -> int | None:
         """Number of rows that the bound conditioning has, or None if any batch fits."""
-        bound = [len(c) for _, c in self._terms if c is not None and len(c) != 1]
+        bound = [len(c) for _, c in self.terms if c is not None and len(c) != 1]
         return bound[0] if bound else None
 
     def eps(self, z: torch.Tensor, t: float) -> torch.Tensor:
@@ -102,11 +112,11 @@ class ScoreModel:
             raise InputError(
                 f"the conditioning has {self.rows} rows but the batch has {len(z)}; use select(rows)"
             )
-        if self._module is not None and self._module.training:
-            self._module.eval()  # someone trained it further; dropout here would be noise in every estimate
+        if self.module is not None and self.module.training:
+            self.module.eval()  # someone trained it further; dropout here would be noise in every estimate
         z = z.to(device=self.device, dtype=self.dtype)
         total: torch.Tensor | None = None
-        for weight, c in self._terms:
+        for weight, c in self.terms:
             rows = c.expand(len(z), *c.shape[1:]) if c is not None else None
             out = self._network(z, float(t), rows)
             out = out if weight == 1.0 else weight * out
@@ -174,7 +184,7 @@ class ScoreModel:
             return self
         index = torch.as_tensor(rows, dtype=torch.int64, device=self.device)
         return self._with(
-            tuple((w, c if c is None or len(c) == 1 else c.index_select(0, index)) for w, c in self._terms)
+            tuple((w, c if c is None or len(c) == 1 else c.index_select(0, index)) for w, c in self.terms)
         )
 
     @classmethod
@@ -211,10 +221,11 @@ class ScoreModel:
         dtype = dtype or (torch.float32 if first is None else first.dtype)
         device = device or ("cpu" if first is None else first.device)
 
-        def network(z: torch.Tensor, t: float, c: torch.Tensor | None) -> torch.Tensor:
-            return function(z, t) if c is None else function(z, t, c)
+        def build(f: Callable[..., torch.Tensor]) -> Network:
+            return lambda z, t, c: f(z, t) if c is None else f(z, t, c)
 
-        return cls(network, shape, schedule, dtype=dtype, device=device, module=module)
+        place: dict[str, Any] = {"dtype": dtype, "device": device, "module": module}
+        return cls(build(function), shape, schedule, **place, build=build, function=function)
 
     @classmethod
     def from_diffusers(
@@ -258,22 +269,18 @@ class ScoreModel:
             If the prediction type is unknown, or the sample shape cannot be found.
         """
         used = Schedule.from_scheduler(scheduler) if schedule is None else schedule
-        network = noise_predictor(unet, scheduler, used, time_scale)
         first = next(unet.parameters())
-        return cls(
-            network, shape or sample_shape(unet), used, dtype=first.dtype, device=first.device, module=unet
-        )
+
+        def build(call: Callable[..., Any]) -> Network:
+            return noise_predictor(unet, scheduler, used, time_scale, call)
+
+        place: dict[str, Any] = {"dtype": first.dtype, "device": first.device, "module": unet}
+        return cls(build(unet), shape or sample_shape(unet), used, **place, build=build, function=unet)
 
     def _with(self, terms: Sequence[tuple[float, torch.Tensor | None]]) -> Self:
-        return type(self)(
-            self._network,
-            self.shape,
-            self.schedule,
-            dtype=self.dtype,
-            device=self.device,
-            module=self._module,
-            terms=terms,
-        )
+        model = copy.copy(self)
+        model.terms = tuple(terms)
+        return model
 
     def _condition(self, c: ArrayLike | torch.Tensor) -> torch.Tensor:
         tensor = torch.as_tensor(c).to(self.device)

@@ -238,6 +238,7 @@ def paired_lid(
     -------
     pandas.DataFrame
         `item` int64, id among the overfit model's training images; `lid_data`, `lid_model`, `lid_control`
+        and their standard errors `se_data`, `se_model`, `se_control` (empty where an estimate has none),
         float64; sorted by item.
 
     Raises
@@ -246,28 +247,31 @@ def paired_lid(
         If an estimator is absent or has several values for an item, or an image lacks one of the three.
     """
 
-    def column(table: pd.DataFrame, group: str, estimator: str) -> pd.Series:
+    def column(table: pd.DataFrame, group: str, estimator: str) -> pd.DataFrame:
         rows = table[(table["items"] == group) & (table["estimator"] == estimator)]
         if rows.empty or rows["item"].duplicated().any():
             raise InputError(
                 f"'{estimator}' of '{group}' must have one value per item, it has {len(rows)} rows"
             )
-        return rows.set_index("item")["value"]
+        return rows.set_index("item")[["value", "stderr"]]
 
     sources = overfit_train.set_index("train")["source"].sort_index()
-    by_source = column(control, "train", data_estimator).rename(control_train.set_index("train")["source"])
-    joined = pd.DataFrame(
-        {
-            "item": sources.index,
-            "lid_data": by_source.groupby(level=0).first().reindex(sources.to_numpy()).to_numpy(),
-            "lid_model": column(overfit, "train", model_estimator).reindex(sources.index).to_numpy(),
-            "lid_control": column(control, control_items, model_estimator).reindex(sources.index).to_numpy(),
-        }
-    )
-    lacking = joined[joined.isna().any(axis=1)]
-    if len(lacking):
-        column_name = lacking.columns[lacking.iloc[0].isna()][0]
-        raise InputError(f"training image {lacking['item'].iloc[0]} has no {column_name}; is it in the control's set?")
+    data = column(control, "train", data_estimator).rename(control_train.set_index("train")["source"])
+    columns = {
+        "data": data[~data.index.duplicated()].reindex(sources.to_numpy()),
+        "model": column(overfit, "train", model_estimator).reindex(sources.index),
+        "control": column(control, control_items, model_estimator).reindex(sources.index),
+    }
+    joined = pd.DataFrame({"item": sources.index})
+    for prefix, what in (("lid", "value"), ("se", "stderr")):
+        for name, table in columns.items():
+            joined[f"{prefix}_{name}"] = table[what].to_numpy(np.float64)
+    for name in columns:
+        lacking = joined["item"][joined[f"lid_{name}"].isna()]
+        if len(lacking):
+            raise InputError(
+                f"training image {lacking.iloc[0]} has no lid_{name}; is it in the control's set?"
+            )
     return joined
 
 

@@ -48,6 +48,15 @@ TABLES: dict[str, dict[str, str]] = {
         "dtype": "string",
     },
 }
+TABLES["verdicts"] = {
+    "item": "int64",
+    "group": "string",
+    "lid_model": "float64",
+    "se_model": "float64",
+    "lid_data": "float64",
+    "se_data": "float64",
+    "verdict": "string",
+}
 TABLES["all_scores"] = {"items": "string", **TABLES["scores"]}
 
 

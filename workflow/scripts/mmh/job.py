@@ -33,6 +33,10 @@ _THREAD_VARIABLES = (
 )
 
 
+class Stopped(KeyboardInterrupt):
+    """A termination signal; no OSError, so that no reader takes it for a broken file."""
+
+
 class Run:
     """What a script needs of its job.
 
@@ -108,6 +112,7 @@ def job(snakemake: Any) -> Iterator[Run]:
     started = time.time()
     try:
         _check_package(snakemake)
+        _check_threads(run)
         _check_device(run)
         for path in run.final.values():
             remove_partials(path)
@@ -159,6 +164,15 @@ def _check_package(snakemake: Any) -> None:
         )
 
 
+def _check_threads(run: Run) -> None:
+    wanted = getattr(run.params, "compute", {}).get("threads", run.threads)
+    if wanted != run.threads:
+        raise InputError(
+            f"config.yaml fixes {wanted} threads per job but this one got {run.threads}, which would change "
+            f"last digits; run snakemake with --cores {wanted} or more, or lower threads in config.yaml"
+        )
+
+
 def _check_device(run: Run) -> None:
     if run.device == "cuda":
         import torch
@@ -205,7 +219,7 @@ def _write_record(run: Run, started: float, snakemake: Any) -> None:
 
 
 def _terminate(signum: int, frame: Any) -> None:
-    raise InterruptedError("stopped by signal SIGTERM; run again to resume")
+    raise Stopped("stopped by signal SIGTERM; run again to resume")
 
 
 def _explain(error: BaseException, run: Run) -> str:
@@ -216,7 +230,7 @@ def _explain(error: BaseException, run: Run) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         folder = next(iter(run.final.values())).parent
         return f"{folder}: {os.strerror(error.errno)} while writing; free some space and run again"
-    if isinstance(error, KeyboardInterrupt | InterruptedError):
+    if isinstance(error, KeyboardInterrupt):
         return str(error) or "interrupted; run again to resume"
     if isinstance(error, MemoryError):
         return f"rule {run.rule} ran out of memory; lower its batch_size or shard_size in config.yaml"

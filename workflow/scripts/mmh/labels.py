@@ -221,7 +221,7 @@ def plant_labels(
       close to a variant over *all* pixels stays reconstructive: the patch is free, so a variant near it is
       an accident of how densely the patch was sampled and no copy;
     - `exact`: the training image is no template variant and l2(sample, image) < `exact_distance`;
-    - `not_memorized`: none of these, and l2 > `not_distance`;
+    - `not_memorized`: that distance (without the free patch, for a variant) is above `not_distance`;
     - `unsure`: what is left.
 
     Parameters
@@ -274,8 +274,9 @@ def plant_labels(
     whole = np.linalg.norm(difference, axis=1)
     base = np.linalg.norm(difference * shared[there], axis=1)
     variant = is_template[there]
+    distance = np.where(variant, base, whole)  # the free patch tells nothing about the family
     label = np.select(
-        [variant & (base < exact_distance), ~variant & (whole < exact_distance), whole > not_distance],
+        [variant & (distance < exact_distance), distance < exact_distance, distance > not_distance],
         ["reconstructive", "exact", "not_memorized"],
         "unsure",
     )

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from mmh import edm
 from mmh.diffusion import Schedule, ScoreModel
@@ -24,6 +24,10 @@ Report = Callable[..., None]
 
 class Model(Protocol):
     """What every model folder gives."""
+
+    def attention(self) -> str:
+        """Name the attention implementation, for the run record; ``none`` without attention."""
+        ...
 
     def score_model(self) -> ScoreModel:
         """Return the noise predictor with its schedule."""
@@ -48,6 +52,11 @@ class UNetModel:
 
     unet: Any
     scheduler: Any
+
+    def attention(self) -> str:
+        """Name diffusers' attention processors; those named 2_0 let PyTorch choose the kernel."""
+        processors = (getattr(module, "processor", None) for module in self.unet.modules())
+        return ", ".join(sorted({type(one).__name__ for one in processors if one is not None})) or "none"
 
     def score_model(self) -> ScoreModel:
         """Return the noise predictor with its schedule."""
@@ -76,6 +85,10 @@ class EdmModel:
 
     network: edm.EdmNetwork
 
+    def attention(self) -> str:
+        """An MLP has no attention."""
+        return "none"
+
     def score_model(self) -> ScoreModel:
         """Return eps(z, t) = (z - D(z; σ)) / σ with σ(t) = σ_min^(1-t) σ_max^t and psi = 1."""
         config = self.network.config
@@ -103,50 +116,6 @@ class EdmModel:
     ) -> np.ndarray:
         """Draw (n, dim) float32 points with Heun's method."""
         return edm.sample(self.network, ids, seed=seed, steps=steps, batch_size=batch_size, progress=progress)
-
-
-def save_unet(path: Path, network: Any, scheduler: Any) -> None:
-    """Save a diffusers folder that `DDPMPipeline.from_pretrained` loads as well.
-
-    Parameters
-    ----------
-    path : Path
-        Folder to write, made if it does not exist; gets `unet/`, `scheduler/` and `model_index.json`.
-    network : diffusers.UNet2DModel
-        Its weights are written as safetensors.
-    scheduler : diffusers.DDPMScheduler
-        The forward process of its training.
-    """
-    from diffusers import __version__ as diffusers_version
-
-    path = Path(path)
-    network.save_pretrained(path / "unet", safe_serialization=True)
-    scheduler.save_pretrained(path / "scheduler")
-    index = {
-        "_class_name": "DDPMPipeline",
-        "_diffusers_version": diffusers_version,
-        "scheduler": ["diffusers", type(scheduler).__name__],
-        "unet": ["diffusers", type(network).__name__],
-    }
-    (path / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-
-
-def save_edm(path: Path, network: edm.EdmNetwork) -> None:
-    """Save an MLP.
-
-    Parameters
-    ----------
-    path : Path
-        Folder to write, made if it does not exist; gets `model.json` and `weights.safetensors`.
-    network : EdmNetwork
-        The network.
-    """
-    path = Path(path)
-    path.mkdir(parents=True, exist_ok=True)
-    save_file(network.state_dict(), path / "weights.safetensors")
-    (path / "model.json").write_text(
-        json.dumps({"class": "EdmNetwork", "options": network.config}, indent=2) + "\n"
-    )
 
 
 def load_model(path: Path, *, device: str = "cpu") -> UNetModel | EdmModel:
@@ -249,5 +218,5 @@ def _check_weights(file: Path) -> None:
 
 
 def _refuse(file: Path, what: str, cause: Exception | None = None) -> NoReturn:
-    remedy = "delete the model folder and make it again (rule train_model), or copy it anew from its source"
+    remedy = "delete the model folder and run the rule that makes it (train_unet, train_mlp), or copy it anew"
     raise InputError(f"{file} {what}; {remedy}") from cause

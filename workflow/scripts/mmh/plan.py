@@ -1,94 +1,21 @@
-"""What follows from the configuration alone: spans, item counts, valid scores, files. Standard library only.
+"""What follows from the configuration alone: item counts, valid scores, files. Standard library only.
 
-A span ``000000-000499`` names the ids 0..499. How many spans there are follows from counts and shard sizes in
-the configuration, so the whole plan is known before any job runs.
+How many spans there are follows from counts and shard sizes in the configuration, so the whole plan is known
+before any job runs.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmh.errors import InputError
+from mmh.spans import overlapping, spans
 
 Config = Mapping[str, Any]
 
 # Methods computed span by span into a table, span by span into spectra, or for a whole item set at once.
 SPAN_METHODS = frozenset({"flipd"})
 SPECTRAL_METHODS = frozenset({"normal-bundle"})
-WHOLE_METHODS = {"local-pca": "estimate_data_lid", "png": "measure_complexity"}
 RATIO = "ratio"
-
-
-def span_name(start: int, stop: int) -> str:
-    """Name of the ids start..stop-1.
-
-    Parameters
-    ----------
-    start, stop : int
-
-    Returns
-    -------
-    str
-        Both ends inclusive, six digits: ``000000-000499``.
-    """
-    return f"{start:06d}-{stop - 1:06d}"
-
-
-def span_range(span: str) -> range:
-    """Ids of a span.
-
-    Parameters
-    ----------
-    span : str
-
-    Returns
-    -------
-    range
-
-    Raises
-    ------
-    InputError
-        If the name is not a span.
-    """
-    match = re.fullmatch(r"(\d{6})-(\d{6})", span)
-    if not match or int(match[1]) > int(match[2]):
-        raise InputError(f"{span!r} is not a span of ids such as 000000-000499")
-    return range(int(match[1]), int(match[2]) + 1)
-
-
-def spans(n: int, size: int) -> list[str]:
-    """Cut ids 0..n-1 into spans.
-
-    Parameters
-    ----------
-    n : int
-        Number of ids.
-    size : int
-        Ids per span; the last may be shorter.
-
-    Returns
-    -------
-    list of str
-    """
-    return [span_name(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-def overlapping(wanted: range, n: int, size: int) -> list[str]:
-    """Spans of ids 0..n-1 that share an id with ``wanted``.
-
-    Parameters
-    ----------
-    wanted : range
-    n, size : int
-        As in ``spans``.
-
-    Returns
-    -------
-    list of str
-    """
-    return [
-        s for s in spans(n, size) if span_range(s).start < wanted.stop and wanted.start < span_range(s).stop
-    ]
 
 
 def n_train(experiment: Config) -> int:
@@ -217,6 +144,35 @@ def score_files(config: Config, experiment: str) -> list[str]:
     return files
 
 
+def numerics_files(config: Config, experiment: str) -> list[str]:
+    """Outputs whose run records say how scores were computed.
+
+    Parameters
+    ----------
+    config : mapping
+    experiment : str
+
+    Returns
+    -------
+    list of str
+        Score tables and spectra.
+    """
+    files = []
+    estimators = config["experiments"][experiment].get("estimators", {})
+    for items, name in scores(config, experiment):
+        method = estimators[name]["method"]
+        if method in SPAN_METHODS:
+            folder, suffix = f"results/{experiment}/scores/{items}/{name}", "parquet"
+        elif method in SPECTRAL_METHODS:
+            folder, suffix = f"results/{experiment}/spectra/{items}/{name}", "npz"
+        else:
+            if method == "local-pca":
+                files.append(f"results/{experiment}/scores/{items}/{name}.parquet")
+            continue
+        files += [f"{folder}/{span}.{suffix}" for span in score_spans(config, experiment, items, name)]
+    return files
+
+
 def targets(config: Config) -> list[str]:
     """Everything that plain ``snakemake`` makes.
 
@@ -229,7 +185,7 @@ def targets(config: Config) -> list[str]:
     list of str
         Figures and result tables of the experiments in ``run``.
     """
-    files = ["results/summary.txt", "results/runtime.csv"] if config["run"] else []
+    files = ["results/summary.txt", "results/passports.csv", "results/runtime.csv"] if config["run"] else []
     for name in config["run"]:
         entry = config["experiments"][name]
         files += [f"results/{name}/figures/{figure}.pdf" for figure in entry.get("figures", {})]
@@ -238,7 +194,7 @@ def targets(config: Config) -> list[str]:
 
 
 def result_tables(config: Config, experiment: str) -> list[str]:
-    """``evaluation.csv`` and ``claims.csv`` of an experiment, where it asks for them.
+    """``evaluation.csv``, ``claims.csv`` and the like of an experiment, where it asks for them.
 
     Parameters
     ----------
@@ -250,8 +206,8 @@ def result_tables(config: Config, experiment: str) -> list[str]:
     list of str
     """
     entry = config["experiments"][experiment]
-    asked = [("evaluation", "evaluation.csv"), ("claims", "claims.csv")]
-    return [f"results/{experiment}/{file}" for key, file in asked if entry.get(key)]
+    keys = [key for key in ("evaluation", "claims", "accuracy", "verdicts") if entry.get(key)]
+    return [f"results/{experiment}/{key}.csv" for key in keys]
 
 
 def all_result_tables(config: Config) -> list[str]:
@@ -266,6 +222,22 @@ def all_result_tables(config: Config) -> list[str]:
     list of str
     """
     return [file for name in config["run"] for file in result_tables(config, name)]
+
+
+def accuracy_files(config: Config, experiment: str) -> list[str]:
+    """Tables that ``gather_accuracy`` puts together, one per law, in the order of the configuration.
+
+    Parameters
+    ----------
+    config : mapping
+    experiment : str
+
+    Returns
+    -------
+    list of str
+    """
+    laws = config["experiments"][experiment]["accuracy"]["laws"]
+    return [f"results/{experiment}/accuracy/{law}.csv" for law in laws]
 
 
 def wildcard_patterns(config: Config) -> dict[str, str]:
@@ -283,6 +255,8 @@ def wildcard_patterns(config: Config) -> dict[str, str]:
     image_sets = {name for entry in experiments.values() for name in entry.get("image_sets", {})}
     estimators = {name for entry in experiments.values() for name in entry.get("estimators", {})}
 
+    laws = {law for entry in experiments.values() for law in entry.get("accuracy", {}).get("laws", {})}
+
     def any_of(names: Any) -> str:
         return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
 
@@ -291,5 +265,6 @@ def wildcard_patterns(config: Config) -> dict[str, str]:
         "item_set": any_of({"samples", "train"} | image_sets),
         "estimator": any_of(estimators),
         "descriptor": any_of(config.get("descriptors", {})),
+        "law": any_of(laws),
         "span": r"\d{6}-\d{6}",
     }

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
+# The frame around a job moves no number: a reworded progress line must not retrain a model.
+_FRAME = frozenset(f"mmh/{name}.py" for name in ("job", "partial", "progress", "errors", "provenance"))
 _REPORTED = (
     "numpy",
     "scipy",
@@ -27,15 +29,17 @@ _REPORTED = (
     "diffusers",
     "faiss-cpu",
     "matplotlib",
+    "pillow",
+    "safetensors",
 )
 
 
 def code_digest(script: str) -> str:
     """Digest of a script and of every ``mmh`` module that it imports, directly or not.
 
-    Package ``__init__`` files hold re-exports only and are left out, so that importing ``mmh.lid.spectra``
-    does not tie a job to the whole of ``mmh.lid``; a script therefore imports from modules, never from the
-    packages.
+    The frame of a job (log, progress, errors, temporary names) is left out. Package ``__init__`` files hold
+    re-exports only and are left out too, so that importing ``mmh.lid.spectra`` does not tie a job to all of
+    ``mmh.lid``; a script therefore imports from modules, never from the packages.
 
     Parameters
     ----------
@@ -57,7 +61,7 @@ def code_digest(script: str) -> str:
     while paths:
         path = paths.pop()
         name = path.relative_to(PACKAGE.parent).as_posix()
-        if name not in seen:
+        if name not in seen and name not in _FRAME:
             seen[name] = path
             paths.extend(_imports(path))
     digest = hashlib.sha256()
@@ -73,14 +77,21 @@ def _tree(path: Path) -> ast.Module:
 
 @cache
 def _canonical(path: Path) -> str:
-    """Dump of the syntax tree without docstrings and positions."""
+    """Source text rebuilt from the syntax tree, without comments, docstrings and other bare strings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:]
-    return ast.dump(tree, annotate_fields=False)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [line for line in body if not _bare_string(line)]  # type: ignore[attr-defined]
+    return ast.unparse(tree)
+
+
+def _bare_string(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,11 @@ def check_items(
     ------
     InputError
         If type, shape, a value, or the number of ids or of conditioning rows is wrong.
+
+    Warns
+    -----
+    UserWarning
+        If images look like [0, 1] or 0..255; the message says the range seen.
     """
     import torch
 
@@ -99,7 +105,30 @@ def check_items(
         raise InputError(f"the conditioning has {model.rows} rows for {n} samples")
     tensor = tensor.to(device="cpu", dtype=torch.float64)
     check_finite(tensor.flatten(1).isfinite().all(1).numpy(), numbers, "the sample holds NaN or infinity")
+    _warn_range(tensor)
     return tensor, numbers.astype(np.int64)
+
+
+def fast_layout(z: torch.Tensor) -> torch.Tensor:
+    """Lay images out channels last on a CPU, where convolutions and their derivatives then are faster."""
+    import torch
+
+    return z.to(memory_format=torch.channels_last) if z.ndim == 4 and z.device.type == "cpu" else z
+
+
+def _warn_range(x: torch.Tensor) -> None:
+    """Warn of images (n, channels, height, width) that seem to be on the scale [0, 1] or 0..255."""
+    if x.ndim != 4 or not x.numel():
+        return
+    low, high = float(x.min()), float(x.max())
+    # Images in [-1, 1], latents and noise all have negative values; a constant says nothing.
+    if low >= 0 and high > low:
+        scale = "[0, 1]" if high <= 1 else "0..255" if high <= 255 else "no usual scale"
+        message = (
+            f"samples range from {low:.4g} to {high:.4g}, as on {scale}; models here take [-1, 1]: "
+            "pass 2 x - 1 for [0, 1], x / 127.5 - 1 for 0..255"
+        )
+        warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def check_finite(finite: NDArray[np.bool_], ids: NDArray[np.int64], what: str) -> None:

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmh import rng
 from mmh.errors import InputError
+from mmh.lid._covariance import bootstrap_stderr, neighbourhood_variances
 from mmh.lid.neighbours import knn
 from mmh.lid.spectra import check_percentile, count_above
 
 Array = NDArray[np.float64]
 Radius = Literal["knn", "all"]
 ZERO = 1e-10
-BATCH_BYTES = 64 * 2**20
 PAIR_POINTS = 4000
 
 
@@ -40,6 +40,8 @@ class LocalPCA:
         Variances left out of it as numerically zero, those beyond the rank included.
     radius : float or None
         The radius in units of the data, None without the rule.
+    stderr : numpy.ndarray or None
+        float64 (n,), bootstrap standard error of `lid` over the neighbours; None without a bootstrap.
     """
 
     lid: NDArray[np.int64]
@@ -49,6 +51,7 @@ class LocalPCA:
     pool_used: int
     pool_zero: int
     radius: float | None
+    stderr: Array | None = None
 
 
 def local_pca(
@@ -59,6 +62,9 @@ def local_pca(
     radius: Radius | None = "knn",
     query: ArrayLike | None = None,
     neighbours: tuple[Array, NDArray[np.int64]] | None = None,
+    bootstrap: int = 0,
+    seed: int = 0,
+    ids: ArrayLike | None = None,
 ) -> LocalPCA:
     """Estimate LID_* of points from the k nearest training points of each.
 
@@ -85,6 +91,13 @@ def local_pca(
         out.
     neighbours : (distances, indices), optional
         The training set's own neighbours, from ``knn(train, train, k, exclude_self=True)``, if at hand.
+    bootstrap : int
+        Replicates of the bootstrap over the neighbours that gives `stderr`; 0 for none. Each costs one
+        k x k eigenvalue problem per point.
+    seed : int
+        Root seed of the bootstrap.
+    ids : array_like of int, optional
+        Ids of the points estimated at, which key their bootstrap; 0..n-1 by default.
 
     Returns
     -------
@@ -103,6 +116,8 @@ def local_pca(
         raise InputError(f"k must be at least 2 and below the {len(points)} training points, got {k}")
     if radius not in ("knn", "all", None):
         raise InputError(f'radius must be "knn", "all" or None, got {radius!r}')
+    if bootstrap < 0 or bootstrap == 1:
+        raise InputError(f"bootstrap must be 0 or at least 2 replicates, got {bootstrap}")
     distances, indices = knn(points, points, k, exclude_self=True) if neighbours is None else neighbours
     if distances.shape != (len(points), k) or indices.shape != (len(points), k):
         raise InputError(f"neighbours must be two ({len(points)}, {k}) arrays, got {distances.shape}")
@@ -110,17 +125,31 @@ def local_pca(
     if radius is not None:
         limit = float(np.percentile(distances if radius == "knn" else _pair_distances(points), percentile))
     kept = _kept(distances, limit)
-    variances = _variances(points, points, indices, kept)
+    variances = neighbourhood_variances(points, points, indices, kept)
     used = variances[variances > ZERO * variances.max()]
     threshold = float(np.percentile(used, percentile)) if used.size else 0.0
     zeros = variances.size - used.size
+    queries = points
     if query is not None:
         queries = np.asarray(query)
         queries = queries.reshape(len(queries), -1)
         distances, indices = _query_neighbours(queries, points, k)
         kept = _kept(distances, limit)
-        variances = _variances(queries, points, indices, kept)
-    return LocalPCA(count_above(variances, threshold), variances, threshold, kept, used.size, zeros, limit)
+        variances = neighbourhood_variances(queries, points, indices, kept)
+    stderr = None
+    if bootstrap:
+        stderr = bootstrap_stderr(
+            queries,
+            points,
+            indices,
+            kept,
+            threshold=threshold,
+            replicates=bootstrap,
+            seed=seed,
+            ids=_ids(ids, len(queries)),
+        )
+    lid = count_above(variances, threshold)
+    return LocalPCA(lid, variances, threshold, kept, used.size, zeros, limit, stderr)
 
 
 def _kept(distances: Array, limit: float | None) -> NDArray[np.int64]:
@@ -128,7 +157,9 @@ def _kept(distances: Array, limit: float | None) -> NDArray[np.int64]:
     if limit is None:
         return np.full(n, k, dtype=np.int64)
     within = np.count_nonzero(distances <= limit, axis=1).astype(np.int64)
-    return np.where(within > 0, within, k)
+    # One neighbour has no variance, whatever the dimension: only an exact duplicate may read 0.
+    alone = (within == 0) | ((within == 1) & (distances[:, 0] > 0))
+    return np.where(alone, k, within)
 
 
 def _query_neighbours(queries: NDArray, points: NDArray, k: int) -> tuple[Array, NDArray[np.int64]]:
@@ -148,27 +179,8 @@ def _pair_distances(points: NDArray) -> Array:
     return np.sqrt(np.maximum(squared[np.triu_indices(len(points), 1)], 0.0))
 
 
-def _variances(
-    queries: NDArray, points: NDArray, indices: NDArray[np.int64], kept: NDArray[np.int64]
-) -> Array:
-    """Eigenvalues of each neighbourhood's covariance, (n, k), descending, through the smaller Gram matrix."""
-    n, k = indices.shape
-    dim = points.shape[1]
-    variances = np.zeros((n, k))
-    size = max(1, BATCH_BYTES // (8 * k * dim))
-    for start in range(0, n, size):
-        rows = slice(start, min(start + size, n))
-        # Seen from the query, exact duplicates are exact zeros, and less is lost when the mean is taken away.
-        local = np.subtract(points[indices[rows]], queries[rows, None], dtype=np.float64)
-        counts = kept[rows, None, None]
-        inside = np.arange(k)[None, :, None] < counts
-        if not inside.all():
-            local *= inside
-        local -= local.sum(axis=1, keepdims=True) / counts
-        if not inside.all():
-            local *= inside
-        transposed = local.swapaxes(1, 2)
-        gram = local @ transposed if k <= dim else transposed @ local
-        values = np.linalg.eigvalsh(gram)[:, ::-1] / np.maximum(kept[rows, None] - 1, 1)
-        variances[rows, : min(k, dim)] = np.maximum(values, 0.0)
-    return variances
+def _ids(ids: ArrayLike | None, n: int) -> NDArray[np.int64]:
+    numbers = np.arange(n) if ids is None else np.asarray(ids)
+    if numbers.shape != (n,) or (n and not np.issubdtype(numbers.dtype, np.integer)):
+        raise InputError(f"needs {n} integer ids, got {numbers.dtype} of shape {numbers.shape}")
+    return numbers.astype(np.int64)

@@ -1,0 +1,118 @@
+"""Accuracy of the estimators on laws of known dimension, from their exact scores and from one learned score.
+
+INPUTS: none; the laws stand in config.yaml
+OUTPUTS: results/<experiment>/accuracy/<law>.csv, learned/<law>/, accuracy.csv, figures/estimator_accuracy.*
+"""
+
+
+rule train_on_law:
+    """Train an MLP with EDM preconditioning on points of a law whose exact score is known."""
+    output:
+        model=directory("results/{experiment}/learned/{law}"),
+        history="results/{experiment}/learned/{law}.csv",
+    log:
+        "logs/train_on_law/{experiment}/{law}.log",
+    benchmark:
+        "benchmarks/train_on_law/{experiment}/{law}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("train_on_law.py"),
+        compute=compute_options,
+        law=law_options,
+        schedule=lookup("experiments/{experiment}/accuracy/schedule", within=config),
+        options=lookup("experiments/{experiment}/accuracy/learned/{law}", within=config),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/train_on_law.py"
+
+
+rule measure_accuracy:
+    """Estimate LID by every estimator at points of one law, from its exact score and a learned one."""
+    input:
+        unpack(learned_score),
+    output:
+        points="results/{experiment}/accuracy/{law}.csv",
+    log:
+        "logs/measure_accuracy/{experiment}/{law}.log",
+    benchmark:
+        "benchmarks/measure_accuracy/{experiment}/{law}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("measure_accuracy.py"),
+        compute=compute_options,
+        law=lookup("experiments/{experiment}/accuracy/laws/{law}", within=config),
+        options=accuracy_options,
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/measure_accuracy.py"
+
+
+rule gather_accuracy:
+    """Put the errors of all estimators on all laws into one table, with intervals."""
+    input:
+        points=accuracy_files,
+    output:
+        accuracy=report(
+            "results/{experiment}/accuracy.csv",
+            caption="../report/accuracy.rst",
+            category="Tables",
+            labels={"table": "accuracy", "experiment": "{experiment}"},
+        ),
+    log:
+        "logs/gather_accuracy/{experiment}.log",
+    benchmark:
+        "benchmarks/gather_accuracy/{experiment}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("gather_accuracy.py"),
+        ambient=ambient_dimensions,
+        resamples=lookup("experiments/{experiment}/accuracy/resamples", within=config),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/gather_accuracy.py"
+
+
+rule figure_estimator_accuracy:
+    """Draw estimates of LID against the truth, and their errors, over the noise level."""
+    input:
+        accuracy="results/{experiment}/accuracy.csv",
+    output:
+        pdf="results/{experiment}/figures/estimator_accuracy.pdf",
+        png=report(
+            "results/{experiment}/figures/estimator_accuracy.png",
+            caption="../report/estimator_accuracy.rst",
+            category="Figures",
+            subcategory="{experiment}",
+            labels={"figure": "estimator_accuracy", "paper": "truth"},
+        ),
+        csv="results/{experiment}/figures/estimator_accuracy.csv",
+    log:
+        "logs/figure_estimator_accuracy/{experiment}.log",
+    benchmark:
+        "benchmarks/figure_estimator_accuracy/{experiment}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("figure_estimator_accuracy.py"),
+        options=figure_options("estimator_accuracy"),
+    script:
+        "../scripts/figure_estimator_accuracy.py"

@@ -1,0 +1,35 @@
+"""Judge samples or training images: OD-Mem, DD-Mem, not memorized or undecided, from LID_theta and LID_*."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(inputs: dict[str, Any], verdicts: Path, counts: Path, *, options: dict[str, Any]) -> None:
+    """Write one row per item and the counts by group."""
+    import pandas as pd
+
+    from mmh.io import read_table, write_csv, write_table
+    from mmh.verdict_table import count_verdicts, paired_verdicts, sample_verdicts
+
+    if "paired" in inputs:
+        thresholds = {key: options[key] for key in ("low", "gap")}
+        table = paired_verdicts(pd.read_csv(inputs["paired"]), **thresholds)
+    else:
+        table = sample_verdicts(
+            read_table(inputs["scores"], "all_scores"),
+            read_table(inputs["labels"], "labels"),
+            read_table(inputs["matches"], "matches"),
+            **options,
+        )
+    write_table(table, verdicts, "verdicts")
+    write_csv(count_verdicts(table), counts, digits=4)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(vars(run.input), run.output.verdicts, run.output.counts, options=run.params.options)

@@ -1,0 +1,163 @@
+"""Checks of ``config.yaml`` that tie keys to each other: what a figure or claim needs, what excludes what."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmh.plan import RATIO, n_items
+
+Config = Mapping[str, Any]
+
+_LABELLED = ("retrieval", "labels", "estimators")
+# Sections of an experiment that a figure, a claim or another section cannot do without.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "labels": ("retrieval",),
+    "evaluation": _LABELLED,
+    "figures.examples": _LABELLED,
+    "figures.lid_model": _LABELLED,
+    "figures.lid_data": _LABELLED,
+    "figures.lid_complexity": _LABELLED,
+    "figures.flipd_curve": _LABELLED,
+    "figures.memorized_pairs": ("retrieval", "labels"),
+    "figures.lid_paired": ("paired",),
+    "figures.lid_scatter": ("estimators",),
+    "claims.1": ("estimators",),
+    "claims.2": ("evaluation",),
+    "claims.3": ("evaluation",),
+    "claims.4": ("evaluation",),
+    "claims.6": ("evaluation",),
+    "claims.od": ("paired",),
+}
+# Figures and claims about points of the plane, and models that fit each world.
+_PLANE = {"figures.lid_scatter", "claims.1"}
+_KINDS = {"von-mises": "edm-mlp"}
+NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]*")
+
+
+def non_finite(value: Any, path: str = "") -> Iterator[str]:
+    """Name every number that is NaN or infinite; YAML can write them and a schema's ranges let NaN pass.
+
+    Parameters
+    ----------
+    value : any
+        A part of the configuration.
+    path : str
+        Where it stands.
+
+    Yields
+    ------
+    str
+        One message per number.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{path}: {value} is not a finite number"
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from non_finite(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from non_finite(inner, f"{path}.{index}")
+
+
+def name_errors(config: Config) -> Iterator[str]:
+    """Refuse names that cannot be part of a path, and one estimator name with two methods.
+
+    Parameters
+    ----------
+    config : mapping
+
+    Yields
+    ------
+    str
+        One message per mistake.
+    """
+    methods: dict[str, tuple[str, str]] = {}
+    named = [("descriptors", config.get("descriptors", {})), ("experiments", config["experiments"])]
+    for experiment, entry in config["experiments"].items():
+        named += [
+            (f"experiments.{experiment}.{key}", entry.get(key, {})) for key in ("estimators", "image_sets")
+        ]
+        for name, options in entry.get("estimators", {}).items():
+            first, method = methods.setdefault(name, (experiment, options["method"]))
+            if method != options["method"]:
+                place = f"experiments.{experiment}.estimators.{name}.method"
+                yield (
+                    f"{place}: {options['method']!r}, but the same name is {method!r} in {first}; "
+                    "rules are chosen by name, so use two names"
+                )
+    for where, group in named:
+        for name in group:
+            if not NAME.fullmatch(name):
+                yield f"{where}.{name}: a name is part of file paths: letters, digits, '-' and '_' only"
+
+
+def section_errors(config: Config, name: str, where: str) -> Iterator[str]:
+    """Find keys of one experiment that contradict each other or lack what they need.
+
+    Parameters
+    ----------
+    config : mapping
+    name : str
+        The experiment.
+    where : str
+        Its path, for the messages.
+
+    Yields
+    ------
+    str
+        One message per mistake.
+    """
+    entry = config["experiments"][name]
+    asked = [key for key in ("labels", "evaluation") if key in entry]
+    asked += [f"figures.{figure}" for figure in entry.get("figures", {})]
+    asked += [f"claims.{claim}" for claim in entry.get("claims", {}).get("check", [])]
+    for key in asked:
+        for section in NEEDS.get(key, ()):
+            if not entry.get(section):
+                yield f"{where}.{key}: needs the section {section!r}, which this experiment lacks"
+        if key in _PLANE and entry.get("data", {}).get("world") != "von-mises":
+            yield f"{where}.{key}: is about the world von-mises only"
+    if "data" in entry:
+        yield from _model_errors(config, name, where)
+    yield from _estimator_errors(entry, where)
+
+
+def _model_errors(config: Config, name: str, where: str) -> Iterator[str]:
+    entry = config["experiments"][name]
+    kind, wanted = entry["model"]["kind"], _KINDS.get(entry["data"]["world"], "unet")
+    if kind != wanted:
+        yield f"{where}.model.kind: {kind!r} does not fit the world {entry['data']['world']}; use {wanted!r}"
+    if kind == "edm-mlp" and entry["model"]["sigma_min"] >= entry["model"]["sigma_max"]:
+        yield f"{where}.model.sigma_min: must be below sigma_max, {entry['model']['sigma_max']}"
+    labels = entry.get("labels", {})
+    if labels.get("source") == "planted" and labels["exact_distance"] > labels["not_distance"]:
+        yield f"{where}.labels.exact_distance: must not exceed not_distance, {labels['not_distance']}"
+    n = n_items(config, name, "train")
+    if entry.get("retrieval", {}).get("top", 0) > n:
+        yield f"{where}.retrieval.top: {entry['retrieval']['top']} of only {n} training images"
+    if not entry["sampling"]["calibration"]:
+        for key, options in entry.get("estimators", {}).items():
+            if options.get("subset") == "calibration":
+                yield f"{where}.estimators.{key}.subset: sampling.calibration is 0, so it is empty"
+
+
+def _estimator_errors(entry: Config, where: str) -> Iterator[str]:
+    estimators = entry.get("estimators", {})
+    single = [("evaluation", "estimators"), ("evaluation", "baselines")]
+    for section, key in single:
+        for name in entry.get(section, {}).get(key, []):
+            if isinstance(estimators.get(name, {}).get("t"), list):
+                yield f"{where}.{section}.{key}: {name!r} has a list of t; a score needs one"
+    for key, options in estimators.items():
+        if options["method"] != RATIO:
+            continue
+        for part in ("numerator", "denominator"):
+            source = estimators.get(options[part])
+            if source is None:
+                continue  # reported as an unknown name
+            lacking = [items for items in options["items"] if items not in source["items"]]
+            if lacking:
+                yield f"{where}.estimators.{key}.items: {options[part]!r} is not computed on {lacking[0]!r}"
+            if isinstance(source.get("t"), list):
+                yield f"{where}.estimators.{key}.{part}: {options[part]!r} has a list of t; a ratio needs one"

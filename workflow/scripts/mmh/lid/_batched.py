@@ -1,0 +1,166 @@
+"""FLIPD's parts over batches whose size is given, or follows from free memory on a GPU."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmh.attention import full_float32
+from mmh.diffusion import ScoreModel
+from mmh.errors import InputError
+from mmh.lid._probes import Probes
+from mmh.lid._rows import fast_layout, fixed_batches
+from mmh.lid._trace import (
+    ForwardProducts,
+    ReverseProducts,
+    exact_draws,
+    hutch_plus_plus_draws,
+    hutchinson_draws,
+)
+from mmh.lid._variants import variant
+
+Array = NDArray[np.float64]
+LARGEST_BATCH = 1024
+MEMORY_SHARE = 0.7
+
+
+def batched_traces(
+    model: ScoreModel,
+    x: torch.Tensor,
+    ids: NDArray[np.int64],
+    t: float,
+    *,
+    batch_size: int | None,
+    compiled: bool = False,
+    **options: Any,
+) -> Array:
+    """Trace, squared norm and squared standard error of the trace for each sample.
+
+    Parameters
+    ----------
+    model : ScoreModel
+        With conditioning rows in the order of `x`.
+    x : torch.Tensor
+        float64 (n, *shape), clean samples on the CPU.
+    ids : numpy.ndarray
+        int64 (n,).
+    t : float
+        Noise time.
+    batch_size : int or None
+        Rows of a batch; None to choose it from free memory, and halve it when memory runs out.
+    compiled : bool
+        Compile the network.
+    **options
+        probes, probe, seed, mode, as for `mmh.lid.flipd.flipd_estimate`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (3, n): sigma tr(d eps / d z), ||eps||^2, squared standard error of the first (0 where there
+        is none).
+
+    Raises
+    ------
+    InputError
+        If one row does not fit into memory.
+    """
+    parts, left = np.zeros((3, len(x))), np.arange(len(x))
+    if not len(x):
+        return parts
+    model = variant(model, compiled=True) if compiled else model
+    size = batch_size
+    if size is None:
+        size = _fitting_batch(model.select([0]), x[:1], ids[:1], t, options)
+    while len(left):
+        done = np.zeros(len(x), dtype=bool)
+        try:
+            for rows, places in fixed_batches(ids[left], size):
+                chosen = left[rows]
+                result = _one_batch(model.select(chosen), x[chosen], ids[chosen], t, **options)
+                parts[:, chosen[places]] = result[:, places]
+                done[chosen[places]] = True
+        except torch.OutOfMemoryError as error:
+            if batch_size is not None:
+                raise
+            if size == 1:
+                raise InputError("one sample does not fit into the device's memory") from error
+            size = max(1, size // 2)
+        # Freed outside of the handler, where the failed call's tensors are gone.
+        if model.device.type == "cuda" and not done[left].all():
+            torch.cuda.empty_cache()
+        left = left[~done[left]]
+    return parts
+
+
+def in_float32(model: ScoreModel) -> ScoreModel:
+    """Give a float32 copy of a half-precision model."""
+    return variant(model, dtype=torch.float32)
+
+
+def _one_batch(
+    model: ScoreModel,
+    x: torch.Tensor,
+    ids: NDArray[np.int64],
+    t: float,
+    *,
+    probes: int | None,
+    probe: str,
+    seed: int,
+    mode: str,
+) -> Array:
+    psi, sigma = model.schedule.psi(float(t)), model.schedule.sigma(float(t))
+    # inference_mode(False) lets a caller's inference mode stand without losing the graph here.
+    with torch.inference_mode(False), torch.enable_grad(), full_float32(), _keeping_buffers():
+        z = fast_layout((psi * x).to(device=model.device, dtype=model.dtype))
+        operator = (ReverseProducts if mode == "reverse" else ForwardProducts)(model, z, t)
+        if probes is None:
+            draws = exact_draws(operator, model.dim)
+        else:
+            vectors = Probes(probes, probe, seed, ids, model.dim)
+            take = hutch_plus_plus_draws if probe == "hutch++" else hutchinson_draws
+            draws = take(operator, vectors, probes)
+        values = sigma * draws.detach().cpu().numpy()
+        norms = operator.squared_norm().cpu().numpy()
+    with np.errstate(invalid="ignore", over="ignore"):  # half precision may have overflowed: see flipd
+        if probes is None:
+            return np.stack([values.sum(0), norms, np.zeros(len(x))])
+        count = len(values)
+        mean = values.sum(0) / count
+        variance = ((values - mean) ** 2).sum(0) / (count * max(count - 1, 1))
+    if probe == "orthogonal":
+        # Drawn without replacement: with d of them the trace is exact.
+        variance *= 1.0 - probes / model.dim
+    return np.stack([mean, norms, variance])
+
+
+def _keeping_buffers() -> AbstractContextManager[Any]:
+    """Let compiled code run backward on one graph several times: by default it reuses the graph's memory."""
+    import torch._functorch.config as config
+
+    return config.patch(donated_buffer=False) if hasattr(config, "donated_buffer") else nullcontext()
+
+
+def _fitting_batch(
+    model: ScoreModel, x: torch.Tensor, ids: NDArray[np.int64], t: float, options: dict[str, Any]
+) -> int:
+    """Largest power of two of rows that should fit, from the peak memory of one row."""
+    if model.device.type != "cuda":
+        return LARGEST_BATCH
+    _one_batch(model, x, ids, t, **options)  # libraries take their workspaces at the first call
+    torch.cuda.synchronize(model.device)
+    torch.cuda.reset_peak_memory_stats(model.device)
+    before = torch.cuda.memory_allocated(model.device)
+    _one_batch(model, x, ids, t, **options)
+    row = max(1, torch.cuda.max_memory_allocated(model.device) - before)
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(model.device)
+    return power_of_two(MEMORY_SHARE * free / row)
+
+
+def power_of_two(rows: float) -> int:
+    """Largest power of two up to `rows`, 1..1024."""
+    return 1 << min(max(int(rows), 1), LARGEST_BATCH).bit_length() - 1
