@@ -88,7 +88,7 @@ def normal_bundle_cost(*, full: bool) -> Result:
                 "times",
                 f">= {bar}",
             ),
-            Row(
+            Measure(
                 f"NB linear algebra, d = {dim}, SVD of 4d x d in float64 / ours",
                 numbers["ratio tall"],
                 "times",
