@@ -25,7 +25,7 @@ def main(
     import numpy as np
 
     from mmh.io import read_images, write_arrays
-    from mmh.lid.normal_bundle import normal_bundle_spectrum
+    from mmh.lid.normal_bundle import normal_bundle_groups
     from mmh.models import load_model
     from mmh.spans import span_range
 
@@ -38,10 +38,11 @@ def main(
     for start in range(0, len(ids), step):
         rows = slice(start, start + step)
         parts.append(
-            normal_bundle_spectrum(
+            normal_bundle_groups(
                 score,
                 x[rows],
                 options["t"],
+                groups=options["groups"],
                 copies=options["copies"],
                 seed=seed,
                 ids=ids[rows],
@@ -59,7 +60,8 @@ def main(
     index = score.schedule.index(options["t"])
     write_arrays(
         out,
-        spectrum=np.concatenate(parts),
+        spectrum=np.concatenate([part[0] for part in parts]),
+        left_out=np.concatenate([part[1] for part in parts]),
         id=ids,
         index=np.array([-1 if index is None else index]),
         sigma=np.array([float(score.schedule.sigma(options["t"]))]),

@@ -23,11 +23,12 @@ def main(
     import pandas as pd
 
     from mmh.io import read_arrays, write_table
+    from mmh.lid.normal_bundle import count_stderr
     from mmh.lid.spectra import count_below, pooled_threshold
 
-    parts = [read_arrays(path, "spectrum", "id", "index", "sigma") for path in spectra]
-    pooled, ids = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
-    index, sigma = int(parts[0][2][0]), float(parts[0][3][0])
+    parts = [read_arrays(path, "spectrum", "left_out", "id", "index", "sigma") for path in spectra]
+    pooled, left_out, ids = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    index, sigma = int(parts[0][3][0]), float(parts[0][4][0])
     threshold = pooled_threshold(pooled, options["percentile"])
     record.update(
         threshold=threshold,
@@ -38,7 +39,7 @@ def main(
     table = pd.DataFrame({"item": ids, "estimator": estimator, "t": options["t"]})
     table["index"], table["sigma"] = None if index < 0 else index, sigma
     table["value"] = count_below(pooled, threshold).astype(float)
-    table["stderr"], table["probes"] = None, options["copies"]
+    table["stderr"], table["probes"] = count_stderr(left_out, threshold), options["copies"]
     table["seed"], table["dtype"] = seed, "float64"
     write_table(table, out, "scores")
 

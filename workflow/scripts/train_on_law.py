@@ -25,7 +25,7 @@ def main(
     from mmh import laws
     from mmh.edm import train
     from mmh.io import write_csv
-    from mmh.models import save_edm
+    from mmh.saving import save_edm
     from mmh.schedule import Schedule
 
     known = laws.make(law, Schedule.linear_vp(**schedule), seed=seed)
