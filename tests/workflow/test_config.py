@@ -43,6 +43,10 @@ def test_the_shipped_configuration_is_sound() -> None:
     check_config(CONFIG, SCHEMA)
 
 
+def test_the_tiny_configuration_is_sound() -> None:
+    check_config(yaml.safe_load((ROOT / "tests/workflow/tiny/config.yaml").read_text()), SCHEMA)
+
+
 CASES = {
     "misspelt top-level key": (set_to("sead", 1), "sead: unknown key (did you mean 'seed'?)"),
     "misspelt nested key": (

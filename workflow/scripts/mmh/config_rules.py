@@ -118,7 +118,7 @@ def section_errors(config: Config, name: str, where: str) -> Iterator[str]:
                 yield f"{where}.{key}: needs the section {section!r}, which this experiment lacks"
         if key in _PLANE and entry.get("data", {}).get("world") != "von-mises":
             yield f"{where}.{key}: is about the world von-mises only"
-    if "data" in entry:
+    if {"data", "model", "sampling"} <= set(entry):
         yield from _model_errors(config, name, where)
     yield from _estimator_errors(entry, where)
 
