@@ -189,24 +189,6 @@ def read_table(path: str | os.PathLike[str], kind: str) -> Any:
     return table.to_pandas()
 
 
-def read_tables(paths: Iterable[str | os.PathLike[str]], kind: str) -> Any:
-    """Read several tables of one kind, one below the other.
-
-    Parameters
-    ----------
-    paths : iterable of path
-    kind : str
-
-    Returns
-    -------
-    pandas.DataFrame
-        With a fresh index.
-    """
-    import pandas as pd
-
-    return pd.concat([read_table(path, kind) for path in paths], ignore_index=True)
-
-
 def write_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
     """Write named arrays to an uncompressed ``.npz``.
 
