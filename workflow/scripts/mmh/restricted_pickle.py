@@ -1,0 +1,63 @@
+"""Reading pickles that strangers wrote: nothing is looked up, let alone run, that the caller did not name."""
+
+import pickle
+from collections.abc import Mapping
+from typing import IO, Any, NoReturn
+
+from mmh.errors import InputError
+
+Allowed = Mapping[tuple[str, str], Any]
+
+
+class _Reader(pickle.Unpickler):
+    """An unpickler that knows a table of (module, name) pairs and nothing else."""
+
+    def __init__(self, file: IO[bytes], allowed: Allowed, what: str, encoding: str) -> None:
+        super().__init__(file, encoding=encoding)
+        self._allowed = allowed
+        self._what = what
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Give the stand-in of an exact (module, name) pair; dotted names would reach into a module."""
+        try:
+            return self._allowed[module, name]
+        except KeyError:
+            raise InputError(
+                f"{self._what}: asks for {module}.{name}, which no file of this kind needs; refused, nothing was run"
+            ) from None
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        """Refuse references to objects outside of the stream."""
+        raise InputError(f"{self._what}: refers to an object outside of itself; refused, nothing was run")
+
+
+def load(file: IO[bytes], allowed: Allowed, *, what: str, encoding: str = "ASCII") -> Any:
+    """Read one pickle.
+
+    Parameters
+    ----------
+    file : binary file
+    allowed : mapping of (module, name) to object
+        Everything the stream may ask for, each with what it gets: the thing itself or an inert stand-in.
+        Stand-ins must refuse attributes and calls that they were not made for, since a stream can try both.
+    what : str
+        Names the file in errors.
+    encoding : str
+        Of Python 2 strings: "ASCII", "latin1" or "bytes".
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    InputError
+        If the stream asks for anything else, or is no whole pickle.
+    """
+    try:
+        return _Reader(file, allowed, what, encoding).load()
+    except InputError:
+        raise
+    except Exception as error:  # a damaged stream can raise anything, also from the stand-ins
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{what}: is no whole pickle of the expected kind ({reason})") from error
