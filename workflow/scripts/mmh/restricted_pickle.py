@@ -23,12 +23,13 @@ class _Reader(pickle.Unpickler):
             return self._allowed[module, name]
         except KeyError:
             raise InputError(
-                f"{self._what}: asks for {module}.{name}, which no file of this kind needs; refused, nothing was run"
+                f"{self._what}: asks for {module}.{name}, which no file of this kind needs; refused, "
+                "nothing of it was run"
             ) from None
 
     def persistent_load(self, pid: Any) -> NoReturn:
         """Refuse references to objects outside of the stream."""
-        raise InputError(f"{self._what}: refers to an object outside of itself; refused, nothing was run")
+        raise InputError(f"{self._what}: refers to an object outside of itself; refused")
 
 
 def load(file: IO[bytes], allowed: Allowed, *, what: str, encoding: str = "ASCII") -> Any:
