@@ -150,3 +150,51 @@ def plane(folder: Path, n: int = 2000, seed: int = 2) -> dict[str, Path]:
     )
     write_table(score_rows("samples", np.arange(n), "flipd", flipd, 0.36), paths["scores"], "all_scores")
     return paths
+
+
+def colour(folder: Path, n: int = 240, top: int = 40, seed: int = 3) -> dict[str, Path]:
+    """Write an experiment of 32 x 32 colour images that nobody has labelled: a GAN with scores of 120 samples.
+
+    The `top` candidates of calibrated l2 are the first ids, those of SSCD start at half of them, so the lists
+    overlap by half. Sample and match k are of one colour, the sample's reaching beyond [-1, 1].
+    """
+    rng = np.random.default_rng(seed)
+    sample, half = np.arange(n), top // 2
+    train = np.repeat(rng.choice([-1.0, 1.0], size=(n, 3)), 32 * 32, axis=1).astype(np.float32)
+    train = train.reshape(n, 3, 32, 32)
+    order = {"calibrated_l2": sample, "sscd": np.roll(sample, -half)}
+    parts = []
+    for metric, place in order.items():
+        score = np.empty(n)
+        score[place] = np.linspace(0.1, 1.0, n)
+        # SSCD takes another training image for every third sample.
+        match = np.where((metric == "sscd") & (sample % 3 == 0), n - 1 - sample, sample)
+        rows = {"sample": sample, "metric": metric, "rank": np.int32(1), "train": match, "distance": score}
+        parts.append(pd.DataFrame({**rows, "score": score}))
+    matches = pd.concat(parts).sort_values(["sample", "metric"])
+    best = matches.sort_values(["metric", "score"])
+    place = best.groupby("metric").cumcount() + 1
+    listed = best.assign(place=place.astype(np.int32))[place <= top]
+    names = ("scores", "labels", "matches", "candidates")
+    paths = {name: folder / f"{name}.parquet" for name in names}
+    write_table(matches, paths["matches"], "matches")
+    write_table(listed[["sample", "metric", "place", "train", "score"]], paths["candidates"], "candidates")
+    empty = {"sample": [], "train": [], "label": [], "raters": [], "source": []}
+    write_table(pd.DataFrame(empty), paths["labels"], "labels")
+
+    selected = np.sort(
+        np.append(sample[: top + half], rng.choice(sample[top + half :], 120 - top - half, False))
+    )
+    rank = np.rint(np.where(selected < top, 20, 28) + 2 * rng.standard_normal(120))
+    bits = rng.integers(4000, 20000, size=120)
+    parts = [
+        score_rows("samples", selected, "jacobian", rank, None),
+        score_rows("samples", selected, "jacobian_png", rank / bits, None),
+        score_rows("train", sample, "lpca", rng.integers(0, 60, size=n), None),
+    ]
+    write_table(pd.concat(parts), paths["scores"], "all_scores")
+    paths["train"], paths["shard"] = folder / "train.npz", folder / "samples.npz"
+    grey = ((train + 1) * 127.5).astype(np.uint8)
+    write_arrays(paths["train"], image=grey, id=sample)
+    write_arrays(paths["shard"], x=1.5 * train, id=sample, seed=sample.astype(np.uint64))
+    return paths

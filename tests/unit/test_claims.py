@@ -133,6 +133,15 @@ def test_claim_4_compares_medians_with_the_threshold(exact, expected):
     assert row.n == 180
 
 
+@pytest.mark.parametrize(("lid", "expected"), [(39.0, "holds"), (20.0, "fails"), (35.0, "undecided")])
+def test_claim_5_asks_for_medians_within_a_margin(lid, expected):
+    world = labelled_world(lid)
+    world["labels"]["label"] = world["labels"]["label"].replace("exact", "reconstructive")
+    row = check([5], world, data_estimators=["lpca"], comparable=5.0).iloc[0]
+    assert row.verdict == expected
+    assert row.estimate == pytest.approx(40 - lid, abs=0.5)
+
+
 @pytest.mark.parametrize(("ratio", "expected"), [(0.5, "holds"), (2.0, "fails"), (1.0, "undecided")])
 def test_claim_6_is_a_paired_gain(ratio, expected):
     table = check([6], labelled_world(ratio=ratio), ratios={"flipd_png": "flipd"})
@@ -174,7 +183,7 @@ def test_claims_are_repeatable_and_in_the_order_asked():
 @pytest.mark.parametrize(
     ("names", "options", "text"),
     [
-        (["99"], {}, "claim '99' is unknown; there are 1, 2, 3, 4, 6, od"),
+        (["99"], {}, "claim '99' is unknown; there are 1, 2, 3, 4, 5, 6, od"),
         ([4], {}, "claim 4 needs the table 'scores'"),
         ([4], {"treshold": 1}, "unknown option 'treshold'"),
     ],

@@ -5,7 +5,7 @@ import pytest
 
 from mmh import worlds
 from mmh.errors import InputError
-from mmh.worlds import digits
+from mmh.worlds import catalogue, digits
 
 COLUMNS = ["train", "source", "population", "group", "copies"]
 SMALL = {"n_ordinary": 30, "n_duplicated": 4, "copies": 5, "n_template_variants": 12, "seed": 3}
@@ -88,6 +88,22 @@ def test_overfit_set_is_a_part_of_the_control_set():
     assert (control.train == control.source).all()
     assert (table["copies"] == 1).all()
     assert list(control.columns) == COLUMNS
+
+
+def test_classes_are_the_digits_of_the_source_images():
+    """An image of the set looks more like the mean of its own digit than like that of the others."""
+    x, table = worlds.make("digits", **SMALL)
+    labels = catalogue.classes("digits", table)
+    assert labels.dtype == np.int64
+    assert labels.shape == (len(x),)
+    everything = digits.images().reshape(1797, -1)
+    digit = digits.classes(np.arange(1797))
+    means = np.stack([everything[digit == k].mean(axis=0) for k in range(10)])
+    shared = ~digits.free_pixels(3).ravel()
+    gaps = (x.reshape(len(x), -1)[:, None, shared] - means[None, :, shared]) ** 2
+    assert (gaps.sum(axis=2).argmin(axis=1) == labels).mean() > 0.8
+    assert len(set(labels[(table.population == "template").to_numpy()])) == 1
+    assert catalogue.classes("von-mises", worlds.make("von-mises")[1]) is None
 
 
 @pytest.mark.parametrize(

@@ -11,22 +11,34 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from figure_tables import digits, pair_of_models, plane
+from figure_tables import colour, digits, pair_of_models, plane
+from mmh.errors import InputError
 from mmh.io import read_table
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 COMMON = {"experiment": "digits", "calibration": 60}
+LABELLED = ("scores", "labels", "matches", "candidates")
 FIGURES = {
-    "lid_model": (("scores", "labels", "matches"), {"estimators": ["nb", "flipd"]}),
-    "lid_complexity": (("scores", "labels", "matches"), {"estimators": ["nb_png", "flipd_png"]}),
-    "lid_data": (("scores", "labels", "matches"), {"estimator": "lpca"}),
-    "examples": (("scores", "labels", "matches", "shards", "train"), {"estimator": "flipd", "columns": 8}),
-    "memorized_pairs": (("labels", "matches", "shards", "train"), {"per_class": 25}),
+    "lid_model": (LABELLED, {"estimators": ["nb", "flipd"]}),
+    "lid_complexity": (LABELLED, {"estimators": ["nb_png", "flipd_png"]}),
+    "lid_data": (LABELLED, {"estimator": "lpca"}),
+    "examples": ((*LABELLED, "shards", "train"), {"estimator": "flipd", "columns": 8}),
+    "memorized_pairs": ((*LABELLED[1:], "shards", "train"), {"per_class": 25}),
     "flipd_curve": (("scores", "labels", "matches"), {"estimator": "flipd_curve", "chosen": "flipd"}),
     "lid_paired": (("paired",), {"estimator": "flipd", "data_estimator": "lpca"}),
     "lid_scatter": (("plane_scores", "plane_samples", "plane_train"), {"estimator": "flipd", "shown": 100}),
     "mmh_cartoon": (("cartoon",), {}),
+    "percentile_curve": (("percentiles",), {"estimator": "nb"}),
 }
+# Experiments without labels: here a GAN's, in colour.
+UNLABELLED = {
+    "lid_model": {"estimators": ["jacobian"]},
+    "lid_complexity": {"estimators": ["jacobian_png"]},
+    "lid_data": {"estimator": "lpca"},
+    "examples": {"estimator": "jacobian", "columns": 8},
+    "memorized_pairs": {"per_class": 30},
+}
+TOP = 40
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +49,37 @@ def tables(tmp_path_factory):
     paths["shards"] = [paths.pop("first"), paths.pop("second")]
     paths |= pair_of_models(folder)
     paths |= {f"plane_{name}": path for name, path in plane(folder / "plane", n=400).items()}
+    (folder / "colour").mkdir()
+    unlabelled = colour(folder / "colour", top=TOP)
+    unlabelled["shards"] = [unlabelled.pop("shard")]
+    paths |= {f"colour_{name}": path for name, path in unlabelled.items()}
+    paths["candidates"] = []
+    paths["percentiles"] = folder / "percentiles.csv"
+    swept(paths["labels"]).to_csv(paths["percentiles"], index=False)
     paths["cartoon"] = folder / "cartoon.parquet"
     script("compute_cartoon").main(paths["cartoon"], seed=0)
     return paths
 
 
+def swept(labels):
+    """A sweep over made-up spectra, in which samples 0..99 have the more small values the more they are copies."""
+    from mmh.percentiles import sweep
+
+    rng = np.random.default_rng(0)
+    table = read_table(labels, "labels").query("sample < 100").rename(columns={"train": "cluster"})
+    scale = np.where(table["label"] == "not_memorized", 1.0, 0.5)[:, None]
+    spectra = -np.sort(-scale * rng.uniform(0.1, 4.0, size=(len(table), 16)), axis=1)
+    options = {"estimator": "nb", "side": "below", "percentiles": [10, 50, 90], "resamples": 50}
+    return sweep(spectra, table["sample"].to_numpy(), table, **options)
+
+
 def script(name):
     return importlib.import_module(name)
+
+
+def draw_unlabelled(name, tables, folder, **changed):
+    colours = {key.removeprefix("colour_"): path for key, path in tables.items() if key.startswith("colour_")}
+    return draw(name, colours, folder, calibration=0, **{**UNLABELLED[name], **changed})
 
 
 def draw(name, tables, folder, **changed):
@@ -59,6 +95,7 @@ def draw(name, tables, folder, **changed):
 def other_process(tables, tmp_path_factory):
     """Draw all figures in a process of its own, which must not load torch."""
     folder = tmp_path_factory.mktemp("other")
+    (folder / "unlabelled").mkdir()
     paths = {k: [str(p) for p in v] if isinstance(v, list) else str(v) for k, v in tables.items()}
     code = (
         "import sys, importlib, pathlib\n"
@@ -66,9 +103,11 @@ def other_process(tables, tmp_path_factory):
         f"for name in {sorted(FIGURES)!r}:\n"
         "    importlib.import_module('figure_' + name)\n"
         "assert 'numpy' not in sys.modules, 'numpy is imported before the thread counts are set'\n"
-        "from test_figures import FIGURES, draw\n"
+        "from test_figures import FIGURES, UNLABELLED, draw, draw_unlabelled\n"
         "for name in FIGURES:\n"
         f"    draw(name, {paths!r}, pathlib.Path({str(folder)!r}))\n"
+        "for name in UNLABELLED:\n"
+        f"    draw_unlabelled(name, {paths!r}, pathlib.Path({str(folder / 'unlabelled')!r}))\n"
         "assert 'torch' not in sys.modules, 'torch is imported'\n"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -88,6 +127,126 @@ def test_files_and_bytes(name, tables, other_process, tmp_path):
     assert picture.shape[1] in (660, 1350)  # one text column or the full block at 200 dpi
     assert picture[..., :3].std() > 0.02
     assert len(pd.read_csv(csv)) > 0
+
+
+@pytest.mark.parametrize("name", UNLABELLED)
+def test_unlabelled_files_and_bytes(name, tables, other_process, tmp_path):
+    outputs = draw_unlabelled(name, tables, tmp_path)
+    for path in outputs:
+        assert path.read_bytes() == (other_process / "unlabelled" / path.name).read_bytes()
+    assert outputs[0].read_bytes().startswith(b"%PDF")
+    assert matplotlib.image.imread(outputs[1])[..., :3].std() > 0.02
+    numbers = pd.read_csv(outputs[2])
+    assert set(numbers["note"]) == {"unlabelled: groups are ranks, not judgements"}
+    assert "label" not in numbers
+    assert not set(numbers["group"]) & {"exact", "reconstructive", "not_memorized"}
+
+
+@pytest.mark.parametrize("name", UNLABELLED)
+def test_candidates_change_nothing_where_there_are_labels(name, tables, other_process, tmp_path):
+    listed = {**tables, "candidates": tables["colour_candidates"]}
+    for path in draw(name, listed, tmp_path):
+        assert path.read_bytes() == (other_process / path.name).read_bytes()
+
+
+def test_neither_labels_nor_candidates(tables, tmp_path):
+    bare = {**tables, "colour_candidates": []}
+    with pytest.raises(InputError, match=r"labels.parquet: nobody has labelled .* section `candidates`"):
+        draw_unlabelled("lid_model", bare, tmp_path)
+
+
+def lists(tables):
+    """Samples of both lists, from the matches alone."""
+    first = read_table(tables["colour_matches"], "matches").query("rank == 1")
+    return {
+        m: set(first[first["metric"] == m].nsmallest(TOP, "score")["sample"])
+        for m in first["metric"].unique()
+    }
+
+
+def test_unlabelled_densities_count_a_candidate_once(tables, other_process):
+    numbers = pd.read_csv(other_process / "unlabelled" / "lid_model.csv")
+    scores = read_table(tables["colour_scores"], "all_scores").query("estimator == 'jacobian'")
+    assert not numbers["item"].duplicated().any()
+    assert set(numbers["item"]) == set(scores["item"])  # all that have a score, and no other
+    np.testing.assert_array_equal(
+        numbers.set_index("item")["value"], scores.set_index("item")["value"].reindex(numbers["item"])
+    )
+    either = set.union(*lists(tables).values())
+    assert set(numbers.loc[numbers["group"] == "candidates", "item"]) == either & set(scores["item"])
+
+
+def test_unlabelled_complexity_is_per_thousand_bits(tables, other_process):
+    numbers = pd.read_csv(other_process / "unlabelled" / "lid_complexity.csv")
+    scores = read_table(tables["colour_scores"], "all_scores").query("estimator == 'jacobian_png'")
+    wanted = 1000 * scores.set_index("item")["value"].reindex(numbers["item"])
+    np.testing.assert_allclose(numbers["value"], wanted, rtol=1e-12)
+
+
+def test_unlabelled_data_lid_is_that_of_the_matches(tables, other_process):
+    numbers = pd.read_csv(other_process / "unlabelled" / "lid_data.csv")
+    first = read_table(tables["colour_matches"], "matches").set_index(["metric", "sample"])["train"]
+    found = lists(tables)
+    near = {first["calibrated_l2", s] for s in found["calibrated_l2"]}
+    near |= {first["sscd", s] for s in found["sscd"] - found["calibrated_l2"]}
+    mine = numbers[numbers["group"] == "candidates"]
+    assert set(mine["item"]) == near
+    assert mine["samples"].sum() == len(set.union(*found.values()))
+    assert numbers["samples"].sum() == 240
+
+
+def test_unlabelled_pairs_are_both_lists_and_what_comes_next(tables, other_process):
+    numbers = pd.read_csv(other_process / "unlabelled" / "memorized_pairs.csv")
+    first = read_table(tables["colour_matches"], "matches").query("rank == 1")
+    found = lists(tables)
+    for metric in ("sscd", "calibrated_l2"):
+        by_score = first[first["metric"] == metric].sort_values("score")
+        mine = numbers[(numbers["group"] == metric)]
+        assert mine["sample"].tolist() == by_score["sample"].head(30).tolist()
+        assert mine["train"].tolist() == by_score["train"].head(30).tolist()
+        assert mine["place"].tolist() == list(range(1, 31))
+        rest = by_score[~by_score["sample"].isin(set.union(*found.values()))]
+        mine = numbers[(numbers["group"] == "others") & (numbers["metric"] == metric)]
+        assert mine["sample"].tolist() == rest["sample"].head(30).tolist()
+    both = numbers[numbers["group"] != "others"].groupby("sample").size()
+    assert both.max() == 2
+
+
+def test_unlabelled_examples_have_scores_and_the_lowest_others(tables, other_process):
+    numbers = pd.read_csv(other_process / "unlabelled" / "examples.csv")
+    scores = read_table(tables["colour_scores"], "all_scores").query("estimator == 'jacobian'")
+    found = lists(tables)
+    for metric, samples in found.items():
+        mine = numbers[numbers["group"] == metric]
+        assert len(mine) == 8
+        assert set(mine["item"]) <= samples & set(scores["item"])
+    rest = scores[~scores["item"].isin(set.union(*found.values()))]
+    others = numbers[numbers["group"] == "others"]
+    assert others["value"].tolist() == sorted(rest["value"])[:8]
+
+
+def test_colour_images_are_drawn_in_their_colours(tables, other_process):
+    for name in ("examples", "memorized_pairs"):
+        png, csv = (other_process / "unlabelled" / f"{name}.{suffix}" for suffix in ("png", "csv"))
+        picture = (matplotlib.image.imread(png)[..., :3] * 255).round().astype(int)
+        drawn = {tuple(row) for row in np.unique(picture.reshape(-1, 3), axis=0)}
+        shards = np.load(tables["colour_shards"][0])
+        item = pd.read_csv(csv)["item" if name == "examples" else "sample"]
+        for value in shards["x"][item.to_numpy(), :, 0, 0]:
+            # 1.5 is clipped to white, not wrapped around.
+            assert tuple(np.where(value > 0, 255, 0)) in drawn
+
+
+def test_pairs_of_one_experiment_fill_pages(tables, tmp_path):
+    pdf, png, csv = draw_unlabelled("memorized_pairs", tables, tmp_path, per_class=240)
+    numbers = pd.read_csv(csv)
+    # 40 + 40 candidates; 60 samples are in a list, so 180 others by each distance.
+    assert len(numbers) == 2 * TOP + 2 * (240 - TOP - TOP // 2)
+    pages = len(re.findall(rb"/Type /Page\b", pdf.read_bytes()))
+    boxes = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", pdf.read_bytes())
+    assert pages == len(boxes) == 2
+    assert all(float(height) <= 72 * 11 for _, height in boxes)
+    assert matplotlib.image.imread(png).shape[0] > 200 * 11
 
 
 def test_lid_model_plots_the_scores(tables, tmp_path):

@@ -119,3 +119,25 @@ def test_arrays_that_are_not_finite_name_the_id(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="first at id 8"):
         io.write_arrays(tmp_path / "a.npz", x=x, id=np.array([7, 8]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_span_of_chosen_samples_counts_places(tmp_path):
+    x = np.arange(12, dtype=np.float32).reshape(4, 1, 1, 3) / 12
+    io.write_arrays(tmp_path / "chosen.npz", x=x, id=np.array([40, 7, 19, 23]))
+    pixels, ids = io.read_span(tmp_path / "chosen.npz", "000001-000002", "selected")
+    assert ids.tolist() == [19, 23]
+    np.testing.assert_array_equal(pixels, x[[2, 3]])
+    pixels, ids = io.read_span([tmp_path / "chosen.npz"], "000007-000007", "samples")
+    assert ids.tolist() == [7]
+    np.testing.assert_array_equal(pixels, x[[1]])
+
+
+def test_a_column_comes_in_the_order_asked_over_all_shards(tmp_path):
+    for name, ids in (("a", [3, 1]), ("b", [2, 0])):
+        arrays = {"x": np.zeros((2, 1)), "id": np.array(ids), "class": np.array(ids) * 10}
+        io.write_arrays(tmp_path / f"{name}.npz", **arrays)
+    shards = [tmp_path / "a.npz", tmp_path / "b.npz"]
+    assert io.read_column(shards, "class", np.array([2, 1, 3])).tolist() == [20, 10, 30]
+    assert io.read_column(shards, "z", np.array([2])) is None
+    with pytest.raises(InputError, match="'class' holds no id 9"):
+        io.read_column(shards, "class", np.array([9]))

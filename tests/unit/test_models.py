@@ -108,7 +108,7 @@ def test_every_missing_or_truncated_file_is_named(name, request):
     for file in files:
         content = file.read_bytes()
         file.write_bytes(content[: len(content) // 2])
-        with pytest.raises(InputError, match=r"(?s)" + file.name + ".*train_unet") as error:
+        with pytest.raises(InputError, match=r"(?s)" + file.name + ".*the rule that makes it") as error:
             models.load_model(folder)
         assert "\n" not in str(error.value)
         file.unlink()

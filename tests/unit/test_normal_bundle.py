@@ -53,8 +53,8 @@ def test_agrees_with_an_svd_down_to_a_hundred_thousandth():
     left = np.linalg.qr(random.standard_normal((4 * d, d)))[0]
     right = np.linalg.qr(random.standard_normal((d, d)))[0]
     matrix = torch.from_numpy((left * np.logspace(0, -6, d)) @ right.T)
-    chunks = iter(matrix.split(50))
-    values = normal_bundle._singular_values(chunks, d, np.array([0]), 0.1)
+    gram = normal_bundle._gram(iter(matrix.split(50)), d, torch.device("cpu"))
+    values = normal_bundle._roots(gram, 4 * d)
     expected = torch.linalg.svdvals(matrix).numpy()
     clear = expected > 1e-5 * expected[0]
     assert 0.8 < clear.mean() < 0.9
@@ -152,7 +152,7 @@ def chunks(count):
 torch.linalg.eigvalsh(torch.eye(64, dtype=torch.float64)); np.linalg.eigvalsh(np.eye(64))
 normal_bundle.TORCH_EIGENVALUES = int(sys.argv[1])
 before = peak()
-normal_bundle._singular_values(chunks(2), d, np.array([0]), 0.1)
+normal_bundle._roots(normal_bundle._gram(chunks(2), d, torch.device("cpu")), 4 * d)
 print((peak() - before) / (8 * d * d))
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}

@@ -53,6 +53,35 @@ def test_image_sets_are_the_training_images_of_another_experiment() -> None:
     assert plan.n_items(CONFIG, "a", "other") == 7
 
 
+def test_selected_samples_have_spans_of_places_and_one_file() -> None:
+    chosen = {**CONFIG["experiments"]["a"], "candidates": {"top": 3, "total": 9}}
+    chosen["estimators"] = {"j": {"method": "jacobian", "items": ["selected"], "shard_size": 5}}
+    config = {"run": ["a"], "experiments": {"a": chosen}}
+    assert plan.score_spans(config, "a", "selected", "j") == ["000000-000004", "000005-000008"]
+    assert plan.image_files(config, "a", "selected") == ["results/a/selected.npz"]
+    assert plan.score_files(config, "a") == ["results/a/scores/selected/j.parquet"]
+    assert plan.numerics_files(config, "a") == [
+        f"results/a/spectra/selected/j/{span}.npz" for span in ("000000-000004", "000005-000008")
+    ]
+
+
+def test_every_source_names_the_experiments_that_need_it() -> None:
+    config = {
+        "sources": {"data.tar.gz": {}, "model.pt": {}, "sscd.pt": {}, "other.pt": {}},
+        "descriptors": {"sscd": {"source": "download", "file": "sscd.pt"}, "own": {"source": "train"}},
+        "experiments": {
+            "a": {
+                "data": {"source": "data.tar.gz"},
+                "model": {"source": "model.pt"},
+                "retrieval": {"descriptor": "sscd"},
+            },
+            "b": {"data": {"source": "data.tar.gz"}, "model": {}, "retrieval": {"descriptor": "own"}},
+        },
+    }
+    users = {"data.tar.gz": ["a", "b"], "model.pt": ["a"], "sscd.pt": ["a"], "other.pt": []}
+    assert plan.source_users(config) == users
+
+
 def test_score_files_name_valid_pairs_only() -> None:
     assert plan.score_files(CONFIG, "a") == [
         "results/a/scores/samples/flipd/000000-000019.parquet",

@@ -6,8 +6,9 @@ import pytest
 
 from figure_tables import digits
 from mmh.errors import InputError
-from mmh.io import read_table
-from mmh.plotting import curve, paired, pairs, panels, plane, style, tables
+from mmh.io import read_images, read_table, write_arrays
+from mmh.percentiles import COLUMNS
+from mmh.plotting import curve, groups, paired, pairs, panels, percentile, plane, style, tables
 
 GRID = np.linspace(-1.0, 11.0, 600)
 
@@ -49,12 +50,22 @@ class TestStyle:
         matplotlib.rcParams.update({"lines.linewidth": 9.0, "font.size": 30.0, "axes.grid": True})
         assert draw("after") == before
 
-    def test_label_colours_differ_in_grey(self):
+    def test_ranks_look_like_no_label(self):
+        labels = {(look.colour, str(look.line), look.marker) for look in style.LABELS.values()}
+        ranks = {
+            (look.colour, str(look.line), look.marker)
+            for look in [*style.RANKS.values(), *style.LISTS.values()]
+        }
+        for part in range(3):
+            assert not {look[part] for look in labels} & {look[part] for look in ranks}
+
+    @pytest.mark.parametrize("looks", [style.LABELS, style.RANKS, style.LISTS, percentile.CONTRASTS])
+    def test_label_colours_differ_in_grey(self, looks):
         grey = sorted(
             np.dot([int(look.colour[i : i + 2], 16) for i in (1, 3, 5)], [0.299, 0.587, 0.114])
-            for look in style.LABELS.values()
+            for look in looks.values()
         )
-        looks = style.LABELS.values()
+        looks = looks.values()
         assert np.diff(grey).min() > 8 or len({str(look.line) for look in looks}) == len(looks)
         assert len({look.marker for look in looks}) == len(looks)
 
@@ -95,29 +106,55 @@ class TestDensity:
         assert any(text == "not memorized: no samples" for text in texts)
         assert any("$n$ = 2 samples" in text for text in texts)
 
+    def test_warning_is_a_line_of_the_title(self):
+        frame = pd.DataFrame({"estimator": "e", "label": "candidates", "value": [0.0, 1.0]})
+        summary = tables.medians(frame, ["estimator", "label"])
+        fig = panels.density_figure(
+            frame,
+            summary,
+            {"e": "e"},
+            style.RANKS,
+            xlabel="x",
+            counted="samples",
+            title="T",
+            note="",
+            warning=style.UNLABELLED,
+        )
+        assert fig._suptitle.get_text() == "T\nunlabelled: groups are ranks, not judgements"
+        texts = [text.get_text() for text in fig.axes[0].texts]
+        assert any("candidates (either distance): $n$ = 2 samples" in text for text in texts)
+        assert any(text == "other samples: no samples" for text in texts)
+
 
 class TestTables:
     def test_calibration_and_unsure_are_left_out(self, world):
-        frame = tables.labelled_samples(
-            world["scores"], world["labels"], world["matches"], ["flipd"], calibration=60
-        )
+        classes = groups.read_classes(world["labels"], world["matches"])
+        frame = tables.grouped_samples(world["scores"], classes, ["flipd"], calibration=60)
         labels = read_table(world["labels"], "labels")
         assert frame["item"].min() >= 60
         assert len(frame) == ((labels["sample"] >= 60) & (labels["label"] != "unsure")).sum()
 
     def test_unknown_estimator_lists_the_known(self, world):
         with pytest.raises(InputError, match=r"no scores of 'flpd' on 'samples'.*flipd on samples"):
-            tables.labelled_samples(world["scores"], world["labels"], world["matches"], ["flpd"])
+            tables.grouped_samples(world["scores"], pd.DataFrame(), ["flpd"])
 
     def test_several_levels_are_refused(self, world):
         with pytest.raises(InputError, match="several scores per item"):
             tables.single(read_table(world["scores"], "all_scores"), "flipd_curve", "samples")
 
     def test_matched_images_count_once_per_label(self, world):
-        frame = tables.matched_images(world["scores"], world["labels"], world["matches"], "lpca")
+        classes = groups.read_classes(world["labels"], world["matches"])
+        frame = tables.matched_images(world["scores"], classes, "lpca")
         assert not frame.duplicated(["item", "label"]).any()
         labels = read_table(world["labels"], "labels")
         assert frame["samples"].sum() == (labels["label"] != "unsure").sum()
+
+    def test_the_jacobian_has_its_own_figures_and_no_noise_level(self):
+        assert tables.paper_figure(["jacobian"], "5c", "5b") == "5b"
+        assert tables.paper_figure(["jacobian_png"], "8a", "8b") == "8b"
+        assert tables.paper_figure(["nb", "jacobian"], "5c", "5b") == "5c"
+        frame = pd.DataFrame({"estimator": ["jacobian"] * 2, "t": [np.nan] * 2})
+        assert tables.panel_names(frame, ["jacobian"]) == {"jacobian": "Jacobian rank"}
 
     def test_medians(self):
         frame = pd.DataFrame({"label": ["a"] * 7, "value": np.arange(7.0), "train": [0, 0, 1, 1, 2, 2, 3]})
@@ -131,6 +168,69 @@ class TestPairs:
     def test_grey_values_are_those_of_the_png(self):
         x = np.array([-1.0, 0.0, 1.0, 1.2]).reshape(1, 1, 2, 2)
         assert pairs.to_rgb(x)[0, :, :, 0].tolist() == [[0, 128], [255, 255]]
+
+    def test_colours_keep_their_channels(self):
+        x = np.array([[1.0, -1.0, 0.0], [-1.7, 1.7, 1.0]]).reshape(2, 3, 1, 1)
+        assert pairs.to_rgb(x)[:, 0, 0].tolist() == [[255, 0, 128], [0, 255, 255]]
+
+    def test_pairs_in_colour_have_a_frame(self):
+        red = np.broadcast_to(np.array([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1), (3, 3, 32, 32))
+        sheet, foot = pairs.pair_mosaic(red, np.ones_like(red), 2, captioned=True)
+        assert (sheet[1:33, 1:33] == [255, 0, 0]).all()
+        assert (sheet[35:67, 1:33] == 255).all()
+        for edge in (sheet[0, :34], sheet[67, :34], sheet[:68, 0], sheet[:68, 33], sheet[33:35, :34]):
+            assert (edge == 190).all()
+        assert (sheet[:, 34:36] == 255).all()
+        assert (sheet[83:115, 1:33] == [255, 0, 0]).all()  # the third pair, in the second line
+        assert foot[0].tolist() == [16.5, 74.5]
+
+    def test_images_are_read_from_every_shard(self, tmp_path):
+        x = np.random.default_rng(0).integers(0, 256, size=(6, 3, 4, 4)).astype(np.uint8)
+        paths = [tmp_path / "a.npz", tmp_path / "b.npz"]
+        for path, rows in zip(paths, ([5, 1, 3], [0, 2, 4]), strict=True):
+            write_arrays(path, image=x[rows], id=np.array(rows))
+        write_arrays(tmp_path / "train.npz", x=np.float32(x), id=np.arange(6))
+        wanted = pd.Series([4, 1, 4, 5])
+        found, matched = pairs.images_of(wanted, wanted, paths, tmp_path / "train.npz")
+        np.testing.assert_array_equal(found, read_images(paths, wanted.to_numpy())[0])
+        np.testing.assert_array_equal(matched, x[wanted])
+        assert found.dtype == matched.dtype == np.float32
+        with pytest.raises(InputError, match="holds id 6"):
+            pairs.images_of(pd.Series([6]), pd.Series([0]), paths, tmp_path / "train.npz")
+
+    @pytest.mark.parametrize("sizes", [(3, 0, 1), (300, 300, 300), (1000, 5, 0), (279, 21, 280)])
+    def test_pages_hold_every_pair_once_and_are_not_too_high(self, sizes):
+        labels = np.repeat(list(style.LABELS), sizes)
+        blocks = pd.DataFrame({"label": labels, "metric": "sscd"})
+        pieces = pairs.pieces_of(blocks)
+        assert [len(p.rows) for p in pieces if p.metric == "sscd"] == list(sizes)
+        pages = pairs.paginate(pieces)
+        assert all(page for page in pages)
+        for page in pages:
+            assert 0.5 + sum(piece.height for piece in page) <= pairs.PAGE
+        cut = [piece for page in pages for piece in page]
+        np.testing.assert_array_equal(np.concatenate([p.rows for p in cut]), np.arange(sum(sizes)))
+        for piece in cut:
+            before = [
+                p for p in cut[: cut.index(piece)] if (p.label, p.metric) == (piece.label, piece.metric)
+            ]
+            assert piece.start == sum(len(p.rows) for p in before)
+        if sum(piece.height for piece in pieces) < pairs.PAGE - 0.5:
+            assert len(pages) == 1
+
+    def test_continued_pages_say_so(self):
+        blocks = pd.DataFrame({"label": "exact", "metric": "sscd", "n": 300}, index=range(300))
+        pages = pairs.paginate(pairs.pieces_of(blocks))
+        image = np.zeros((300, 1, 8, 8))
+        fig = pairs.pairs_figure(pages[1], blocks.iloc[:1], image, image, title="T")
+        start = pages[1][0].start
+        assert start == len(pages[0][-1].rows)
+        assert fig.axes[0].get_title(loc="left").endswith(f": pairs {start + 1} to 300 of 300")
+
+    def test_too_many_pairs_are_refused(self):
+        blocks = pd.DataFrame({"label": "exact", "metric": "sscd"}, index=range(10000))
+        with pytest.raises(InputError, match=r"per_class: 10000 pairs .* limit is 320; lower it"):
+            pairs.pieces_of(blocks)
 
     def test_mosaic_puts_the_match_below(self):
         black, white = -np.ones((3, 1, 32, 32)), np.ones((3, 3, 32, 32))
@@ -150,7 +250,8 @@ class TestPairs:
         assert blocks.groupby(["label", "metric"])["score"].apply(lambda s: s.is_monotonic_increasing).all()
 
     def test_not_memorized_examples_are_the_lowest(self, world):
-        frame = tables.labelled_samples(world["scores"], world["labels"], world["matches"], ["flipd"])
+        classes = groups.read_classes(world["labels"], world["matches"])
+        frame = tables.grouped_samples(world["scores"], classes, ["flipd"])
         chosen = pairs.choose_examples(frame, 4)
         lowest = frame.loc[frame["label"] == "not_memorized", "value"].min()
         mine = chosen[chosen["label"] == "not_memorized"]
@@ -191,3 +292,47 @@ class TestNumbers:
         assert table["n"].sum() == 10
         assert table.loc[table["region"] == "arc", "share"].item() == 0.8
         assert np.isnan(table.loc[table["region"] == "isolated", "median"].item())
+
+
+class TestPercentiles:
+    def table(self):
+        """Two contrasts of a sweep over two percentiles."""
+        rows = []
+        for contrast, shift in (("exact", 0.0), ("reconstructive", 0.1)):
+            for percentile_, auc in ((10, 0.6), (70, 0.8)):
+                area = (auc - shift, auc - shift - 0.05, auc - shift + 0.05)
+                rows.append(
+                    ("jacobian", contrast, percentile_, 1.0, 30, 40, 20, *area, 5.0 + percentile_, 9.0)
+                )
+            area = (0.83 - shift, 0.8 - shift, 0.86 - shift)
+            rows.append(("jacobian_log_volume", contrast, np.nan, np.nan, 30, 40, 20, *area, -3.0, -1.0))
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+
+    def test_curves_are_the_table(self):
+        fig = percentile.percentile_figure(self.table(), 10, estimator="Jacobian rank", title="T")
+        upper, lower, foot = fig.axes
+        lines = [line.get_xydata().tolist() for line in upper.lines]
+        assert [[10.0, 0.6], [70.0, 0.8]] in lines
+        assert [[0.0, 0.83], [1.0, 0.83]] in lines  # across the axes
+        assert [[10.0, 0.0], [10.0, 1.0]] in lines  # the paper's percentile
+        lines = [line.get_xydata().tolist() for line in lower.lines]
+        assert [[10.0, 15.0], [70.0, 75.0]] in lines
+        assert [[10.0, 9.0], [70.0, 9.0]] in lines
+        texts = [text.get_text() for text in foot.texts]
+        assert {"0.60 [0.55, 0.65]", "0.80 at 70", "0.83 [0.80, 0.86]", "30 / 40"} <= set(texts)
+
+    def test_paper_percentile_that_was_not_swept(self):
+        fig = percentile.percentile_figure(self.table(), 20, estimator="e", title="T")
+        assert [text.get_text() for text in fig.axes[2].texts].count("not swept") == 2
+
+    def test_without_labels_the_figure_says_so(self, tmp_path):
+        self.table().head(0).to_csv(tmp_path / "p.csv", index=False)
+        table = percentile.read_sweep(tmp_path / "p.csv")
+        fig = percentile.percentile_figure(table, 10, estimator="e", title="T")
+        style.save(fig, tmp_path / "p.pdf", tmp_path / "p.png")
+        assert "no labelled samples to compare" in [text.get_text() for text in fig.axes[0].texts]
+
+    def test_other_columns_are_refused(self, tmp_path):
+        (tmp_path / "p.csv").write_text("estimator,auc\nnb,1\n")
+        with pytest.raises(InputError, match=r"p.csv: expected the columns .*found \['estimator', 'auc'\]"):
+            percentile.read_sweep(tmp_path / "p.csv")

@@ -93,7 +93,7 @@ CASES = {
     ),
     "unknown item set": (
         set_to("experiments/digits-control/estimators/flipd/items", ["overfitt"]),
-        "experiments.digits-control.estimators.flipd.items: 'overfitt' is neither samples, train nor one of image_sets "
+        "experiments.digits-control.estimators.flipd.items: 'overfitt' is neither samples, selected, train nor one of image_sets "
         "(did you mean 'overfit'?)",
     ),
     "more neighbours than images": (
@@ -164,6 +164,81 @@ CASES = {
         set_to("experiments/digits/sampling/calibration", 3000),
         "experiments.digits.sampling.calibration: 3000 exceeds n_samples, 2000",
     ),
+    "a file that is not declared": (
+        set_to("experiments/cifar10-iddpm/model/source", "cifar10_uncond.pt"),
+        "experiments.cifar10-iddpm.model.source: there is no file 'cifar10_uncond.pt' under sources",
+    ),
+    "a digest that is none": (
+        set_to("sources/cifar10.pkl/sha256", "f8952c"),
+        "sources.cifar10.pkl.sha256:",
+    ),
+    "an address of another kind": (
+        set_to("sources/cifar10.pkl/urls", ["ftp://example.org/cifar10.pkl"]),
+        "sources.cifar10.pkl.urls.0:",
+    ),
+    "a descriptor's file that is not declared": (
+        set_to("descriptors/sscd-disc-mixup/file", "sscd.pt"),
+        "descriptors.sscd-disc-mixup.file: there is no file 'sscd.pt' under sources",
+    ),
+    "a sampler's option that is missing": (
+        remove("experiments/cifar10-iddpm/sampling/respacing"),
+        "experiments.cifar10-iddpm.sampling.respacing: missing; a model of kind 'iddpm' needs sampler, respacing",
+    ),
+    "an option of another sampler": (
+        set_to("experiments/cifar10-stylegan2ada/sampling/steps", 50),
+        "experiments.cifar10-stylegan2ada.sampling.steps: a model of kind 'stylegan2' takes truncation, noise only",
+    ),
+    "fewer chosen samples than candidates": (
+        set_to("experiments/cifar10-iddpm/candidates/total", 500),
+        "experiments.cifar10-iddpm.candidates.total: 500 must lie in 600..50000",
+    ),
+    "selected samples without a selection": (
+        remove("experiments/cifar10-stylegan2ada/candidates"),
+        "experiments.cifar10-stylegan2ada.estimators.jacobian.items: 'selected' needs the section 'candidates'",
+    ),
+    "a score of a GAN": (
+        set_to(
+            "experiments/cifar10-stylegan2ada/estimators/flipd",
+            {
+                "method": "flipd",
+                "items": ["selected"],
+                "t": 0.1,
+                "trace": 1,
+                "batch_size": 8,
+                "shard_size": 8,
+            },
+        ),
+        "experiments.cifar10-stylegan2ada.estimators.flipd.method: 'flipd' needs a score, a GAN has none",
+    ),
+    "a Jacobian of a diffusion model": (
+        set_to(
+            "experiments/cifar10-iddpm/estimators/jacobian",
+            {"method": "jacobian", "items": ["selected"], "percentile": 10, "chunk": 8, "shard_size": 8},
+        ),
+        "experiments.cifar10-iddpm.estimators.jacobian.method: 'jacobian' needs a GAN's generator",
+    ),
+    "nothing planted": (
+        set_to(
+            "experiments/cifar10-iddpm/labels",
+            {"source": "planted", "exact_distance": 1.0, "not_distance": 2.0},
+        ),
+        "experiments.cifar10-iddpm.labels.source: nothing is planted in the world cifar10",
+    ),
+    "samples twice": (
+        set_to("experiments/cifar10-iddpm/estimators/png/items", ["samples", "selected"]),
+        "experiments.cifar10-iddpm.estimators.png.items: selected samples are samples; use one of the two",
+    ),
+    "a repository without a revision": (
+        set_to("experiments/cifar10-iddpm/model", {"kind": "diffusers", "id": "someone/model"}),
+        "experiments.cifar10-iddpm.model.revision: a repository needs one",
+    ),
+    "a folder and a repository": (
+        set_to(
+            "experiments/cifar10-iddpm/model",
+            {"kind": "diffusers", "id": "a/b", "revision": "main", "path": "here"},
+        ),
+        "experiments.cifar10-iddpm.model: give either path, a local folder, or id and revision",
+    ),
 }
 
 
@@ -217,7 +292,7 @@ def test_every_schema_object_refuses_unknown_keys_and_describes_its_own() -> Non
 
 def test_every_key_of_the_configuration_is_explained() -> None:
     """A key is explained where it first occurs: by a comment on its line, or on the line above."""
-    explained, named = set(), {*CONFIG["experiments"], *CONFIG["descriptors"], "<<"}
+    explained, named = set(), {*CONFIG["experiments"], *CONFIG["descriptors"], *CONFIG["sources"], "<<"}
     for entry in CONFIG["experiments"].values():
         named |= set(entry)
         for section in ("estimators", "figures", "image_sets"):
@@ -226,7 +301,7 @@ def test_every_key_of_the_configuration_is_explained() -> None:
     above, keys = "", set()
     for line in (ROOT / "config.yaml").read_text().splitlines():
         code, _, comment = line.partition("#")
-        found = re.findall(r"([A-Za-z_][\w-]*):", code)
+        found = re.findall(r"(?<![\w.-])([A-Za-z_][\w.-]*):", code)
         keys |= set(found)
         if comment:
             explained |= set(found)

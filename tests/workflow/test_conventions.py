@@ -11,7 +11,7 @@ RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "workflow" / "scripts" / "mmh").rglob("*.py"))
 FORBIDDEN_DIRECTIVES = ("run", "shell", "message", "notebook", "wrapper", "cache")
-FORBIDDEN = ("lambda", "checkpoint ", "ancient(", "protected(", "temp(", "snakemake.config", "scattergather")
+FORBIDDEN = ("lambda", "\ncheckpoint ", "ancient(", "protected(", "temp(", "snakemake.config", "scattergather")
 
 
 def rules() -> dict[str, tuple[Path, str]]:

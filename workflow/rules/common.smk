@@ -17,6 +17,7 @@ from mmh.config import check_config
 from mmh.errors import InputError
 from mmh.provenance import code_digest
 from mmh.spans import span_range, spans
+from mmh.worlds.catalogue import NAMES as EMBEDDED
 
 try:
     check_config(
@@ -90,9 +91,40 @@ def sample_files(wildcards):
     return plan.image_files(config, wildcards.experiment, "samples")
 
 
+def source_options(wildcards):
+    """A row of the table of sources, with the experiments that need it."""
+    return {
+        **config["sources"][wildcards.source],
+        "needed_by": plan.source_users(config)[wildcards.source],
+    }
+
+
+def data_source(wildcards):
+    return f"{plan.DOWNLOADS}/{config['experiments'][wildcards.experiment]['data']['source']}"
+
+
+def model_source(wildcards):
+    return f"{plan.DOWNLOADS}/{config['experiments'][wildcards.experiment]['model']['source']}"
+
+
+def diffusers_folder(wildcards):
+    """The index of a local diffusers folder; nothing for a repository on the hub."""
+    path = config["experiments"][wildcards.experiment]["model"].get("path")
+    return {"index": f"{path}/model_index.json"} if path else {}
+
+
 def image_files(wildcards):
-    ids = span_range(wildcards.span) if "span" in wildcards.keys() else None
+    whole = "span" not in wildcards.keys() or wildcards.item_set == plan.SELECTED
+    ids = None if whole else span_range(wildcards.span)
     return plan.image_files(config, wildcards.experiment, wildcards.item_set, ids)
+
+
+def shown_sample_files(wildcards):
+    """Samples that figures show: the selected ones, where only those can be labelled."""
+    entry = config["experiments"][wildcards.experiment]
+    return plan.image_files(
+        config, wildcards.experiment, plan.SELECTED if "candidates" in entry else "samples"
+    )
 
 
 def embedding_files(wildcards):
@@ -108,6 +140,9 @@ def embedding_files(wildcards):
 
 def descriptor_file(wildcards):
     name = config["experiments"][wildcards.experiment]["retrieval"]["descriptor"]
+    options = config["descriptors"][name]
+    if options["source"] == "download":
+        return f"{plan.DOWNLOADS}/{options['file']}"
     return f"results/descriptors/{name}.pt"
 
 
@@ -115,6 +150,32 @@ def spectra_files(wildcards):
     folder = f"results/{wildcards.experiment}/spectra/{wildcards.item_set}/{wildcards.estimator}"
     chosen = plan.score_spans(config, wildcards.experiment, wildcards.item_set, wildcards.estimator)
     return [f"{folder}/{span}.npz" for span in chosen]
+
+
+def swept_spectra(wildcards):
+    """Spectra of the samples by the estimator whose percentiles are swept."""
+    entry = config["experiments"][wildcards.experiment]
+    name = entry["figures"]["percentile_curve"]["estimator"]
+    chosen = [items for items in entry["estimators"][name]["items"] if items in ("samples", plan.SELECTED)][
+        :1
+    ]
+    return [
+        f"results/{wildcards.experiment}/spectra/{items}/{name}/{span}.npz"
+        for items in chosen
+        for span in plan.score_spans(config, wildcards.experiment, items, name)
+    ]
+
+
+def sweep_options(wildcards):
+    entry = config["experiments"][wildcards.experiment]
+    options = entry["figures"]["percentile_curve"]
+    jacobian = entry["estimators"][options["estimator"]]["method"] == "jacobian"
+    return {
+        "side": "above" if jacobian else "below",
+        "structural_zeros": int(jacobian),  # z is normalised on entry
+        "percentiles": options["percentiles"],
+        "resamples": resamples(wildcards),
+    }
 
 
 def score_files(wildcards):
@@ -125,7 +186,8 @@ def label_files(wildcards):
     if config["experiments"][wildcards.experiment]["labels"]["source"] == "planted":
         return [f"results/{wildcards.experiment}/labels/planted.csv"]
     files = sorted(Path("resources", "labels", wildcards.experiment).glob("*.csv"))
-    if not files:
+    # Where candidates are listed, an experiment that nobody has labelled yet still has figures.
+    if not files and "candidates" not in config["experiments"][wildcards.experiment]:
         raise WorkflowError(
             f"resources/labels/{wildcards.experiment}: holds no label file (*.csv); put one there, or set "
             f"experiments.{wildcards.experiment}.labels.source to planted"
@@ -136,6 +198,12 @@ def label_files(wildcards):
 def item_sets(wildcards):
     """Names of the item sets of the score tables, in the order of `score_files`."""
     return [Path(file).parts[3] for file in plan.score_files(config, wildcards.experiment)]
+
+
+def candidate_file(wildcards):
+    """The list of candidates, where an experiment has one."""
+    listed = "candidates" in config["experiments"][wildcards.experiment]
+    return [f"results/{wildcards.experiment}/candidates.parquet"] if listed else []
 
 
 def ratio_options(wildcards):

@@ -1,7 +1,7 @@
-"""Training sets.
+"""Training sets: embedded, fetched, or a folder of your own; and the files that are fetched.
 
-INPUTS: none (embedded data)
-OUTPUTS: results/<experiment>/data/train.npz, train.parquet
+INPUTS: none (embedded data), the addresses under `sources`, a folder of images
+OUTPUTS: resources/downloads/<file>, results/<experiment>/data/train.npz, train.parquet
 """
 
 
@@ -14,6 +14,8 @@ rule make_dataset:
         "logs/make_dataset/{experiment}.log",
     benchmark:
         "benchmarks/make_dataset/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_with("data", "world", *EMBEDDED),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
@@ -25,3 +27,77 @@ rule make_dataset:
         options=lookup("experiments/{experiment}/data", within=config),
     script:
         "../scripts/make_dataset.py"
+
+
+rule fetch_source:
+    """Download one file, or take the one that a person dropped, and check its digest."""
+    output:
+        file="resources/downloads/{source}",
+    log:
+        "logs/fetch_source/{source}.log",
+    benchmark:
+        "benchmarks/fetch_source/{source}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=240,
+    params:
+        code=code_digest("fetch_source.py"),
+        options=source_options,
+        offline=config.get("offline", False),
+    script:
+        "../scripts/fetch_source.py"
+
+
+rule import_cifar10:
+    """Read CIFAR-10 from its archive."""
+    input:
+        archive=data_source,
+    output:
+        images="results/{experiment}/data/train.npz",
+        table="results/{experiment}/data/train.parquet",
+    log:
+        "logs/import_cifar10/{experiment}.log",
+    benchmark:
+        "benchmarks/import_cifar10/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_with("data", "world", "cifar10"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        code=code_digest("import_cifar10.py"),
+        options=lookup("experiments/{experiment}/data", within=config),
+    script:
+        "../scripts/import_cifar10.py"
+
+
+rule import_images:
+    """Read a folder of images."""
+    input:
+        folder=lookup("experiments/{experiment}/data/path", within=config),
+    output:
+        images="results/{experiment}/data/train.npz",
+        table="results/{experiment}/data/train.parquet",
+    log:
+        "logs/import_images/{experiment}.log",
+    benchmark:
+        "benchmarks/import_images/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_with("data", "world", "images"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code_digest("import_images.py"),
+        options=lookup("experiments/{experiment}/data", within=config),
+    script:
+        "../scripts/import_images.py"

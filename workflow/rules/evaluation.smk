@@ -1,7 +1,7 @@
 """Evaluation: how well each score tells memorized samples, and which claims of the papers hold.
 
 INPUTS: scores.parquet, labels.parquet, matches.parquet, data/train.parquet
-OUTPUTS: results/<experiment>/evaluation.csv, claims.csv, paired.csv, cartoon.parquet
+OUTPUTS: results/<experiment>/evaluation.csv, claims.csv, percentiles.csv, paired.csv, cartoon.parquet
 """
 
 
@@ -36,6 +36,35 @@ rule evaluate:
         seed=lookup("seed", within=config),
     script:
         "../scripts/evaluate.py"
+
+
+rule sweep_percentiles:
+    """Compute the AUC of a spectral LID for each percentile of its pooled threshold, and of the log-volume."""
+    input:
+        spectra=swept_spectra,
+        labels="results/{experiment}/labels.parquet",
+        matches="results/{experiment}/matches.parquet",
+        train="results/{experiment}/data/train.parquet",
+    output:
+        percentiles="results/{experiment}/percentiles.csv",
+    log:
+        "logs/sweep_percentiles/{experiment}.log",
+    benchmark:
+        "benchmarks/sweep_percentiles/{experiment}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("sweep_percentiles.py"),
+        estimator=lookup("experiments/{experiment}/figures/percentile_curve/estimator", within=config),
+        calibration=calibration,
+        options=sweep_options,
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/sweep_percentiles.py"
 
 
 rule pair_lid:

@@ -75,7 +75,8 @@ rule figure_examples:
         scores="results/{experiment}/scores.parquet",
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
-        samples=sample_files,
+        candidates=candidate_file,
+        samples=shown_sample_files,
         train="results/{experiment}/data/train.npz",
     output:
         pdf="results/{experiment}/figures/examples.pdf",
@@ -110,6 +111,7 @@ rule figure_lid_model:
         scores="results/{experiment}/scores.parquet",
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
+        candidates=candidate_file,
     output:
         pdf="results/{experiment}/figures/lid_model.pdf",
         png=report(
@@ -143,6 +145,7 @@ rule figure_lid_data:
         scores="results/{experiment}/scores.parquet",
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
+        candidates=candidate_file,
     output:
         pdf="results/{experiment}/figures/lid_data.pdf",
         png=report(
@@ -176,6 +179,7 @@ rule figure_lid_complexity:
         scores="results/{experiment}/scores.parquet",
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
+        candidates=candidate_file,
     output:
         pdf="results/{experiment}/figures/lid_complexity.pdf",
         png=report(
@@ -208,7 +212,8 @@ rule figure_memorized_pairs:
     input:
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
-        samples=sample_files,
+        candidates=candidate_file,
+        samples=shown_sample_files,
         train="results/{experiment}/data/train.npz",
     output:
         pdf="results/{experiment}/figures/memorized_pairs.pdf",
@@ -299,3 +304,34 @@ rule figure_lid_paired:
         options=figure_options("lid_paired"),
     script:
         "../scripts/figure_lid_paired.py"
+
+
+rule figure_percentile_curve:
+    """Draw the AUC of a spectral LID against the percentile of its pooled threshold."""
+    input:
+        percentiles="results/{experiment}/percentiles.csv",
+    output:
+        pdf="results/{experiment}/figures/percentile_curve.pdf",
+        png=report(
+            "results/{experiment}/figures/percentile_curve.png",
+            caption="../report/percentile_curve.rst",
+            category="Figures",
+            subcategory="{experiment}",
+            labels={"figure": "percentile_curve", "paper": "threshold"},
+        ),
+        csv="results/{experiment}/figures/percentile_curve.csv",
+    log:
+        "logs/figure_percentile_curve/{experiment}.log",
+    benchmark:
+        "benchmarks/figure_percentile_curve/{experiment}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("figure_percentile_curve.py"),
+        options=figure_options("percentile_curve"),
+    script:
+        "../scripts/figure_percentile_curve.py"

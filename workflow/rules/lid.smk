@@ -61,6 +61,33 @@ rule estimate_spectra:
         "../scripts/estimate_spectra.py"
 
 
+rule estimate_jacobian:
+    """Compute singular values of the generator's Jacobian at each sample of one span."""
+    input:
+        samples=image_files,
+        model="results/{experiment}/model",
+    output:
+        spectra="results/{experiment}/spectra/{item_set}/{estimator}/{span}.npz",
+    log:
+        "logs/estimate_jacobian/{experiment}/{item_set}/{estimator}/{span}.log",
+    benchmark:
+        "benchmarks/estimate_jacobian/{experiment}/{item_set}/{estimator}/{span}.jsonl"
+    wildcard_constraints:
+        estimator=estimators_of("jacobian"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        code=code_digest("estimate_jacobian.py"),
+        compute=compute_options,
+        options=spectra_options,
+    script:
+        "../scripts/estimate_jacobian.py"
+
+
 rule threshold_spectra:
     """Count the singular values under a percentile pooled over all images: LID_theta."""
     input:
@@ -72,7 +99,7 @@ rule threshold_spectra:
     benchmark:
         "benchmarks/threshold_spectra/{experiment}/{item_set}/{estimator}.jsonl"
     wildcard_constraints:
-        estimator=estimators_of("normal-bundle"),
+        estimator=estimators_of("normal-bundle", "jacobian"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
@@ -81,6 +108,7 @@ rule threshold_spectra:
         runtime=10,
     params:
         code=code_digest("threshold_spectra.py"),
+        method=lookup("experiments/{experiment}/estimators/{estimator}/method", within=config),
         options=estimator_options,
         seed=lookup("seed", within=config),
     script:

@@ -1,6 +1,6 @@
-"""Models: trained here, each into one folder that the later steps read alike.
+"""Models: trained here, converted or imported, each into one folder that the later steps read alike.
 
-INPUTS: results/<experiment>/data/train.npz
+INPUTS: results/<experiment>/data/train.npz, resources/downloads/<file>, or a diffusers folder
 OUTPUTS: results/<experiment>/model/, training.csv
 """
 
@@ -60,6 +60,109 @@ rule train_unet:
         seed=lookup("seed", within=config),
     script:
         "../scripts/train_unet.py"
+
+
+rule train_gan:
+    """Train a small StyleGAN2 on the digits."""
+    input:
+        images="results/{experiment}/data/train.npz",
+    output:
+        model=directory("results/{experiment}/model"),
+        history="results/{experiment}/training.csv",
+    log:
+        "logs/train_gan/{experiment}.log",
+    benchmark:
+        "benchmarks/train_gan/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_with("model", "kind", "gan"),
+    priority: 10
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code_digest("train_gan.py"),
+        compute=compute_options,
+        options=lookup("experiments/{experiment}/model", within=config),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/train_gan.py"
+
+
+rule convert_iddpm:
+    """Convert an improved-diffusion checkpoint to a diffusers folder."""
+    input:
+        checkpoint=model_source,
+    output:
+        model=directory("results/{experiment}/model"),
+    log:
+        "logs/convert_iddpm/{experiment}.log",
+    benchmark:
+        "benchmarks/convert_iddpm/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_with("model", "kind", "iddpm"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=20,
+    params:
+        code=code_digest("convert_iddpm.py"),
+    script:
+        "../scripts/convert_iddpm.py"
+
+
+rule convert_stylegan2:
+    """Convert a StyleGAN2-ADA pickle, without running anything in it, to safetensors."""
+    input:
+        checkpoint=model_source,
+    output:
+        model=directory("results/{experiment}/model"),
+    log:
+        "logs/convert_stylegan2/{experiment}.log",
+    benchmark:
+        "benchmarks/convert_stylegan2/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_with("model", "kind", "stylegan2"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=20,
+    params:
+        code=code_digest("convert_stylegan2.py"),
+    script:
+        "../scripts/convert_stylegan2.py"
+
+
+rule import_diffusers:
+    """Copy or fetch the folder of a diffusers model."""
+    input:
+        unpack(diffusers_folder),
+    output:
+        model=directory("results/{experiment}/model"),
+    log:
+        "logs/import_diffusers/{experiment}.log",
+    benchmark:
+        "benchmarks/import_diffusers/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_with("model", "kind", "diffusers"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        code=code_digest("import_diffusers.py"),
+        options=lookup("experiments/{experiment}/model", within=config),
+        offline=config.get("offline", False),
+    script:
+        "../scripts/import_diffusers.py"
 
 
 rule train_descriptor:

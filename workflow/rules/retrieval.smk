@@ -1,7 +1,7 @@
 """Retrieval: the closest training images of every sample, by two distances.
 
 INPUTS: samples, training images, a descriptor
-OUTPUTS: results/<experiment>/embeddings/<items>/<span>.npz, matches.parquet
+OUTPUTS: results/<experiment>/embeddings/<items>/<span>.npz, matches.parquet, candidates.parquet, selected.npz
 """
 
 
@@ -54,3 +54,29 @@ rule search_copies:
         options=search_options,
     script:
         "../scripts/search_copies.py"
+
+
+rule list_candidates:
+    """List the samples with the closest matches, and choose those whose LID is estimated."""
+    input:
+        matches="results/{experiment}/matches.parquet",
+        samples=sample_files,
+    output:
+        candidates="results/{experiment}/candidates.parquet",
+        selected="results/{experiment}/selected.npz",
+    log:
+        "logs/list_candidates/{experiment}.log",
+    benchmark:
+        "benchmarks/list_candidates/{experiment}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code_digest("list_candidates.py"),
+        options=lookup("experiments/{experiment}/candidates", within=config),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/list_candidates.py"

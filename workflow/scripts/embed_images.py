@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(images: list[Path], descriptor: Path, out: Path, *, span: str, options: dict[str, Any]) -> None:
+def main(
+    images: list[Path], descriptor: Path, out: Path, *, span: str, options: dict[str, Any], device: str
+) -> None:
     """Write unit embeddings, one row per id of the span."""
     import numpy as np
 
@@ -20,7 +22,8 @@ def main(images: list[Path], descriptor: Path, out: Path, *, span: str, options:
 
     x, ids = read_images(images, np.array(span_range(span)))
     pixels = np.moveaxis(to_uint8(x), 1, -1)
-    write_arrays(out, embedding=embed(load_descriptor(descriptor), pixels, ids=ids, **options), id=ids)
+    network = load_descriptor(descriptor, device=device)
+    write_arrays(out, embedding=embed(network, pixels, ids=ids, device=device, **options), id=ids)
 
 
 if __name__ == "__main__":
@@ -31,4 +34,5 @@ if __name__ == "__main__":
             run.output.embeddings,
             span=run.wildcards.span,
             options=run.params.options,
+            device=run.device,
         )

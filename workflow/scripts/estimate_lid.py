@@ -15,6 +15,7 @@ def main(
     out: Path,
     *,
     span: str,
+    items: str,
     estimator: str,
     options: dict[str, Any],
     seed: int,
@@ -26,26 +27,29 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.io import read_images, write_table
+    from mmh.io import read_column, read_span, write_table
     from mmh.lid.flipd import flipd_estimate
     from mmh.models import load_model
-    from mmh.spans import span_range
 
-    x, ids = read_images(images, np.array(span_range(span)))
+    x, ids = read_span(images, span, items)
     loaded = load_model(model, device=device)
     score = loaded.score_model()
+    if loaded.classes:  # LID given the class that the image has
+        score = score.conditioned(read_column(images, "class", ids))
     dtype = str(score.dtype).removeprefix("torch.")
     levels = options["t"] if isinstance(options["t"], list) else [options["t"]]
     probes = None if options["trace"] == "exact" else int(options["trace"])
     size = options["batch_size"]
-    blocks = [np.flatnonzero(ids // size == block) for block in np.unique(ids // size)]  # each one batch
+    # Each block of ids is one batch; ids with gaps share batches, so they are computed together.
+    whole = len(ids) < ids[-1] - ids[0] + 1
+    blocks = np.split(np.arange(len(ids)), [] if whole else np.flatnonzero(np.diff(ids // size)) + 1)
     report, done = progress(len(levels) * len(ids), unit="image"), 0
     tables = []
     for t in levels:
         values, errors = np.zeros(len(ids)), np.full(len(ids), np.nan)
         for rows in blocks:
             result = flipd_estimate(
-                score, x[rows], t, probes=probes, seed=seed, ids=ids[rows], batch_size=size
+                score.select(rows), x[rows], t, probes=probes, seed=seed, ids=ids[rows], batch_size=size
             )
             values[rows] = result.value
             errors[rows] = np.nan if result.stderr is None else result.stderr
@@ -84,6 +88,7 @@ if __name__ == "__main__":
             run.input.model,
             run.output.scores,
             span=run.wildcards.span,
+            items=run.wildcards.item_set,
             estimator=run.wildcards.estimator,
             options=run.params.options,
             seed=run.params.seed,

@@ -15,6 +15,7 @@ def main(
     out: Path,
     *,
     span: str,
+    items: str,
     options: dict[str, Any],
     seed: int,
     device: str,
@@ -24,22 +25,23 @@ def main(
     """Write the spectra of one span; the threshold is a later, cheap step."""
     import numpy as np
 
-    from mmh.io import read_images, write_arrays
+    from mmh.io import read_column, read_span, write_arrays
     from mmh.lid.normal_bundle import normal_bundle_groups
     from mmh.models import load_model
-    from mmh.spans import span_range
 
-    x, ids = read_images(images, np.array(span_range(span)))
+    x, ids = read_span(images, span, items)
     loaded = load_model(model, device=device)
     score = loaded.score_model()
+    if loaded.classes:  # LID given the class that the image has
+        score = score.conditioned(read_column(images, "class", ids))
     report = progress(len(ids))
     step = 25  # images between two progress lines; an image's spectrum does not depend on it
     parts = []
     for start in range(0, len(ids), step):
-        rows = slice(start, start + step)
+        rows = np.arange(start, min(start + step, len(ids)))
         parts.append(
             normal_bundle_groups(
-                score,
+                score.select(rows),
                 x[rows],
                 options["t"],
                 groups=options["groups"],
@@ -75,6 +77,7 @@ if __name__ == "__main__":
             run.input.model,
             run.output.spectra,
             span=run.wildcards.span,
+            items=run.wildcards.item_set,
             options=run.params.options,
             seed=run.params.seed,
             device=run.device,

@@ -13,6 +13,7 @@ def main(
     scores: Path,
     labels: Path,
     matches: Path,
+    candidates: Path | list[Path],
     samples: list[Path],
     train: Path,
     pdf: Path,
@@ -27,6 +28,8 @@ def main(
     ----------
     scores, labels, matches : path
         `scores.parquet`, `labels.parquet`, `matches.parquet`.
+    candidates : path, list of path
+        `candidates.parquet`, which is drawn while nobody has labelled, or nothing.
     samples, train : paths, path
         Image shards of the samples, and `data/train.npz`.
     pdf, png, csv : path
@@ -35,17 +38,17 @@ def main(
         `estimator`: name on the samples; `columns`: pairs per label; optionally `experiment` and `paper` for
         the title, and `calibration`: the first sample ids, which are left out.
     """
-    from mmh.plotting import pairs, style, tables
+    from mmh.plotting import groups, pairs, style, tables
 
     name = options["estimator"]
-    frame = tables.labelled_samples(
-        scores, labels, matches, [name], calibration=options.get("calibration", 0)
-    )
-    chosen = pairs.choose_examples(frame, options["columns"])
+    compared = groups.read_groups(labels, matches, candidates, lists=True)
+    frame = tables.grouped_samples(scores, compared.rows, [name], calibration=options.get("calibration", 0))
+    chosen = pairs.choose_examples(frame, options["columns"], compared.looks)
     fig = pairs.examples_figure(
         chosen,
         frame["label"].value_counts(),
         *pairs.images_of(chosen["item"], chosen["train"], samples, train),
+        compared.looks,
         columns=options["columns"],
         title=style.heading(
             options.get("paper", "5a"),
@@ -53,9 +56,10 @@ def main(
             f"{tables.panel_names(frame, [name])[name]}",
             options.get("experiment"),
         ),
+        warning=compared.note,
     )
     style.save(fig, pdf, png)
-    style.write_numbers(chosen, csv)
+    style.write_numbers(compared.numbers(chosen), csv)
 
 
 if __name__ == "__main__":
@@ -64,6 +68,7 @@ if __name__ == "__main__":
             run.input.scores,
             run.input.labels,
             run.input.matches,
+            run.input.candidates,
             run.input.samples,
             run.input.train,
             run.output.pdf,

@@ -25,11 +25,11 @@ def main(
         optionally `experiment` for the title, and `calibration`: only the ids below it are used.
     """
     from mmh.io import read_table
-    from mmh.plotting import curve, style, tables
+    from mmh.plotting import curve, groups, style, tables
 
     table = read_table(scores, "all_scores")
     frame = tables.select(table, options["estimator"], "samples").merge(
-        tables.plotted_classes(labels, matches), left_on="item", right_on="sample"
+        groups.read_classes(labels, matches), left_on="item", right_on="sample"
     )
     if "calibration" in options:
         frame = frame[frame["item"] < options["calibration"]]

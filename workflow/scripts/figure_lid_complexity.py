@@ -10,7 +10,15 @@ if TYPE_CHECKING:
 
 
 def main(
-    scores: Path, labels: Path, matches: Path, pdf: Path, png: Path, csv: Path, *, options: dict[str, Any]
+    scores: Path,
+    labels: Path,
+    matches: Path,
+    candidates: Path | list[Path],
+    pdf: Path,
+    png: Path,
+    csv: Path,
+    *,
+    options: dict[str, Any],
 ) -> None:
     """Draw the figure.
 
@@ -18,6 +26,8 @@ def main(
     ----------
     scores, labels, matches : path
         `scores.parquet`, `labels.parquet`, `matches.parquet`.
+    candidates : path, list of path
+        `candidates.parquet`, which is drawn while nobody has labelled, or nothing.
     pdf, png, csv : path
         Files to write.
     options : dict
@@ -28,28 +38,30 @@ def main(
     -----
     Values in the figure and its CSV are dimensions per 1000 bits.
     """
-    from mmh.plotting import panels, style, tables
+    from mmh.plotting import groups, panels, style, tables
 
-    frame = tables.labelled_samples(
-        scores, labels, matches, options["estimators"], calibration=options.get("calibration", 0)
-    )
+    compared = groups.read_groups(labels, matches, candidates)
+    names = options["estimators"]
+    frame = tables.grouped_samples(scores, compared.rows, names, calibration=options.get("calibration", 0))
     # Per thousand bits: an image has hundreds to thousands of bits, and small decimals are hard to read.
     frame["value"] *= 1000
     fig = panels.density_figure(
         frame,
         tables.medians(frame, ["estimator", "label"], clusters="train"),
-        tables.panel_names(frame, options["estimators"]),
+        tables.panel_names(frame, names),
+        compared.looks,
         xlabel=r"$\widehat{\mathrm{LID}}_\theta$ / PNG size (dimensions per 1000 bits)",
         counted="samples",
         title=style.heading(
-            options.get("paper", "8a"),
-            r"$\widehat{\mathrm{LID}}_\theta$ / complexity by label",
+            options.get("paper", tables.paper_figure(names, "8a", "8b")),
+            rf"$\widehat{{\mathrm{{LID}}}}_\theta$ / complexity by {compared.by}",
             options.get("experiment"),
         ),
         note=panels.NOTE,
+        warning=compared.note,
     )
     style.save(fig, pdf, png)
-    style.write_numbers(frame, csv)
+    style.write_numbers(compared.numbers(frame), csv)
 
 
 if __name__ == "__main__":
@@ -58,6 +70,7 @@ if __name__ == "__main__":
             run.input.scores,
             run.input.labels,
             run.input.matches,
+            run.input.candidates,
             run.output.pdf,
             run.output.png,
             run.output.csv,

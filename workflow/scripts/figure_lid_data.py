@@ -10,7 +10,15 @@ if TYPE_CHECKING:
 
 
 def main(
-    scores: Path, labels: Path, matches: Path, pdf: Path, png: Path, csv: Path, *, options: dict[str, Any]
+    scores: Path,
+    labels: Path,
+    matches: Path,
+    candidates: Path | list[Path],
+    pdf: Path,
+    png: Path,
+    csv: Path,
+    *,
+    options: dict[str, Any],
 ) -> None:
     """Draw the figure: each training image counts once per label, however many samples match it.
 
@@ -18,31 +26,37 @@ def main(
     ----------
     scores, labels, matches : path
         `scores.parquet`, `labels.parquet`, `matches.parquet`.
+    candidates : path, list of path
+        `candidates.parquet`, which is drawn while nobody has labelled, or nothing.
     pdf, png, csv : path
         Files to write.
     options : dict
         `estimator`: name on the training images; optionally `experiment` and `paper` for the title, and
         `calibration`: the first sample ids, whose matches are left out.
     """
-    from mmh.plotting import panels, style, tables
+    from mmh.plotting import groups, panels, style, tables
 
     name = options["estimator"]
-    frame = tables.matched_images(scores, labels, matches, name, calibration=options.get("calibration", 0))
+    compared = groups.read_groups(labels, matches, candidates)
+    frame = tables.matched_images(scores, compared.rows, name, calibration=options.get("calibration", 0))
     fig = panels.density_figure(
         frame,
         tables.medians(frame, ["estimator", "label"]),
         {name: tables.printed(name)},
+        compared.looks,
         xlabel=r"$\widehat{\mathrm{LID}}_*$ of the training image (dimensions)",
         counted="training images",
         title=style.heading(
             options.get("paper", "5d"),
-            r"$\widehat{\mathrm{LID}}_*$ of the match by label",
+            rf"$\widehat{{\mathrm{{LID}}}}_*$ of the match by {compared.by}",
             options.get("experiment"),
         ),
-        note="Mark and bar: median, 95 % bootstrap interval.\nTick: a training image, once per label.",
+        note="Mark and bar: median, 95 % bootstrap interval.\n"
+        f"Tick: a training image, once per {'label' if compared.labelled else 'group'}.",
+        warning=compared.note,
     )
     style.save(fig, pdf, png)
-    style.write_numbers(frame, csv)
+    style.write_numbers(compared.numbers(frame), csv)
 
 
 if __name__ == "__main__":
@@ -51,6 +65,7 @@ if __name__ == "__main__":
             run.input.scores,
             run.input.labels,
             run.input.matches,
+            run.input.candidates,
             run.output.pdf,
             run.output.png,
             run.output.csv,

@@ -10,7 +10,15 @@ if TYPE_CHECKING:
 
 
 def main(
-    scores: Path, labels: Path, matches: Path, pdf: Path, png: Path, csv: Path, *, options: dict[str, Any]
+    scores: Path,
+    labels: Path,
+    matches: Path,
+    candidates: Path | list[Path],
+    pdf: Path,
+    png: Path,
+    csv: Path,
+    *,
+    options: dict[str, Any],
 ) -> None:
     """Draw the figure.
 
@@ -18,31 +26,36 @@ def main(
     ----------
     scores, labels, matches : path
         `scores.parquet`, `labels.parquet`, `matches.parquet`.
+    candidates : path, list of path
+        `candidates.parquet`, which is drawn while nobody has labelled, or nothing.
     pdf, png, csv : path
         Files to write.
     options : dict
         `estimators`: names on the samples, one t each; optionally `experiment` and `paper` for the title, and
         `calibration`: the first sample ids, which are left out.
     """
-    from mmh.plotting import panels, style, tables
+    from mmh.plotting import groups, panels, style, tables
 
-    frame = tables.labelled_samples(
-        scores, labels, matches, options["estimators"], calibration=options.get("calibration", 0)
-    )
-    names = tables.panel_names(frame, options["estimators"])
+    compared = groups.read_groups(labels, matches, candidates)
+    names = options["estimators"]
+    frame = tables.grouped_samples(scores, compared.rows, names, calibration=options.get("calibration", 0))
     fig = panels.density_figure(
         frame,
         tables.medians(frame, ["estimator", "label"], clusters="train"),
-        names,
+        tables.panel_names(frame, names),
+        compared.looks,
         xlabel=r"$\widehat{\mathrm{LID}}_\theta$ of the sample (dimensions)",
         counted="samples",
         title=style.heading(
-            options.get("paper", "5c"), r"$\widehat{\mathrm{LID}}_\theta$ by label", options.get("experiment")
+            options.get("paper", tables.paper_figure(names, "5c", "5b")),
+            rf"$\widehat{{\mathrm{{LID}}}}_\theta$ by {compared.by}",
+            options.get("experiment"),
         ),
         note=panels.NOTE,
+        warning=compared.note,
     )
     style.save(fig, pdf, png)
-    style.write_numbers(frame, csv)
+    style.write_numbers(compared.numbers(frame), csv)
 
 
 if __name__ == "__main__":
@@ -51,6 +64,7 @@ if __name__ == "__main__":
             run.input.scores,
             run.input.labels,
             run.input.matches,
+            run.input.candidates,
             run.output.pdf,
             run.output.png,
             run.output.csv,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 def main(
     labels: Path,
     matches: Path,
+    candidates: Path | list[Path],
     samples: list[Path],
     train: Path,
     pdf: Path,
@@ -26,6 +27,8 @@ def main(
     ----------
     labels, matches : path
         `labels.parquet`, `matches.parquet`.
+    candidates : path, list of path
+        `candidates.parquet`, which is drawn while nobody has labelled, or nothing.
     samples, train : paths, path
         Image shards of the samples, and `data/train.npz`.
     pdf, png, csv : path
@@ -34,19 +37,31 @@ def main(
         `per_class`: most pairs of one label and metric that are drawn; optionally `experiment` and `paper`
         for the title.
     """
-    from mmh.plotting import pairs, style
+    from mmh.plotting import groups, pairs, style
 
-    blocks, totals = pairs.labelled_pairs(labels, matches, options["per_class"])
-    fig = pairs.pairs_figure(
-        blocks,
-        totals,
-        *pairs.images_of(blocks["sample"], blocks["train"], samples, train),
-        title=style.heading(
-            options.get("paper", "12-18"), "labelled pairs, sample above match", options.get("experiment")
-        ),
+    compared, most = groups.read_groups(labels, matches, candidates, lists=True), options["per_class"]
+    if compared.labelled:
+        blocks, totals = pairs.labelled_pairs(labels, matches, most)
+    else:
+        blocks, totals = pairs.ranked_pairs(groups.read_candidates(labels, candidates), matches, most)
+    images = pairs.images_of(blocks["sample"], blocks["train"], samples, train)
+    title = style.heading(
+        options.get("paper", "12-18"),
+        f"{'labelled' if compared.labelled else 'closest'} pairs, sample above match",
+        options.get("experiment"),
     )
-    style.save(fig, pdf, png)
-    style.write_numbers(blocks, csv)
+
+    def draw(pieces: list[pairs.Piece]) -> Any:
+        looks, warning = compared.looks, compared.note
+        return pairs.pairs_figure(pieces, totals, *images, looks, title=title, warning=warning)
+
+    pieces = pairs.pieces_of(blocks, compared.looks)
+    pages = pairs.paginate(pieces)
+    if len(pages) == 1:
+        style.save(draw(pieces), pdf, png)
+    else:
+        style.save_sheet(draw(pieces), map(draw, pages), pdf, png)
+    style.write_numbers(compared.numbers(blocks), csv)
 
 
 if __name__ == "__main__":
@@ -54,6 +69,7 @@ if __name__ == "__main__":
         main(
             run.input.labels,
             run.input.matches,
+            run.input.candidates,
             run.input.samples,
             run.input.train,
             run.output.pdf,

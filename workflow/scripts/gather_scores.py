@@ -15,15 +15,20 @@ def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, di
 
     from mmh.errors import InputError
     from mmh.io import TABLES, read_table, write_table
+    from mmh.spans import SELECTED
+
+    def set_of(name: str) -> str:
+        """Name whose ids these are: selected samples are samples."""
+        return "samples" if name == SELECTED else name
 
     parts = []
     for file, name in zip(files, items, strict=True):
         part = read_table(file, "scores")
-        part.insert(0, "items", name)
+        part.insert(0, "items", set_of(name))
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
     for name, options in ratios.items():
-        for items_name in options["items"]:
+        for items_name in map(set_of, options["items"]):
             chosen = table[table["items"] == items_name]
             top = chosen[chosen["estimator"] == options["numerator"]].copy()
             bottom = chosen[chosen["estimator"] == options["denominator"]].set_index("item")["value"]

@@ -10,14 +10,16 @@ if TYPE_CHECKING:
 
 
 def main(images: Path, table: Path, *, options: dict[str, Any]) -> None:
-    """Write the images and the table of one world."""
+    """Write the images, with their classes if the world has any, and the table of one world."""
     import numpy as np
 
     from mmh.io import write_arrays, write_table
-    from mmh.worlds.catalogue import make
+    from mmh.worlds.catalogue import classes, make
 
     x, rows = make(options["world"], **{key: value for key, value in options.items() if key != "world"})
-    write_arrays(images, x=x, id=rows["train"].to_numpy(np.int64))
+    label = classes(options["world"], rows)
+    extra = {} if label is None else {"class": label}
+    write_arrays(images, x=x, id=rows["train"].to_numpy(np.int64), **extra)
     write_table(rows, table, "train")
 
 

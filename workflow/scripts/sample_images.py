@@ -21,11 +21,10 @@ def main(
     from mmh.spans import span_range
 
     ids = np.array(span_range(span), dtype=np.int64)
-    x = load_model(model, device=device).sample(
-        ids, seed=seed, progress=progress(len(ids), unit="sample"), **options
-    )
+    loaded = load_model(model, device=device)
+    x = loaded.sample(ids, seed=seed, progress=progress(len(ids), unit="sample"), **options)
     seeds = np.array([item_seed(seed, "initial-noise", i) for i in ids], dtype=np.uint64)
-    write_arrays(out, x=x, id=ids, seed=seeds)
+    write_arrays(out, x=x, id=ids, seed=seeds, **loaded.latents(ids, seed=seed))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Find the closest training images of every sample by SSCD and by calibrated l2."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,9 @@ from mmh.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
+INDEX = ("index", "nprobe", "rerank")
+ROWS = 8192  # samples searched at once: enough that preparing the training images each time costs little
 
 
 def main(
@@ -18,31 +22,60 @@ def main(
     *,
     options: dict[str, Any],
 ) -> None:
-    """Write the table of matches, one row per sample, metric and rank."""
+    """Write the table of matches, one row per sample, metric and rank.
+
+    The training images are held once, and the samples some files at a time, so that memory does not grow with
+    their number.
+    """
     import numpy as np
 
+    from mmh.errors import InputError
     from mmh.io import read_arrays, read_images, write_table
-    from mmh.retrieval import calibrated_l2, duplicate_groups, matches_table, search_embeddings
+    from mmh.retrieval import calibrated_l2, duplicate_groups, join_matches, matches_table, search_embeddings
 
-    x, ids = read_images(samples)
     images, train_ids = read_images(train)
+    groups = duplicate_groups(images)
+    how = {key: value for key, value in options.items() if key not in INDEX}
+    closest, names = [], []
+    for paths in batches(samples):
+        x, found = read_images(paths)
+        names.append(found)
+        closest.append(calibrated_l2(x, images, train_ids=train_ids, groups=groups, **how))
+    del images
+    ids = np.concatenate(names)
+    if len(np.unique(ids)) != len(ids):
+        raise InputError(f"{samples[0]} and the other samples: an id occurs twice; delete them and run again")
 
     def embeddings(paths: list[Path], wanted: np.ndarray) -> np.ndarray:
         parts = [read_arrays(path, "embedding", "id") for path in paths]
         rows, found = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
         return rows[np.argsort(found)[np.searchsorted(np.sort(found), wanted)]]
 
-    results = {
-        "sscd": search_embeddings(
-            embeddings(samples_embeddings, ids),
-            embeddings(train_embeddings, train_ids),
-            options["top"],
-            groups=duplicate_groups(images),
-            train_ids=train_ids,
-        ),
-        "calibrated_l2": calibrated_l2(x, images, train_ids=train_ids, **options),
-    }
+    sscd = search_embeddings(
+        embeddings(samples_embeddings, ids),
+        embeddings(train_embeddings, train_ids),
+        options["top"],
+        groups=groups,
+        train_ids=train_ids,
+        **{key: options[key] for key in INDEX if options.get(key) is not None},
+    )
+    results = {"sscd": sscd, "calibrated_l2": join_matches(closest)}
     write_table(matches_table(ids, results), out, "matches")
+
+
+def batches(paths: list[Path]) -> Iterator[list[Path]]:
+    """Group files so that each group but the last has at least `ROWS` images."""
+    from mmh.io import read_arrays
+
+    group, rows = [], 0
+    for path in [paths] if isinstance(paths, str | Path) else paths:
+        group.append(path)
+        rows += len(read_arrays(path, "id")[0])
+        if rows >= ROWS:
+            yield group
+            group, rows = [], 0
+    if group:
+        yield group
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Count the singular values under a percentile pooled over all images (paper Eq. 8, Appendix C.1)."""
+"""Count singular values against a percentile pooled over all images (paper Eq. 8, Appendices B.3, C.1)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ def main(
     out: Path,
     *,
     estimator: str,
+    method: str,
     options: dict[str, Any],
     seed: int,
     record: dict[str, Any],
@@ -22,13 +23,12 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.io import read_arrays, write_table
+    from mmh.io import TABLES, read_arrays, write_table
     from mmh.lid.normal_bundle import count_stderr
-    from mmh.lid.spectra import count_below, pooled_threshold
+    from mmh.lid.spectra import count_above, count_below, pooled_threshold
 
-    parts = [read_arrays(path, "spectrum", "left_out", "id", "index", "sigma") for path in spectra]
-    pooled, left_out, ids = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    index, sigma = int(parts[0][3][0]), float(parts[0][4][0])
+    parts = [read_arrays(path, "spectrum", "id") for path in spectra]
+    pooled, ids = (np.concatenate([part[k] for part in parts]) for k in range(2))
     threshold = pooled_threshold(pooled, options["percentile"])
     record.update(
         threshold=threshold,
@@ -36,11 +36,22 @@ def main(
         pool_items=len(ids),
         pool_values=int(pooled.size),
     )
-    table = pd.DataFrame({"item": ids, "estimator": estimator, "t": options["t"]})
-    table["index"], table["sigma"] = None if index < 0 else index, sigma
-    table["value"] = count_below(pooled, threshold).astype(float)
-    table["stderr"], table["probes"] = count_stderr(left_out, threshold), options["copies"]
-    table["seed"], table["dtype"] = seed, "float64"
+    table = pd.DataFrame({"item": ids, "estimator": estimator})
+    if method == "jacobian":  # tangent directions stretch: large values; nothing is drawn at random
+        for name in ("t", "index", "sigma"):
+            table[name] = None
+        table["value"] = count_above(pooled, threshold).astype(float)
+        table["stderr"], table["probes"], table["seed"] = None, None, None
+    else:  # the score is large across the manifold: small values are tangent
+        left_out = np.concatenate([read_arrays(path, "left_out")[0] for path in spectra])
+        index, sigma = read_arrays(spectra[0], "index", "sigma")
+        table["t"], table["sigma"] = options["t"], float(sigma[0])
+        table["index"] = None if index[0] < 0 else int(index[0])
+        table["value"] = count_below(pooled, threshold).astype(float)
+        table["stderr"], table["probes"] = count_stderr(left_out, threshold), options["copies"]
+        table["seed"] = seed
+    table["dtype"] = "float64"
+    table = table[list(TABLES["scores"])]
     write_table(table, out, "scores")
 
 
@@ -50,6 +61,7 @@ if __name__ == "__main__":
             run.input.spectra,
             run.output.scores,
             estimator=run.wildcards.estimator,
+            method=run.params.method,
             options=run.params.options,
             seed=run.params.seed,
             record=run.record,

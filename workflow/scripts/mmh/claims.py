@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "model_estimators": [],  # claims 2, 3: LID_theta
     "data_estimators": ["lpca"],  # claim 4: LID_*
     "considerable": 5.0,  # claim 4: least difference of medians, in dimensions
+    "comparable": 5.0,  # claim 5: largest difference of medians, in dimensions
     "ratios": {},  # claim 6: name of LID / PNG -> name of its LID
     "clusters": "group",  # column of the training table
     "exclude": [],  # samples that calibrated t0
@@ -218,23 +219,41 @@ def _reconstructive_smaller(context: Context) -> Iterator[Finding]:
 )
 def _data_lower(context: Context) -> Iterator[Finding]:
     threshold = context.options["considerable"]
+    for name, interval in _data_differences(context, "exact", 4):
+        statistic = f"median {name}, not memorized minus exact (above {threshold:g})"
+        yield statistic, interval, (threshold, np.inf)
+
+
+@_claim(
+    "5",
+    "LID_* of the match is comparable for reconstructively memorized and for not memorized samples",
+    "lid_data",
+    ("scores", "labels", "matches", "train"),
+)
+def _data_comparable(context: Context) -> Iterator[Finding]:
+    margin = context.options["comparable"]
+    for name, interval in _data_differences(context, "reconstructive", 5):
+        statistic = f"median {name}, not memorized minus reconstructive (within {margin:g})"
+        yield statistic, interval, (-margin, margin)
+
+
+def _data_differences(context: Context, label: str, claim: int) -> Iterator[tuple[str, Interval]]:
+    """Difference of the medians of LID_*, not memorized minus one class, by estimator."""
     for number, name in enumerate(context.options["data_estimators"]):
         table = context.labelled([name]).dropna(subset=[name])
-        control, copies = (table[table["label"] == label] for label in (NEGATIVE, "exact"))
+        control, copies = (table[table["label"] == wanted] for wanted in (NEGATIVE, label))
         if len(control) and len(copies):
-            interval = median_interval(
-                control[name].to_numpy(),
-                copies[name].to_numpy(),
-                clusters=control["cluster"].to_numpy(),
-                other_clusters=copies["cluster"].to_numpy(),
-                ids=[4, number],
-                resamples=context.resamples,
-                seed=context.seed,
-            )
             yield (
-                f"median {name}, not memorized minus exact (above {threshold:g})",
-                interval,
-                (threshold, np.inf),
+                name,
+                median_interval(
+                    control[name].to_numpy(),
+                    copies[name].to_numpy(),
+                    clusters=control["cluster"].to_numpy(),
+                    other_clusters=copies["cluster"].to_numpy(),
+                    ids=[claim, number],
+                    resamples=context.resamples,
+                    seed=context.seed,
+                ),
             )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from mmh.config_rules import name_errors, non_finite, section_errors
 from mmh.errors import InputError
 from mmh.plan import RATIO, n_items
+from mmh.spans import SELECTED
 
 Config = Mapping[str, Any]
 
@@ -119,7 +120,7 @@ def _range(schema: Mapping[str, Any]) -> str:
 
 
 # Top-level keys that refer to nothing and that nothing refers to.
-_PLAIN = ("seed", "threads")
+_PLAIN = ("seed", "threads", "offline")
 
 
 def _reference_errors(config: Config, broken: set[str]) -> Iterator[str]:
@@ -159,9 +160,11 @@ def _experiment_errors(config: Config, name: str, entry: Config, where: str) -> 
     for key, options in estimators.items():
         path = f"{where}.estimators.{key}"
         for items in options["items"]:
-            if items not in {"samples", "train", *image_sets}:
-                hint = did_you_mean(items, ["samples", "train", *image_sets])
-                yield f"{path}.items: {items!r} is neither samples, train nor one of image_sets{hint}"
+            if items not in {"samples", SELECTED, "train", *image_sets}:
+                hint = did_you_mean(items, ["samples", SELECTED, "train", *image_sets])
+                yield (
+                    f"{path}.items: {items!r} is neither samples, selected, train nor one of image_sets{hint}"
+                )
         if options["method"] == RATIO:
             for part in ("numerator", "denominator"):
                 if options[part] not in estimators:
@@ -174,10 +177,25 @@ def _experiment_errors(config: Config, name: str, entry: Config, where: str) -> 
     if sampling["calibration"] > sampling["n_samples"]:
         n = sampling["n_samples"]
         yield f"{where}.sampling.calibration: {sampling['calibration']} exceeds n_samples, {n}"
+    yield from _source_errors(config, entry, where)
     yield from _accuracy_errors(entry, where)
     yield from _retrieval_errors(config, name, entry, where)
     yield from _paired_errors(config, entry, where)
     yield from _estimator_names(entry, where, estimators)
+
+
+def _source_errors(config: Config, entry: Config, where: str) -> Iterator[str]:
+    sources = config.get("sources", {})
+    for section in ("data", "model"):
+        name = entry.get(section, {}).get("source")
+        if name is not None and name not in sources:
+            hint = did_you_mean(name, sources)
+            yield f"{where}.{section}.source: there is no file {name!r} under sources{hint}"
+    descriptor = entry.get("retrieval", {}).get("descriptor")
+    file = config.get("descriptors", {}).get(descriptor, {}).get("file")
+    if file is not None and file not in sources:
+        hint = did_you_mean(file, sources)
+        yield f"descriptors.{descriptor}.file: there is no file {file!r} under sources{hint}"
 
 
 def _retrieval_errors(config: Config, name: str, entry: Config, where: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmh.plan import RATIO, n_items
+from mmh.plan import RATIO, SPECTRAL_METHODS, n_items
 
 Config = Mapping[str, Any]
 
@@ -22,16 +22,38 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "figures.memorized_pairs": ("retrieval", "labels"),
     "figures.lid_paired": ("paired",),
     "figures.lid_scatter": ("estimators",),
+    "figures.percentile_curve": _LABELLED,
+    "candidates": ("retrieval",),
     "claims.1": ("estimators",),
     "claims.2": ("evaluation",),
     "claims.3": ("evaluation",),
     "claims.4": ("evaluation",),
+    "claims.5": ("evaluation",),
     "claims.6": ("evaluation",),
     "claims.od": ("paired",),
 }
 # Figures and claims about points of the plane, and models that fit each world.
 _PLANE = {"figures.lid_scatter", "claims.1"}
-_KINDS = {"von-mises": "edm-mlp"}
+_TRAINED = ("unet", "gan")
+_GIVEN = ("iddpm", "stylegan2", "diffusers")
+_KINDS: dict[str, tuple[str, ...]] = {
+    "von-mises": ("edm-mlp",),
+    "digits": _TRAINED,
+    "digits-overfit": _TRAINED,
+    "digits-control": _TRAINED,
+    "cifar10": _GIVEN,
+    "images": _GIVEN,
+}
+GANS = ("gan", "stylegan2")
+# Sampling options of each kind of model: those that must be given, and those that may be.
+SAMPLING: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "edm-mlp": (("steps",), ()),
+    "unet": (("steps",), ()),
+    "diffusers": (("steps",), ()),
+    "iddpm": (("sampler", "respacing"), ("eta",)),
+    "gan": (("truncation", "noise"), ()),
+    "stylegan2": (("truncation", "noise"), ()),
+}
 NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]*")
 
 
@@ -109,7 +131,7 @@ def section_errors(config: Config, name: str, where: str) -> Iterator[str]:
         One message per mistake.
     """
     entry = config["experiments"][name]
-    asked = [key for key in ("labels", "evaluation") if key in entry]
+    asked = [key for key in ("labels", "evaluation", "candidates") if key in entry]
     asked += [f"figures.{figure}" for figure in entry.get("figures", {})]
     asked += [f"claims.{claim}" for claim in entry.get("claims", {}).get("check", [])]
     for key in asked:
@@ -125,12 +147,21 @@ def section_errors(config: Config, name: str, where: str) -> Iterator[str]:
 
 def _model_errors(config: Config, name: str, where: str) -> Iterator[str]:
     entry = config["experiments"][name]
-    kind, wanted = entry["model"]["kind"], _KINDS.get(entry["data"]["world"], "unet")
-    if kind != wanted:
-        yield f"{where}.model.kind: {kind!r} does not fit the world {entry['data']['world']}; use {wanted!r}"
+    kind, fitting = entry["model"]["kind"], _KINDS[entry["data"]["world"]]
+    if kind not in fitting:
+        wanted = " or ".join(map(repr, fitting))
+        yield f"{where}.model.kind: {kind!r} does not fit the world {entry['data']['world']}; use {wanted}"
+    yield from _sampling_errors(entry, where)
+    yield from _selection_errors(entry, where)
+    if kind == "diffusers" and ("path" in entry["model"]) == ("id" in entry["model"]):
+        yield f"{where}.model: give either path, a local folder, or id and revision, a repository on the hub"
+    if kind == "diffusers" and ("id" in entry["model"]) != ("revision" in entry["model"]):
+        yield f"{where}.model.revision: a repository needs one (a commit pins it), a local folder has none"
     if kind == "edm-mlp" and entry["model"]["sigma_min"] >= entry["model"]["sigma_max"]:
         yield f"{where}.model.sigma_min: must be below sigma_max, {entry['model']['sigma_max']}"
     labels = entry.get("labels", {})
+    if labels.get("source") == "planted" and not entry["data"]["world"].startswith("digits"):
+        yield f"{where}.labels.source: nothing is planted in the world {entry['data']['world']}; use 'files'"
     if labels.get("source") == "planted" and labels["exact_distance"] > labels["not_distance"]:
         yield f"{where}.labels.exact_distance: must not exceed not_distance, {labels['not_distance']}"
     n = n_items(config, name, "train")
@@ -140,6 +171,46 @@ def _model_errors(config: Config, name: str, where: str) -> Iterator[str]:
         for key, options in entry.get("estimators", {}).items():
             if options.get("subset") == "calibration":
                 yield f"{where}.estimators.{key}.subset: sampling.calibration is 0, so it is empty"
+
+
+def _sampling_errors(entry: Config, where: str) -> Iterator[str]:
+    kind, sampling = entry["model"]["kind"], entry["sampling"]
+    needed, optional = SAMPLING[kind]
+    common = {"n_samples", "shard_size", "batch_size", "calibration"}
+    for key in needed:
+        if key not in sampling:
+            yield f"{where}.sampling.{key}: missing; a model of kind {kind!r} needs {', '.join(needed)}"
+    for key in sampling:
+        if key not in common and key not in (*needed, *optional):
+            known = ", ".join((*needed, *optional))
+            yield f"{where}.sampling.{key}: a model of kind {kind!r} takes {known} only; remove it"
+
+
+def _selection_errors(entry: Config, where: str) -> Iterator[str]:
+    n, chosen = entry["sampling"]["n_samples"], entry.get("candidates")
+    if chosen and not 2 * chosen["top"] <= chosen["total"] <= n:
+        low = 2 * chosen["top"]
+        yield (
+            f"{where}.candidates.total: {chosen['total']} must lie in {low}..{n}: two lists of "
+            f"{chosen['top']} candidates, and no more than the samples"
+        )
+    swept = entry.get("figures", {}).get("percentile_curve", {}).get("estimator")
+    if swept in entry.get("estimators", {}):
+        options = entry["estimators"][swept]
+        if options["method"] not in SPECTRAL_METHODS or not {"samples", "selected"} & set(options["items"]):
+            yield f"{where}.figures.percentile_curve.estimator: {swept!r} gives no singular values at samples"
+    for key, options in entry.get("estimators", {}).items():
+        if "selected" in options["items"] and not chosen:
+            yield f"{where}.estimators.{key}.items: 'selected' needs the section 'candidates'"
+        if {"selected", "samples"} <= set(options["items"]):
+            yield f"{where}.estimators.{key}.items: selected samples are samples; use one of the two"
+        gan, method = entry["model"]["kind"] in GANS, options["method"]
+        if gan and method in ("flipd", "normal-bundle"):
+            yield f"{where}.estimators.{key}.method: {method!r} needs a score, a GAN has none; use 'jacobian'"
+        if method == "jacobian" and not gan:
+            yield f"{where}.estimators.{key}.method: 'jacobian' needs a GAN's generator"
+        if method == "jacobian" and not set(options["items"]) <= {"selected", "samples"}:
+            yield f"{where}.estimators.{key}.items: 'jacobian' is of samples; use samples or selected"
 
 
 def _estimator_errors(entry: Config, where: str) -> Iterator[str]:

@@ -24,13 +24,15 @@ PREPROCESS: dict[str, tuple[tuple[str, int], tuple[tuple[float, ...], tuple[floa
 }
 
 
-def load_descriptor(path: str | os.PathLike[str]) -> "torch.jit.ScriptModule":
-    """Load a copy descriptor saved as TorchScript, in evaluation mode on the CPU.
+def load_descriptor(path: str | os.PathLike[str], *, device: str = "cpu") -> "torch.jit.ScriptModule":
+    """Load a copy descriptor saved as TorchScript, in evaluation mode.
 
     Parameters
     ----------
     path : path
         For instance one of the public SSCD files, or the one trained by `mmh.descriptor`.
+    device : str
+        Where it is put; pass the same to `embed`.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def load_descriptor(path: str | os.PathLike[str]) -> "torch.jit.ScriptModule":
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the public files exist in this format only
-            return torch.jit.load(str(path), map_location="cpu").eval()
+            return torch.jit.load(str(path), map_location=device).eval()
     except RuntimeError as error:
         reason = str(error).splitlines()[0][:120]
         raise InputError(f"{path}: not a TorchScript descriptor, or truncated ({reason})") from error
@@ -63,6 +65,8 @@ def embed(
     preprocess: str = "imagenet-288",
     batch_size: int = 64,
     ids: np.ndarray | None = None,
+    *,
+    device: str = "cpu",
 ) -> np.ndarray:
     """Embed images as unit vectors.
 
@@ -81,6 +85,8 @@ def embed(
     ids : (n,) int, optional
         Fix each image's place in a batch, so that its bytes do not depend on how a set is cut into calls; row
         numbers if None.
+    device : str
+        Where the descriptor is.
 
     Returns
     -------
@@ -103,8 +109,8 @@ def embed(
         for here, places in aligned_blocks(np.arange(len(images)) if ids is None else ids, batch_size):
             padded = np.zeros((batch_size, *images.shape[1:]), dtype=np.uint8)
             padded[places] = images[here]
-            out = descriptor(_prepare(torch.from_numpy(padded), preprocess)).double()
-            unit = (out / out.norm(dim=1, keepdim=True)).float().numpy()[places]
+            out = descriptor(_prepare(torch.from_numpy(padded).to(device), preprocess)).double()
+            unit = (out / out.norm(dim=1, keepdim=True)).float().cpu().numpy()[places]
             if rows.shape[1] == 0:
                 rows = np.zeros((len(images), unit.shape[1]), dtype=np.float32)
             rows[here] = unit
@@ -132,4 +138,5 @@ def _prepare(images: "torch.Tensor", preprocess: str) -> "torch.Tensor":
     if how == "crop":
         top, left = (round((x.shape[k] - size) / 2) for k in (2, 3))
         x = x[:, :, top : top + size, left : left + size]
-    return (x - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    centre, scale = (torch.tensor(values, device=x.device)[:, None, None] for values in (mean, std))
+    return (x - centre) / scale

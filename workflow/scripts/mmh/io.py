@@ -16,6 +16,7 @@ import numpy as np
 
 from mmh.errors import InputError
 from mmh.partial import is_partial, partial_name
+from mmh.spans import SELECTED, span_range
 
 # Columns of every table, in order. A trailing "?" allows missing values.
 TABLES: dict[str, dict[str, str]] = {
@@ -47,6 +48,13 @@ TABLES: dict[str, dict[str, str]] = {
         "seed": "int64?",
         "dtype": "string",
     },
+}
+TABLES["candidates"] = {
+    "sample": "int64",
+    "metric": "string",
+    "place": "int32",
+    "train": "int64",
+    "score": "float64",
 }
 TABLES["verdicts"] = {
     "item": "int64",
@@ -282,6 +290,77 @@ def read_images(
     if absent.any():
         raise InputError(f"{_names(shards)}: holds no id {np.asarray(ids)[absent][0]}")
     return x[order][position], np.asarray(ids, dtype=np.int64)
+
+
+def read_span(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], span: str, items: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read the images of one span of an item set.
+
+    Parameters
+    ----------
+    paths : path or paths
+        As for `read_images`.
+    span : str
+        Ids; places in the ascending list of ids for the set `selected`.
+    items : str
+        Name of the item set.
+
+    Returns
+    -------
+    x : (n, ...) float32
+    id : (n,) int64
+
+    Raises
+    ------
+    InputError
+        As `read_images` does.
+    """
+    wanted = span_range(span)
+    if items != SELECTED:
+        return read_images(paths, np.array(wanted))
+    x, ids = read_images(paths)
+    return x[wanted.start : wanted.stop], ids[wanted.start : wanted.stop]
+
+
+def read_column(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], name: str, ids: np.ndarray
+) -> np.ndarray | None:
+    """Read what shards hold of some images besides their pixels, such as ``class`` or ``z``.
+
+    Parameters
+    ----------
+    paths : path or paths
+        ``.npz`` files with ``id``.
+    name : str
+        Name of the array.
+    ids : (n,) int64
+        Images wanted.
+
+    Returns
+    -------
+    (n, ...) ndarray or None
+        Rows in the order of `ids`; None if no file has such an array.
+
+    Raises
+    ------
+    InputError
+        If a file is unreadable or a wanted id is absent.
+    """
+    rows: dict[int, np.ndarray] = {}
+    for shard in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        try:
+            with np.load(shard, allow_pickle=False) as file:
+                if name not in file:
+                    return None
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise _unreadable(shard, "an .npz file", error) from error
+        values, found = read_arrays(shard, name, "id")
+        rows.update(zip(found.tolist(), values, strict=True))
+    absent = [i for i in ids.tolist() if i not in rows]
+    if absent:
+        raise InputError(f"array {name!r} holds no id {absent[0]}; delete the files and run again")
+    return np.stack([rows[i] for i in ids.tolist()])
 
 
 def _pixels(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,6 @@
-"""Model folders: a diffusers pipeline folder, or `model.json` with `weights.safetensors` for an MLP.
+"""Model folders: a diffusers pipeline folder, or `model.json` with `weights.safetensors`.
+
+A folder with `process.json` has a sampler and time scale of its own (improved-diffusion).
 
 What comes after a model exists sees only `load_model(path)`, and cannot tell how the model was made.
 """
@@ -25,6 +27,11 @@ Report = Callable[..., None]
 class Model(Protocol):
     """What every model folder gives."""
 
+    @property
+    def classes(self) -> int | None:
+        """Number of classes if the score needs one; item i is drawn from class ``i % classes``."""
+        ...
+
     def attention(self) -> str:
         """Name the attention implementation, for the run record; ``none`` without attention."""
         ...
@@ -38,11 +45,15 @@ class Model(Protocol):
         ids: Sequence[int] | np.ndarray,
         *,
         seed: int,
-        steps: int,
         batch_size: int,
         progress: Report | None = None,
+        **options: Any,
     ) -> np.ndarray:
         """Draw one item per id, float32; a row depends on (seed, id) alone."""
+        ...
+
+    def latents(self, ids: Sequence[int] | np.ndarray, *, seed: int) -> dict[str, np.ndarray]:
+        """Give what else defines each item, by name: its ``class``, a GAN's ``z``."""
         ...
 
 
@@ -52,6 +63,11 @@ class UNetModel:
 
     unet: Any
     scheduler: Any
+
+    @property
+    def classes(self) -> int | None:
+        """Number of classes of a class-conditional UNet."""
+        return self.unet.config.num_class_embeds
 
     def attention(self) -> str:
         """Name diffusers' attention processors; those named 2_0 let PyTorch choose the kernel."""
@@ -75,8 +91,19 @@ class UNetModel:
         from mmh import unet
 
         return unet.sample(
-            self.unet, self.scheduler, ids, seed=seed, steps=steps, batch_size=batch_size, progress=progress
+            self.unet,
+            self.scheduler,
+            ids,
+            seed=seed,
+            steps=steps,
+            batch_size=batch_size,
+            classes=self.classes,
+            progress=progress,
         )
+
+    def latents(self, ids: Sequence[int] | np.ndarray, *, seed: int) -> dict[str, np.ndarray]:
+        """Give the classes of a class-conditional UNet's images."""
+        return {"class": np.asarray(ids, dtype=np.int64) % self.classes} if self.classes else {}
 
 
 @dataclass
@@ -84,6 +111,7 @@ class EdmModel:
     """An MLP with EDM preconditioning; `sample` takes the arguments of `edm.sample`."""
 
     network: edm.EdmNetwork
+    classes: int | None = None
 
     def attention(self) -> str:
         """An MLP has no attention."""
@@ -117,20 +145,25 @@ class EdmModel:
         """Draw (n, dim) float32 points with Heun's method."""
         return edm.sample(self.network, ids, seed=seed, steps=steps, batch_size=batch_size, progress=progress)
 
+    def latents(self, ids: Sequence[int] | np.ndarray, *, seed: int) -> dict[str, np.ndarray]:
+        """Nothing but noise defines a point."""
+        return {}
 
-def load_model(path: Path, *, device: str = "cpu") -> UNetModel | EdmModel:
+
+def load_model(path: Path, *, device: str = "cpu") -> Model:
     """Load a model folder.
 
     Parameters
     ----------
     path : Path
-        Folder with `model_index.json` (diffusers) or `model.json` (MLP).
+        Folder with `model_index.json` (diffusers; with `process.json` improved-diffusion) or `model.json` (an
+        MLP, or a GAN's generator).
     device : str
         Where the network is put.
 
     Returns
     -------
-    UNetModel or EdmModel
+    Model
         With `score_model()` and `sample(ids, seed=...)`; in evaluation mode.
 
     Raises
@@ -139,9 +172,17 @@ def load_model(path: Path, *, device: str = "cpu") -> UNetModel | EdmModel:
         If a file is missing, damaged or does not fit the others; it names the file and what to do.
     """
     path = Path(path)
+    if (path / "process.json").is_file():
+        from mmh.checkpoints import iddpm
+
+        return iddpm.load_folder(path, device=device)
     if (path / "model_index.json").is_file():
         return _load_unet(path, device)
     if (path / "model.json").is_file():
+        if _read_json(path / "model.json").get("class") == "StyleGan2Generator":
+            from mmh import generator_model
+
+            return generator_model.load_folder(path, device=device)
         return _load_edm(path, device)
     _refuse(path, "is no model folder: it has neither model_index.json nor model.json")
 
@@ -157,6 +198,11 @@ def _load_unet(path: Path, device: str) -> UNetModel:
         )
     _read_json(path / "unet" / "config.json")
     settings = _read_json(path / "scheduler" / "scheduler_config.json")
+    if not {"beta_schedule", "num_train_timesteps"} <= set(settings):
+        _refuse(
+            path / "scheduler" / "scheduler_config.json",
+            "describes no variance-preserving process (it lacks beta_schedule or num_train_timesteps)",
+        )
     weights = path / "unet" / "diffusion_pytorch_model.safetensors"
     _check_weights(weights)
     try:
@@ -218,5 +264,5 @@ def _check_weights(file: Path) -> None:
 
 
 def _refuse(file: Path, what: str, cause: Exception | None = None) -> NoReturn:
-    remedy = "delete the model folder and run the rule that makes it (train_unet, train_mlp), or copy it anew"
+    remedy = "delete the model folder and run the rule that makes it, or copy it anew"
     raise InputError(f"{file} {what}; {remedy}") from cause

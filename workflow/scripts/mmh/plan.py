@@ -8,14 +8,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmh.spans import overlapping, spans
+from mmh.spans import SELECTED, overlapping, spans
 
 Config = Mapping[str, Any]
 
 # Methods computed span by span into a table, span by span into spectra, or for a whole item set at once.
 SPAN_METHODS = frozenset({"flipd"})
-SPECTRAL_METHODS = frozenset({"normal-bundle"})
+SPECTRAL_METHODS = frozenset({"normal-bundle", "jacobian"})
 RATIO = "ratio"
+DOWNLOADS = "resources/downloads"
 
 
 def n_train(experiment: Config) -> int:
@@ -44,7 +45,7 @@ def n_items(config: Config, experiment: str, items: str, subset: str | None = No
     config : mapping
     experiment : str
     items : str
-        ``samples``, ``train`` or an image set of the experiment.
+        ``samples``, ``selected``, ``train`` or an image set of the experiment.
     subset : str, optional
         ``calibration``: only the first samples, those used to choose t0.
 
@@ -55,6 +56,8 @@ def n_items(config: Config, experiment: str, items: str, subset: str | None = No
     entry = config["experiments"][experiment]
     if items == "samples":
         return int(entry["sampling"]["calibration" if subset == "calibration" else "n_samples"])
+    if items == SELECTED:
+        return int(entry["candidates"]["total"])
     if items == "train":
         return n_train(entry)
     other = entry["image_sets"][items]
@@ -80,6 +83,8 @@ def image_files(config: Config, experiment: str, items: str, ids: range | None =
         n, size = int(entry["sampling"]["n_samples"]), int(entry["sampling"]["shard_size"])
         chosen = spans(n, size) if ids is None else overlapping(ids, n, size)
         return [f"results/{experiment}/samples/{span}.npz" for span in chosen]
+    if items == SELECTED:
+        return [f"results/{experiment}/selected.npz"]
     if items == "train":
         return [f"results/{experiment}/data/train.npz"]
     other = entry["image_sets"][items]
@@ -173,6 +178,28 @@ def numerics_files(config: Config, experiment: str) -> list[str]:
     return files
 
 
+def source_users(config: Config) -> dict[str, list[str]]:
+    """Which experiments need each fetched file.
+
+    Parameters
+    ----------
+    config : mapping
+
+    Returns
+    -------
+    dict of str to list of str
+        By the names under ``sources``, in their order.
+    """
+    users: dict[str, list[str]] = {name: [] for name in config.get("sources", {})}
+    for experiment, entry in config["experiments"].items():
+        descriptor = config.get("descriptors", {}).get(entry.get("retrieval", {}).get("descriptor"), {})
+        parts = (entry.get("data", {}), entry.get("model", {}), {"source": descriptor.get("file")})
+        for name in dict.fromkeys(part.get("source") for part in parts):
+            if name in users:
+                users[name].append(experiment)
+    return users
+
+
 def targets(config: Config) -> list[str]:
     """Everything that plain ``snakemake`` makes.
 
@@ -262,9 +289,10 @@ def wildcard_patterns(config: Config) -> dict[str, str]:
 
     return {
         "experiment": any_of(experiments),
-        "item_set": any_of({"samples", "train"} | image_sets),
+        "item_set": any_of({"samples", SELECTED, "train"} | image_sets),
         "estimator": any_of(estimators),
         "descriptor": any_of(config.get("descriptors", {})),
         "law": any_of(laws),
+        "source": any_of(config.get("sources", {})),
         "span": r"\d{6}-\d{6}",
     }

@@ -1,6 +1,8 @@
 """Reading pickles that strangers wrote: nothing is looked up, let alone run, that the caller did not name."""
 
+import io
 import pickle
+import pickletools
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
@@ -32,12 +34,26 @@ class _Reader(pickle.Unpickler):
         raise InputError(f"{self._what}: refers to an object outside of itself; refused")
 
 
+def _scan(data: bytes, what: str) -> None:
+    """Refuse what the unpickler would act on before it asks for a name.
+
+    A memo slot far out would reserve gigabytes, and an extension code may stand for an object that another
+    reader of this process has looked up already.
+    """
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(data), start=1):
+        if opcode.name.startswith("EXT"):
+            raise InputError(f"{what}: uses the extension code {argument}; refused, nothing of it was run")
+        if "PUT" in opcode.name and argument is not None and int(argument) > count:
+            raise InputError(f"{what}: refers to memo slot {argument} in a stream of {count} steps; refused")
+
+
 def load(file: IO[bytes], allowed: Allowed, *, what: str, encoding: str = "ASCII") -> Any:
     """Read one pickle.
 
     Parameters
     ----------
     file : binary file
+        Read to its end; what follows the first pickle is ignored.
     allowed : mapping of (module, name) to object
         Everything the stream may ask for, each with what it gets: the thing itself or an inert stand-in.
         Stand-ins must refuse attributes and calls that they were not made for, since a stream can try both.
@@ -56,7 +72,9 @@ def load(file: IO[bytes], allowed: Allowed, *, what: str, encoding: str = "ASCII
         If the stream asks for anything else, or is no whole pickle.
     """
     try:
-        return _Reader(file, allowed, what, encoding).load()
+        data = file.read()
+        _scan(data, what)
+        return _Reader(io.BytesIO(data), allowed, what, encoding).load()
     except InputError:
         raise
     except Exception as error:  # a damaged stream can raise anything, also from the stand-ins

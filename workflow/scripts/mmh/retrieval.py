@@ -5,15 +5,17 @@ names the smallest id of its group. Distances are refined in float64 by direct d
 images are at 0.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from mmh import vector_index
 from mmh.embedding import PREPROCESS, embed, load_descriptor
 from mmh.errors import InputError
-from mmh.lid.neighbours import knn
+from mmh.lid.neighbours import ExactSearch, flatten
 
 __all__ = [
     "PREPROCESS",
@@ -21,12 +23,13 @@ __all__ = [
     "calibrated_l2",
     "duplicate_groups",
     "embed",
+    "join_matches",
     "load_descriptor",
     "matches_table",
     "search_embeddings",
 ]
 
-_CHUNK_BYTES = 64 * 2**20  # of float64 differences or products held at once
+_HASHED_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def duplicate_groups(items: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     items : (n, ...) array
-        Compared value by value (0.0 equals -0.0).
+        Compared value by value (0.0 equals -0.0), by their SHA-256 digests.
 
     Returns
     -------
@@ -52,11 +55,14 @@ def duplicate_groups(items: np.ndarray) -> np.ndarray:
         The first row that equals each row.
     """
     flat = items.reshape(len(items), -1)
-    if flat.dtype.kind == "f":
-        flat = flat + flat.dtype.type(0)  # -0.0 becomes 0.0
-    flat = np.ascontiguousarray(flat)
-    rows = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
-    _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+    digests = []
+    for start in range(0, len(flat), _HASHED_ROWS):
+        part = np.ascontiguousarray(flat[start : start + _HASHED_ROWS])
+        if part.dtype.kind == "f":
+            part = part + part.dtype.type(0)  # -0.0 becomes 0.0
+        digests += [hashlib.sha256(row).digest() for row in part]
+    # Equal digests are equal rows: among a billion rows two others share one with probability below 1e-59.
+    _, first, inverse = np.unique(np.array(digests, dtype="V32"), return_index=True, return_inverse=True)
     return first[inverse].astype(np.int64)
 
 
@@ -70,6 +76,8 @@ def calibrated_l2(
     duplicates: str = "once",
     top: int = 3,
     train_ids: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    device: str = "cpu",
 ) -> Matches:
     """Calibrated distance of samples to their nearest training images, Carlini et al. (2023).
 
@@ -98,11 +106,16 @@ def calibrated_l2(
         Matches per sample.
     train_ids : (m,) int, optional
         Ids of the training images; row numbers if None.
+    groups : (m,) int, optional
+        ``duplicate_groups(train)``, if at hand.
+    device : str
+        Where candidates are searched: "cpu" (FAISS), or a device of PyTorch. Distances are always formed on
+        the processor in float64, and so do not depend on it.
 
     Returns
     -------
     Matches
-        Ordered by plain distance; `distance` is ||x^ - x||.
+        Ordered by plain distance, then by row; `distance` is ||x^ - x||.
 
     Raises
     ------
@@ -115,11 +128,10 @@ def calibrated_l2(
         raise InputError(f"duplicates must be 'once' or 'counted', it is '{duplicates}'")
     if neighbours < 1 or top < 1 or not alpha > 0:
         raise InputError(f"neighbours, top and alpha must be positive: {neighbours}, {top}, {alpha}")
-    query, base = _flat(generated, "generated images"), _flat(train, "training images")
+    query, base = flatten(generated, "generated images"), flatten(train, "training images")
     if query.shape[1] != base.shape[1]:
         raise InputError(f"generated images have {query.shape[1]} values, training images {base.shape[1]}")
-    ids, rows, copies = _distinct(duplicate_groups(base), train_ids)
-    base = base[rows]
+    ids, rows, copies = _distinct(duplicate_groups(base) if groups is None else groups, train_ids)
     itself = anchor == "match"
     available = len(rows) if duplicates == "once" else int(copies.sum())
     if available < neighbours + itself or len(rows) < max(top, 1 + itself):
@@ -129,21 +141,28 @@ def calibrated_l2(
         )
     # One more than asked for, so that the nearest image that differs from the anchor is always among them.
     width = min(max(neighbours, top) + 1, len(rows))
-    near, index = knn(query, base, width)
+    search = ExactSearch(base, rows=rows, device=device)
+    near, index = search.nearest(query, width)
+    times = np.zeros(len(base), dtype=np.int64)
+    times[rows] = copies
     distance, found = near[:, :top], index[:, :top]
     if not itself:
-        scale = _mean_distance(near, copies[index], neighbours, duplicates)[:, None]
+        scale = _mean_distance(near, times[index], neighbours, duplicates)[:, None]
     else:
         wanted, position = np.unique(found, return_inverse=True)
-        near, index = knn(base[wanted], base, min(neighbours + 1, len(rows)))
-        others = copies[index]
-        others[:, 0] -= 1  # the image itself: nearest, at distance 0
-        others = np.where(others < 0, 0, others)
-        mean = _mean_distance(near, others, neighbours, duplicates, skip=1)
+        mean = np.empty(len(wanted))
+        for start in range(0, len(wanted), search.block):
+            part = slice(start, start + search.block)
+            near, index = search.nearest(base[wanted[part]], min(neighbours + 1, len(rows)))
+            others = times[index]
+            others[:, 0] -= 1  # the image itself: nearest, at distance 0
+            mean[part] = _mean_distance(near, others, neighbours, duplicates, skip=1)
         scale = mean[position.reshape(found.shape)]
     denominator = alpha * scale
     score = np.divide(distance, denominator, out=np.zeros_like(distance), where=distance > 0)
-    return Matches(score, ids[found], distance)
+    names = np.zeros(len(base), dtype=np.int64)
+    names[rows] = ids
+    return Matches(score, names[found], distance)
 
 
 def _mean_distance(
@@ -167,6 +186,10 @@ def search_embeddings(
     top: int = 3,
     *,
     index: str = "Flat",
+    nprobe: int | None = None,
+    rerank: int | None = None,
+    train_rows: int = vector_index.TRAIN_ROWS,
+    seed: int = 0,
     groups: np.ndarray | None = None,
     train_ids: np.ndarray | None = None,
 ) -> Matches:
@@ -181,7 +204,12 @@ def search_embeddings(
     top : int
         Matches per sample.
     index : str
-        FAISS factory string; "Flat" is exact, others find approximate candidates.
+        FAISS factory string; "Flat" is exact, others find approximate candidates, which are put in order
+        exactly.
+    nprobe, rerank : int, optional
+        Lists that an IVF index looks into, and candidates per sample: `mmh.vector_index.candidates`.
+    train_rows, seed : int
+        Training images that an index is trained on, drawn by this seed.
     groups : (m,) int, optional
         Equal for exact duplicates (`duplicate_groups` of the images); equality of embeddings if None.
     train_ids : (m,) int, optional
@@ -195,38 +223,46 @@ def search_embeddings(
     Raises
     ------
     InputError
-        If rows are not unit vectors, the factory string is bad, or the index finds fewer than `top` images.
+        If rows are not unit vectors, the factory string or an option is bad, or the index finds fewer than
+        `top` images.
     """
-    import faiss
-
-    for name, rows in (("generated", generated), ("training", train)):
-        if rows.ndim != 2 or not np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3):
-            raise InputError(f"{name} embeddings of shape {rows.shape} are not finite unit rows")
+    for name, given in (("generated", generated), ("training", train)):
+        vector_index.check_unit(given, f"{name} images")
     ids, rows, _ = _distinct(duplicate_groups(train) if groups is None else groups, train_ids)
-    base, query = (np.ascontiguousarray(a, dtype=np.float32) for a in (train[rows], generated))
-    if base.shape[1] != query.shape[1] or not 1 <= top <= len(base):
-        raise InputError(f"cannot find {top} matches: embeddings {query.shape} against {base.shape} distinct")
-    try:
-        search = faiss.index_factory(base.shape[1], index, faiss.METRIC_INNER_PRODUCT)
-        if not search.is_trained:
-            search.train(base)
-        search.add(base)
-    except RuntimeError as error:
-        raise InputError(f"FAISS cannot build index '{index}' on {len(base)} embeddings: {error}") from error
-    # A few more than asked for: float32 products may order near ties wrongly.
-    candidates = search.search(query, min(top + 8, len(base)))[1]
-    if (candidates[:, :top] < 0).any():
-        raise InputError(f"FAISS index '{index}' finds fewer than {top} images for a sample; use 'Flat'")
-    distance = np.empty(candidates.shape)
-    step = max(1, _CHUNK_BYTES // (8 * candidates.shape[1] * base.shape[1]))
-    for start in range(0, len(query), step):
-        part = slice(start, start + step)
-        cosine = np.einsum("nk,njk->nj", query[part].astype(np.float64), base[candidates[part]])
-        distance[part] = np.where(candidates[part] < 0, np.inf, np.clip(1 - cosine, 0, 2))
-    names = ids[candidates]
-    order = np.lexsort((names, distance), axis=1)[:, :top]
-    distance = np.take_along_axis(distance, order, axis=1)
-    return Matches(distance, np.take_along_axis(names, order, axis=1), distance)
+    if train.shape[1] != generated.shape[1] or not 1 <= top <= len(rows):
+        raise InputError(
+            f"cannot find {top} matches: embeddings {generated.shape} against {train.shape}, "
+            f"{len(rows)} distinct"
+        )
+    base = np.ascontiguousarray(train[rows], dtype=np.float32)
+    search = vector_index.trained(
+        index, base.shape[1], len(base), base.__getitem__, train_rows=train_rows, seed=seed
+    )
+    search.add(base)
+    found = vector_index.candidates(search, generated, top, nprobe=nprobe, rerank=rerank, name=index)
+    # Rows ascend with ids, so that ties go by id.
+    distance, match = vector_index.nearest(generated, found, base.__getitem__, top)
+    return Matches(distance, ids[match], distance)
+
+
+def join_matches(parts: Sequence[Matches]) -> Matches:
+    """Put the matches of several groups of samples under one another.
+
+    Parameters
+    ----------
+    parts : sequence of Matches
+        At least one; the same number of matches per sample in each.
+
+    Returns
+    -------
+    Matches
+    """
+    arrays = (
+        [part.score for part in parts],
+        [part.match for part in parts],
+        [part.distance for part in parts],
+    )
+    return Matches(*(np.concatenate(array) for array in arrays))
 
 
 def matches_table(sample_ids: np.ndarray, results: Mapping[str, Matches]) -> pd.DataFrame:
@@ -259,13 +295,6 @@ def matches_table(sample_ids: np.ndarray, results: Mapping[str, Matches]) -> pd.
         parts.append(pd.DataFrame(columns))
     table = pd.concat(parts, ignore_index=True)
     return table.sort_values(["sample", "metric", "rank"], kind="stable", ignore_index=True)
-
-
-def _flat(items: np.ndarray, what: str) -> np.ndarray:
-    flat = items.reshape(len(items), -1)
-    if not len(flat) or (flat.dtype.kind == "f" and not np.isfinite(flat).all()):
-        raise InputError(f"{what}: there are none, or some are not finite")
-    return flat if flat.dtype.kind == "f" else flat.astype(np.float32)
 
 
 def _distinct(groups: np.ndarray, train_ids: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

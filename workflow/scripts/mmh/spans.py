@@ -7,6 +7,10 @@ import re
 
 from mmh.errors import InputError
 
+# The samples that people look at and a seeded draw of the rest, where LID of all samples would cost too much.
+# Their spans count places in the list of chosen ids.
+SELECTED = "selected"
+
 
 def span_name(start: int, stop: int) -> str:
     """Name of the ids start..stop-1.

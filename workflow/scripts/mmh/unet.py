@@ -189,6 +189,7 @@ def sample(
     seed: int,
     steps: int = 50,
     batch_size: int = 100,
+    classes: int | None = None,
     progress: Report | None = None,
 ) -> np.ndarray:
     """Draw images with deterministic DDIM, each from noise of its own.
@@ -210,6 +211,8 @@ def sample(
         DDIM steps.
     batch_size : int
         Images computed at once; part of the recipe, since another one may change the last bits.
+    classes : int, optional
+        Number of classes of a class-conditional network; image i is drawn from class ``i % classes``.
     progress : callable, optional
         Called as ``progress(done)`` with the number of finished images.
 
@@ -228,8 +231,12 @@ def sample(
         z = torch.zeros(batch_size, *shape)
         z[places] = rng.normal(seed, "initial-noise", ids[rows], shape)
         z = z.to(unet.device)
+        labels = torch.zeros(batch_size, dtype=torch.int64)
+        labels[places] = torch.from_numpy(ids[rows] % (classes or 1))
+        condition = {"class_labels": labels.to(unet.device)} if classes else {}
         for step in ddim.timesteps:
-            z = ddim.step(unet(z, step).sample, step, z, eta=0.0).prev_sample
+            noise = unet(z, step, **condition).sample[:, : shape[0]]  # the rest is a learned variance
+            z = ddim.step(noise, step, z, eta=0.0).prev_sample
         out[rows] = z.cpu().numpy()[places]
         done += len(rows)
         if progress is not None:

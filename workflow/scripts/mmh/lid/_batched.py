@@ -13,7 +13,7 @@ from mmh.attention import full_float32
 from mmh.diffusion import ScoreModel
 from mmh.errors import InputError
 from mmh.lid._probes import Probes
-from mmh.lid._rows import fast_layout, fixed_batches
+from mmh.lid._rows import fast_layout, fixed_batches, repeatable
 from mmh.lid._trace import (
     ForwardProducts,
     ReverseProducts,
@@ -68,13 +68,29 @@ def batched_traces(
     InputError
         If one row does not fit into memory.
     """
-    parts, left = np.zeros((3, len(x))), np.arange(len(x))
     if not len(x):
-        return parts
+        return np.zeros((3, 0))
     model = variant(model, compiled=True) if compiled else model
-    size = batch_size
-    if size is None:
+    with repeatable(model.device):
+        if batch_size is not None:
+            return _in_batches(model, x, ids, t, batch_size, options, halve=False)
         size = _fitting_batch(model.select([0]), x[:1], ids[:1], t, options)
+        if model.device.type == "cuda":
+            size = min(size, 1 << (len(x) - 1).bit_length())  # more rows would only be filling
+        return _in_batches(model, x, ids, t, size, options, halve=True)
+
+
+def _in_batches(
+    model: ScoreModel,
+    x: torch.Tensor,
+    ids: NDArray[np.int64],
+    t: float,
+    size: int,
+    options: dict[str, Any],
+    *,
+    halve: bool,
+) -> Array:
+    parts, left = np.zeros((3, len(x))), np.arange(len(x))
     while len(left):
         done = np.zeros(len(x), dtype=bool)
         try:
@@ -84,7 +100,7 @@ def batched_traces(
                 parts[:, chosen[places]] = result[:, places]
                 done[chosen[places]] = True
         except torch.OutOfMemoryError as error:
-            if batch_size is not None:
+            if not halve:
                 raise
             if size == 1:
                 raise InputError("one sample does not fit into the device's memory") from error
@@ -150,11 +166,14 @@ def _fitting_batch(
     """Largest power of two of rows that should fit, from the peak memory of one row."""
     if model.device.type != "cuda":
         return LARGEST_BATCH
-    _one_batch(model, x, ids, t, **options)  # libraries take their workspaces at the first call
-    torch.cuda.synchronize(model.device)
-    torch.cuda.reset_peak_memory_stats(model.device)
-    before = torch.cuda.memory_allocated(model.device)
-    _one_batch(model, x, ids, t, **options)
+    try:
+        _one_batch(model, x, ids, t, **options)  # libraries take their workspaces at the first call
+        torch.cuda.synchronize(model.device)
+        torch.cuda.reset_peak_memory_stats(model.device)
+        before = torch.cuda.memory_allocated(model.device)
+        _one_batch(model, x, ids, t, **options)
+    except torch.OutOfMemoryError:
+        return 1  # fails again, where it is reported
     row = max(1, torch.cuda.max_memory_allocated(model.device) - before)
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(model.device)

@@ -96,10 +96,13 @@ def bootstrap_stderr(
 
 def _neighbourhoods(queries: NDArray, points: NDArray, indices: Index, kept: Index) -> Iterator[Array]:
     """Yield the differences (m, d) of the kept neighbours from their query, in one buffer that is reused."""
-    buffer = np.empty((indices.shape[1], points.shape[1]))
+    raw = np.empty((indices.shape[1], points.shape[1]), dtype=points.dtype)
+    buffer = np.empty(raw.shape)
     for query, near, m in zip(queries, indices, kept.tolist(), strict=True):
+        points.take(near[:m], axis=0, out=raw[:m], mode="clip")
         # Seen from the query, exact duplicates are exact zeros, and little is lost when the mean is taken.
-        yield np.subtract(points[near[:m]], query, out=buffer[:m])
+        np.copyto(buffer[:m], raw[:m])
+        yield np.subtract(buffer[:m], query.astype(np.float64), out=buffer[:m])
 
 
 def _second_moments(local: Array) -> Array | None:

@@ -1,10 +1,11 @@
-"""Batches of a fixed number of rows, and the checks of input that the model-based estimators share."""
+"""What model-based estimators share: batches of a fixed number of rows, checks, repeatable kernels."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -114,6 +115,35 @@ def fast_layout(z: torch.Tensor) -> torch.Tensor:
     import torch
 
     return z.to(memory_format=torch.channels_last) if z.ndim == 4 and z.device.type == "cpu" else z
+
+
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """On a GPU, take kernels that add up in a fixed order, so that results repeat bit by bit.
+
+    The backward passes of convolutions and of fused attention otherwise may add in the order in which threads
+    finish. Every switch is put back as it was found; on a CPU there is nothing to switch.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    import torch
+
+    cudnn: Any = torch.backends.cudnn
+    filling: Any = torch.utils.deterministic
+    enabled = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    found = cudnn.benchmark, filling.fill_uninitialized_memory
+    try:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        cudnn.benchmark, filling.fill_uninitialized_memory = False, False
+        with warnings.catch_warnings():
+            # It asks for an environment variable; PyTorch hands cuBLAS a fixed workspace, which is as good.
+            warnings.filterwarnings("ignore", message=".*CUBLAS_WORKSPACE_CONFIG")
+            yield
+    finally:
+        cudnn.benchmark, filling.fill_uninitialized_memory = found
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
 
 
 def _warn_range(x: torch.Tensor) -> None:

@@ -83,7 +83,10 @@ def jacobian_spectrum(
     try:
         for row in range(len(latents)):
             condition = None if conditions is None else conditions[row : row + 1]
-            matrix = _jacobian(generator, latents[row : row + 1], condition, mode, chunk)
+            sample = latents[row : row + 1]
+            if mode == "auto":  # the first sample decides for all
+                mode = _cheaper(generator, sample, condition)
+            matrix = _jacobian(generator, sample, condition, mode, chunk)
             finite = matrix.isfinite().all().reshape(1).cpu().numpy()
             check_finite(finite, np.array([row]), "the generator's Jacobian is not finite")
             spectra.append(torch.linalg.svdvals(matrix.double()).cpu().numpy())
@@ -93,14 +96,26 @@ def jacobian_spectrum(
     return np.stack(spectra)
 
 
+def _apply(generator: Callable[..., torch.Tensor], z: torch.Tensor, c: torch.Tensor | None) -> torch.Tensor:
+    """Image of one sample, flat."""
+    x = generator(z) if c is None else generator(z, c)
+    if x.ndim < 1 or len(x) != 1:
+        raise InputError(f"the generator returned shape {tuple(x.shape)} for z {tuple(z.shape)}")
+    return x.flatten()
+
+
+def _cheaper(generator: Callable[..., torch.Tensor], z: torch.Tensor, c: torch.Tensor | None) -> str:
+    import torch
+
+    with torch.inference_mode(False), torch.no_grad():
+        outputs = _apply(generator, z.clone(), c).numel()
+    return "forward" if FORWARD_COST * z.numel() <= REVERSE_COST * outputs + 1 else "reverse"
+
+
 def _jacobian(
-    generator: Callable[..., torch.Tensor],
-    z: torch.Tensor,
-    c: torch.Tensor | None,
-    mode: str,
-    chunk: int,
+    generator: Callable[..., torch.Tensor], z: torch.Tensor, c: torch.Tensor | None, mode: str, chunk: int
 ) -> torch.Tensor:
-    """Jacobian of one sample: (d, d'), or its transpose in reverse mode."""
+    """Jacobian of one sample, d outputs by d' inputs: (d', d) in forward mode, (d, d') in reverse mode."""
     import torch
 
     from mmh.attention import forward_mode
@@ -108,34 +123,25 @@ def _jacobian(
     module = generator if isinstance(generator, torch.nn.Module) else None
 
     def function(flat: torch.Tensor) -> torch.Tensor:
-        x = generator(flat.reshape(z.shape)) if c is None else generator(flat.reshape(z.shape), c)
-        if x.ndim < 1 or len(x) != 1:
-            raise InputError(f"the generator returned shape {tuple(x.shape)} for z {tuple(z.shape)}")
-        return x.flatten()
+        return _apply(generator, flat.reshape(z.shape), c)
 
     # inference_mode(False) lets a caller's inference mode stand without losing the derivative here.
     with torch.inference_mode(False), torch.no_grad(), forward_mode(module):
         point = z.flatten().clone()
-        # Dual numbers are not for the size only: one product would be needed in any case.
-        outputs = function(point).numel()
-        if mode == "auto":
-            forward = FORWARD_COST * point.numel() <= REVERSE_COST * outputs + 1
-        else:
-            forward = mode == "forward"
         products: Callable[..., Any]
-        if forward:
+        if mode == "forward":
 
             def products(v: torch.Tensor) -> torch.Tensor:
                 return torch.func.jvp(function, (point,), (v,))[1]
 
             size = point.numel()
         else:
-            pull = torch.func.vjp(function, point)[1]
+            image, pull, *_ = torch.func.vjp(function, point)
 
             def products(v: torch.Tensor) -> torch.Tensor:
                 return pull(v)[0]
 
-            size = outputs
+            size = image.numel()
         units = torch.eye(size, dtype=point.dtype, device=point.device).split(chunk)
         return torch.cat([_mapped(products, part) for part in units])
 

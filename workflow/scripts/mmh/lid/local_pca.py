@@ -76,7 +76,7 @@ def local_pca(
     Parameters
     ----------
     train : array_like
-        (n, ...), the training set, flattened.
+        (n, ...) float or integer, the training set, flattened; never copied whole as float64.
     k : int
         Number of neighbours, 2 <= k < n.
     percentile : float

@@ -1,6 +1,8 @@
-"""Exact nearest neighbours in bounded memory: FAISS finds candidates in float32, float64 orders them."""
+"""Exact nearest neighbours in bounded memory: float32 finds candidates, float64 orders them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,19 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 from mmh.errors import InputError
 
 Array = NDArray[np.float64]
-QUERY_ROWS = 4096
-BLOCK_BYTES = 256 * 2**20
+Index = NDArray[np.int64]
+BLOCK_BYTES = 256 * 2**20  # of float32 queries, and of float32 points, held at once
+MOST_CANDIDATES = 1024
+_PIECE = 128  # candidates whose differences are held at once
+_UNIT = 2.0**-24  # rounding unit of float32
+_CLOSE = 0.01  # |x - y|^2 / (|x|^2 + |y|^2) under which the difference is formed
 
 
 def knn(
-    query: ArrayLike, base: ArrayLike, k: int, *, exclude_self: bool = False
-) -> tuple[Array, NDArray[np.int64]]:
+    query: ArrayLike, base: ArrayLike, k: int, *, exclude_self: bool = False, device: str = "cpu"
+) -> tuple[Array, Index]:
     """Find the k nearest base points of every query in Euclidean distance.
-
-    FAISS searches all of `base`, block by block, for k points and some more, after its mean is taken away
-    (float32 loses less of small distances near the origin); the candidates' distances are then computed in
-    float64 from the differences and sorted, ties by index. Only points that float32 cannot tell from dozens
-    of others could be missed.
 
     Parameters
     ----------
@@ -33,78 +34,298 @@ def knn(
     exclude_self : bool
         `query` is `base`: leave row i out of the neighbours of row i, by its index, so that exact duplicates
         stay.
+    device : str
+        As for `ExactSearch`.
 
     Returns
     -------
     distances : numpy.ndarray
         float64 (n, k), plain l2, ascending, exactly 0 for exact duplicates.
     indices : numpy.ndarray
-        int64 (n, k), rows of `base`.
+        int64 (n, k), rows of `base`; ties by row.
 
     Raises
     ------
     InputError
         If shapes do not fit, a value is not finite, or there are fewer than k neighbours.
     """
-    points, queries = _flat(base, "base"), _flat(query, "query")
-    if points.shape[1] != queries.shape[1]:
-        raise InputError(f"query and base differ in length: {queries.shape[1]} and {points.shape[1]} values")
-    if exclude_self and len(points) != len(queries):
-        raise InputError(f"exclude_self needs query = base, got {len(queries)} and {len(points)} rows")
-    available = len(points) - int(exclude_self)
-    if not 1 <= k <= available:
-        raise InputError(f"k must lie in 1..{available} with {len(points)} points, got {k}")
-    wanted = min(len(points), k + int(exclude_self) + max(16, k // 4))
-    centre = points.mean(axis=0, dtype=np.float64)
-    distances = np.empty((len(queries), k))
-    indices = np.empty((len(queries), k), dtype=np.int64)
-    for start in range(0, len(queries), QUERY_ROWS):
-        rows = np.arange(start, min(start + QUERY_ROWS, len(queries)))
-        candidates = _candidates(queries[rows], points, wanted, centre)
-        for row, found in zip(rows.tolist(), candidates, strict=True):
-            if exclude_self:
-                found = found[found != row]
-            squared = _squared_distances(queries[row], points, found)
-            order = np.lexsort((found, squared))[:k]
-            distances[row], indices[row] = np.sqrt(squared[order]), found[order]
-    return distances, indices
+    search, queries = ExactSearch(base, device=device), flatten(query, "query")
+    if exclude_self and len(search.points) != len(queries):
+        raise InputError(f"exclude_self needs query = base, got {len(queries)} and {len(search.points)} rows")
+    return search.nearest(queries, k, skip=np.arange(len(queries)) if exclude_self else None)
 
 
-def _squared_distances(
-    query: NDArray[np.floating], points: NDArray[np.floating], found: NDArray[np.int64]
-) -> Array:
-    difference = np.subtract(points[found], query, dtype=np.float64)
-    return np.einsum("kd,kd->k", difference, difference)
+class ExactSearch:
+    """Points made ready for a search that compares every query with every point.
+
+    All distances are formed in float32, block by block, as |x|^2 + |y|^2 - 2 x.y. The k nearest by these, and
+    all that the rounding of float32 could hide among the others, get their distance in float64: by the same
+    formula where it loses at most two of the sixteen digits, otherwise from the difference, so that equal
+    points are at exactly 0. The relative error of a distance is below 1e-12.
+
+    The rounding errors of a float32 product of d terms are taken as independent: 2 sqrt(d) + 8 units of
+    (|x| + |y|)^2. If the candidates do not reach that far, more are asked for, up to `MOST_CANDIDATES`: only
+    among so many points that are equally near, within that error, could the choice differ from float64's.
+
+    Parameters
+    ----------
+    base : array_like
+        (m, ...) float or integer, flattened; kept as it is, uint8 as uint8, and never copied whole.
+    rows : array_like of int, optional
+        Search these rows only; all by default.
+    device : str
+        "cpu": FAISS; "cuda" and the like: candidates by PyTorch there, distances on the processor.
+
+    Raises
+    ------
+    InputError
+        If there is no point, or a value is not finite.
+    """
+
+    def __init__(self, base: ArrayLike, *, rows: ArrayLike | None = None, device: str = "cpu") -> None:
+        self.points = flatten(base, "base")
+        self.rows = None if rows is None else np.asarray(rows, dtype=np.int64)
+        if self.rows is not None and np.array_equal(self.rows, np.arange(len(self.points))):
+            self.rows = None
+        self.device = device
+        m, dim = self.points.shape
+        total, farthest = np.zeros(dim), 0.0
+        self._squares = np.empty(m)
+        self._centre: NDArray[np.floating] | None = None
+        double = np.empty((_parts_rows(dim), dim))
+        for part, place in _parts(self.points):
+            values = double[: len(part)]
+            np.copyto(values, part)
+            total += values.sum(axis=0)
+            self._squares[place] = np.vecdot(values, values)
+        mean = total / m
+        # Far from the origin float32 loses small distances; where the mean is no large part, nothing is moved
+        # and float32 points are searched where they lie.
+        if mean @ mean > 0.75 * self._squares.mean():
+            self._centre = mean if self.points.dtype == np.float64 else mean.astype(np.float32)
+            for part, _ in _parts(self.points):
+                moved = self._moved(part)
+                farthest = max(farthest, float(np.vecdot(moved, moved).max()))
+        else:
+            farthest = float(self._squares.max())
+        self._reach = np.sqrt(farthest)
+        self.block = max(1, BLOCK_BYTES // (4 * dim))
+
+    def __len__(self) -> int:
+        return len(self.points) if self.rows is None else len(self.rows)
+
+    def nearest(
+        self, query: ArrayLike, k: int, *, skip: NDArray[np.integer] | None = None
+    ) -> tuple[Array, Index]:
+        """Find the k nearest points of every query.
+
+        Parameters
+        ----------
+        query : array_like
+            (n, ...), flattened.
+        k : int
+            Number of neighbours.
+        skip : (n,) int, optional
+            A row of `base` for each query that is not among its neighbours.
+
+        Returns
+        -------
+        distances : numpy.ndarray
+            float64 (n, k), plain l2, ascending, exactly 0 for equal points.
+        indices : numpy.ndarray
+            int64 (n, k), rows of `base`; ties by row.
+
+        Raises
+        ------
+        InputError
+            If shapes do not fit, a value is not finite, or there are fewer than k neighbours.
+        """
+        queries = flatten(query, "query")
+        if self.points.shape[1] != queries.shape[1]:
+            raise InputError(
+                f"query and base differ in length: {queries.shape[1]} and {self.points.shape[1]} values"
+            )
+        available = len(self) - (skip is not None)
+        if not 1 <= k <= available:
+            raise InputError(f"k must lie in 1..{available} with {len(self)} points, got {k}")
+        distances = np.empty((len(queries), k))
+        indices = np.empty((len(queries), k), dtype=np.int64)
+        for start in range(0, len(queries), self.block):
+            part = slice(start, start + self.block)
+            left = None if skip is None else np.asarray(skip[part])
+            self._nearest(queries[part], k, left, distances[part], indices[part])
+        return distances, indices
+
+    def _nearest(
+        self, queries: NDArray, k: int, skip: NDArray | None, distances: Array, indices: Index
+    ) -> None:
+        """Fill `distances` and `indices` of one block of queries, with more candidates where needed."""
+        todo = np.arange(len(queries))
+        wanted = k + (skip is not None) + max(16, k // 4)
+        while len(todo):
+            wanted = min(wanted, len(self))
+            approximate, found, error = self._candidates(queries[todo], wanted)
+            last = approximate[:, -1].copy()
+            if skip is not None:
+                itself = found == skip[todo, None]
+                last = np.where(itself[:, -1], approximate[:, -2], last)
+                approximate[itself] = np.inf
+                order = np.argsort(approximate, axis=1, kind="stable")
+                approximate = np.take_along_axis(approximate, order, 1)
+                found = np.take_along_axis(found, order, 1)
+            squared, limit = self._refined(queries[todo], approximate, found, k, error)
+            order = _order(squared, found)[:, :k]
+            distances[todo] = np.sqrt(np.take_along_axis(squared, order, 1))
+            indices[todo] = np.take_along_axis(found, order, 1)
+            most = min(len(self), max(MOST_CANDIDATES, wanted))
+            if wanted == most:
+                return
+            todo = todo[last <= limit]
+            wanted = min(4 * wanted, most)
+
+    def _candidates(
+        self, queries: NDArray, wanted: int
+    ) -> tuple[NDArray[np.float32], Index, NDArray[np.float32]]:
+        """Nearest points by float32: squared distances (n, wanted), ascending, rows, and errors (n,)."""
+        block = max(wanted, self.block)
+        moved = self._moved(queries)
+        best = np.empty((len(queries), 0), dtype=np.float32)
+        found = np.empty((len(queries), 0), dtype=np.int64)
+        for start in range(0, len(self), block):
+            part = slice(start, start + block)
+            rows = None if self.rows is None else self.rows[part]
+            points = self._moved(self.points[part] if rows is None else self.points[rows])
+            squared, near = _search(moved, points, min(wanted, len(points)), self.device)
+            near = near + start if rows is None else rows[near]
+            best, found = np.hstack([best, squared]), np.hstack([found, near])
+            if start:  # both halves ascend
+                order = np.argsort(best, axis=1, kind="stable")[:, :wanted]
+                best, found = np.take_along_axis(best, order, 1), np.take_along_axis(found, order, 1)
+        norms = np.sqrt(np.vecdot(moved, moved))
+        error = (2 * np.sqrt(moved.shape[1]) + 8) * _UNIT * (norms + self._reach) ** 2
+        return best, found, error.astype(np.float32)
+
+    def _refined(
+        self, queries: NDArray, approximate: NDArray, found: Index, k: int, error: NDArray
+    ) -> tuple[Array, Array]:
+        """Squared distances in float64 of candidates that can be among the k nearest, infinity for others.
+
+        Also up to which squared distance in float32 such candidates reach, (n,).
+        """
+        squared = np.full(found.shape, np.inf)
+        limit = np.empty(len(queries))
+        dim = self.points.shape[1]
+        raw = np.empty((min(_PIECE, found.shape[1]), dim), dtype=self.points.dtype)
+        double = np.empty(raw.shape)
+
+        def measure(row: int, start: int, stop: int) -> None:
+            query = queries[row].astype(np.float64)
+            square = query @ query
+            for first in range(start, stop, _PIECE):
+                last = min(first + _PIECE, stop)
+                rows, few, points = found[row, first:last], raw[: last - first], double[: last - first]
+                # Into buffers that stay in the cache; "clip" because "raise" would copy through another one.
+                self.points.take(rows, axis=0, out=few, mode="clip")
+                np.copyto(points, few)
+                squares = self._squares[rows] + square
+                result = squares - 2 * np.vecdot(points, query)
+                close = result < _CLOSE * squares
+                if close.any():
+                    difference = points[close] - query
+                    result[close] = np.vecdot(difference, difference)
+                squared[row, first:last] = result
+
+        for row in range(len(queries)):
+            measure(row, 0, k)
+            limit[row] = squared[row, :k].max() + error[row]
+            if k < found.shape[1] and approximate[row, k] <= limit[row]:
+                measure(row, k, int(approximate[row].searchsorted(limit[row], side="right")))
+        return squared, limit
+
+    def _moved(self, rows: NDArray) -> NDArray[np.float32]:
+        moved = _as_float(rows) if self._centre is None else np.subtract(rows, self._centre)
+        return np.ascontiguousarray(moved, dtype=np.float32)
 
 
-def _candidates(
-    queries: NDArray[np.floating], points: NDArray[np.floating], wanted: int, centre: Array
-) -> NDArray[np.int64]:
-    """Rows of `points` nearest to each query by float32 distance, (n, wanted), unsorted."""
-    import faiss
+def flatten(values: ArrayLike, name: str) -> NDArray:
+    """Lay points out as rows, without a copy where their type is one that is searched as it is.
 
-    block = max(wanted, BLOCK_BYTES // (4 * points.shape[1]))
-    shifted = np.ascontiguousarray(queries - centre, dtype=np.float32)
-    best = np.empty((len(queries), 0), dtype=np.float32)
-    rows = np.empty((len(queries), 0), dtype=np.int64)
-    for start in range(0, len(points), block):
-        part = np.ascontiguousarray(points[start : start + block] - centre, dtype=np.float32)
-        squared, found = faiss.knn(shifted, part, min(wanted, len(part)))
-        best, rows = np.hstack([best, squared]), np.hstack([rows, found + start])
-        if best.shape[1] > wanted:
-            chosen = np.argpartition(best, wanted - 1, axis=1)[:, :wanted]
-            best, rows = np.take_along_axis(best, chosen, 1), np.take_along_axis(rows, chosen, 1)
-    return rows
+    Parameters
+    ----------
+    values : array_like
+        (n, ...); integers of more than two bytes become float64.
+    name : str
+        What error messages call them.
 
+    Returns
+    -------
+    numpy.ndarray
+        (n, d).
 
-def _flat(values: ArrayLike, name: str) -> NDArray[np.floating]:
+    Raises
+    ------
+    InputError
+        If there are none, or a value is not finite.
+    """
     array = np.asarray(values)
     if array.ndim < 2 or len(array) == 0:
         raise InputError(f"{name} must be (n, ...) with n > 0, got shape {array.shape}")
-    if not np.issubdtype(array.dtype, np.floating):
+    if array.dtype.kind != "f" and array.dtype.itemsize > 2:
         array = array.astype(np.float64)
     array = array.reshape(len(array), -1)
-    for start in range(0, len(array), QUERY_ROWS):
-        if not np.isfinite(array[start : start + QUERY_ROWS]).all():
-            raise InputError(f"{name} holds NaN or infinity")
+    if array.dtype.kind == "f" and not all(np.isfinite(part).all() for part, _ in _parts(array)):
+        raise InputError(f"{name} holds NaN or infinity")
     return array
+
+
+def _search(
+    queries: NDArray[np.float32], points: NDArray[np.float32], k: int, device: str
+) -> tuple[NDArray[np.float32], Index]:
+    """Squared distances and places of the k nearest points, ascending, in float32."""
+    if device == "cpu":
+        import faiss
+
+        return faiss.knn(queries, points, k)
+    return _torch_search(queries, points, k, device)
+
+
+def _torch_search(
+    queries: NDArray[np.float32], points: NDArray[np.float32], k: int, device: str
+) -> tuple[NDArray[np.float32], Index]:
+    import torch
+
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")  # TensorFloat-32 would void the bound on the error
+    try:
+        x, y = (torch.from_numpy(a).to(device) for a in (queries, points))
+        squared = x.square().sum(1)[:, None] + y.square().sum(1) - 2 * (x @ y.T)
+        near, found = squared.topk(k, dim=1, largest=False, sorted=True)
+        return near.cpu().numpy(), found.cpu().numpy()
+    finally:
+        torch.set_float32_matmul_precision(precision)
+
+
+def _order(squared: Array, found: Index) -> Index:
+    """Places (n, c) that sort each row by distance, then by row of the base."""
+    order = np.argsort(squared, axis=1)
+    ascending = np.take_along_axis(squared, order, 1)
+    tied = ((ascending[:, 1:] == ascending[:, :-1]) & np.isfinite(ascending[:, 1:])).any(axis=1)
+    if tied.any():  # rare, and slow to sort by
+        order[tied] = np.lexsort((found[tied], squared[tied]), axis=1)
+    return order
+
+
+def _parts(array: NDArray) -> Iterator[tuple[NDArray, slice]]:
+    """Cut rows into parts of a few MiB, so that what is computed of them stays small."""
+    step = _parts_rows(array.shape[1])
+    for start in range(0, len(array), step):
+        place = slice(start, min(start + step, len(array)))
+        yield array[place], place
+
+
+def _parts_rows(dim: int) -> int:
+    return max(1, BLOCK_BYTES // 64 // (8 * max(1, dim)))
+
+
+def _as_float(rows: NDArray) -> NDArray[np.floating]:
+    return rows if rows.dtype in (np.float32, np.float64) else rows.astype(np.float32)

@@ -14,7 +14,7 @@ from scipy import linalg
 
 from mmh import rng
 from mmh.errors import InputError
-from mmh.lid._rows import check_finite, check_items, fast_layout
+from mmh.lid._rows import check_finite, check_items, fast_layout, repeatable
 
 if TYPE_CHECKING:
     import torch
@@ -73,16 +73,20 @@ def normal_bundle_spectrum(
     """
     import torch
 
+    from mmh.attention import full_float32
+
     samples, numbers = check_items(model, x, ids)
     count = _check_counts(copies, batch_size, model.dim)
     spectra = np.zeros((len(samples), model.dim))
-    with torch.no_grad():
+    with torch.no_grad(), full_float32(), repeatable(model.device):
         for row, item in enumerate(numbers.tolist()):
             stream = rng.generator(seed, "normal-bundle", item)
-            scores = _scores(model.select([row]), samples[row], t, stream, count, batch_size)
-            values = _singular_values(scores, model.dim, numbers[row : row + 1], t)
-            spectra[row, : min(count, model.dim)] = values[: min(count, model.dim)]
-    return spectra
+            chunks = _noise_predictions(model.select([row]), samples[row], t, stream, count, batch_size)
+            gram = _gram(chunks, model.dim, model.device)
+            _check_gram(gram, numbers[row : row + 1], t)
+            spectra[row] = _roots(gram, count)
+    # Here, in float64: 1 / sigma could overflow a half-precision eps.
+    return spectra / model.schedule.sigma(float(t))
 
 
 def normal_bundle_groups(
@@ -124,6 +128,8 @@ def normal_bundle_groups(
     """
     import torch
 
+    from mmh.attention import full_float32
+
     samples, numbers = check_items(model, x, ids)
     count = _check_counts(copies, batch_size, model.dim)
     size = -(-count // max(groups, 1))
@@ -131,24 +137,23 @@ def normal_bundle_groups(
         raise InputError(f"{count} copies cannot be cut into groups={groups} of equal size (2 at least)")
     spectra = np.zeros((len(samples), model.dim))
     left_out = np.zeros((len(samples), groups, model.dim))
-    with torch.no_grad():
+    with torch.no_grad(), full_float32(), repeatable(model.device):
         for row, item in enumerate(numbers.tolist()):
             stream = rng.generator(seed, "normal-bundle", item)
-            one, id_ = model.select([row]), numbers[row : row + 1]
-            grams = []
+            one, grams = model.select([row]), []
             for start in range(0, count, size):
                 rows = min(size, count - start)
-                chunks = _scores(one, samples[row], t, stream, rows, batch_size)
-                grams.append(_as_numpy(_gram(chunks, model.dim)))
-            whole: Array = np.sum(grams, axis=0)
-            check_finite(np.isfinite(np.array([np.trace(whole)])), id_, f"a score at t={t} is not finite")
+                chunks = _noise_predictions(one, samples[row], t, stream, rows, batch_size)
+                grams.append(_gram(chunks, model.dim, model.device))
+                _check_gram(grams[-1], numbers[row : row + 1], t)
             for g in range(groups):
                 rows = count - min(size, count - g * size)
                 # Summed anew: whole - gram would cancel where one group holds most of a direction.
-                rest: Array = np.sum([other for h, other in enumerate(grams) if h != g], axis=0)
+                rest = _sum([other for h, other in enumerate(grams) if h != g])
                 left_out[row, g] = _roots(rest, rows) * np.sqrt(count / rows)
-            spectra[row] = _roots(whole, count)
-    return spectra, left_out
+            spectra[row] = _roots(_sum(grams), count)
+    sigma = model.schedule.sigma(float(t))
+    return spectra / sigma, left_out / sigma
 
 
 def count_stderr(left_out: ArrayLike, threshold: float) -> Array:
@@ -195,70 +200,67 @@ def _check_counts(copies: int | None, batch_size: int, dim: int) -> int:
     return count
 
 
-def _scores(
+def _noise_predictions(
     model: ScoreModel, x: torch.Tensor, t: float, stream: np.random.Generator, copies: int, size: int
 ) -> Iterator[torch.Tensor]:
-    """Yield the scores (rows, d), float64, at `copies` noised copies of one clean sample x (*shape)."""
+    """Yield eps (rows, d) at `copies` noised copies of one clean sample x (*shape), in the model's dtype."""
     import torch
 
-    psi, sigma = model.schedule.psi(float(t)), model.schedule.sigma(float(t))
+    signal = model.schedule.psi(float(t)) * x.to(model.device)
     for start in range(0, copies, size):
         shape = (min(size, copies - start), *model.shape)
-        noise = torch.from_numpy(stream.standard_normal(shape, dtype=np.float32)).double()
-        z = fast_layout((psi * x + sigma * noise).to(device=model.device, dtype=model.dtype))
-        # Divided in float64: 1 / sigma could overflow a half-precision eps.
-        yield model.eps(z, t).double().flatten(1) / -sigma
+        noise = torch.from_numpy(stream.standard_normal(shape, dtype=np.float32)).to(model.device)
+        z = noise.double().mul_(model.schedule.sigma(float(t))).add_(signal).to(model.dtype)
+        del noise
+        yield model.eps(fast_layout(z), t).flatten(1)
 
 
-def _singular_values(chunks: Iterator[torch.Tensor], dim: int, ids: NDArray[np.int64], t: float) -> Array:
-    """Singular values (d,), descending, of the matrix made of the chunks; one d x d array in memory."""
-    gram = _gram(chunks, dim)
-    check_finite(np.isfinite(np.array([float(gram.trace())])), ids, f"a score at t={t} is not finite")
-    if isinstance(gram, np.ndarray):
-        eigenvalues = _eigenvalues(gram)
-    else:
-        import torch
-
-        eigenvalues = torch.linalg.eigvalsh(gram).cpu().numpy()
-    return np.sqrt(np.maximum(eigenvalues[::-1], 0.0))
-
-
-def _gram(chunks: Iterator[torch.Tensor], dim: int) -> Array | torch.Tensor:
-    """Sum of chunk^T chunk: a NumPy array's lower triangle on a CPU, a whole tensor elsewhere."""
+def _gram(chunks: Iterator[torch.Tensor], dim: int, device: torch.device) -> torch.Tensor:
+    """Sum of chunk^T chunk in float64, (d, d) on the device; only the upper triangle counts."""
     import torch
 
-    gram: Array = np.zeros((dim, dim), order="F")
-    gram_device: torch.Tensor | None = None
+    gram = torch.zeros((dim, dim), dtype=torch.float64, device=device)
     for chunk in chunks:
-        if chunk.device.type == "cpu":
-            # The lower triangle only, added in place: half the work of a product and no second d x d array.
-            gram = linalg.blas.dsyrk(1.0, chunk.numpy().T, beta=1.0, c=gram, lower=1, overwrite_c=1)
+        if device.type == "cpu":
+            # One triangle, added in place: half the work of a product and no second d x d array. To BLAS,
+            # which counts columns first, the transposed view is the matrix and its lower triangle ours.
+            c, a = gram.numpy().T, chunk.double().numpy().T
+            linalg.blas.dsyrk(1.0, a, beta=1.0, c=c, lower=1, overwrite_c=1)
         else:
-            if gram_device is None:
-                gram_device = torch.zeros((dim, dim), dtype=torch.float64, device=chunk.device)
-            gram_device.addmm_(chunk.T, chunk)
-    return gram if gram_device is None else gram_device
+            rows = chunk.double()
+            gram.addmm_(rows.T, rows)
+    return gram
 
 
-def _as_numpy(gram: Array | torch.Tensor) -> Array:
-    return gram if isinstance(gram, np.ndarray) else gram.cpu().numpy()
+def _sum(grams: list[torch.Tensor]) -> torch.Tensor:
+    """Add up in order, in one new matrix."""
+    total = grams[0].clone()
+    for gram in grams[1:]:
+        total += gram
+    return total
 
 
-def _roots(gram: Array, rows: int) -> Array:
-    """Singular values (d,), descending, of a matrix of that many rows; zeros beyond its rank."""
-    values = np.sqrt(np.maximum(_eigenvalues(np.asfortranarray(gram))[::-1], 0.0))
+def _check_gram(gram: torch.Tensor, ids: NDArray[np.int64], t: float) -> None:
+    """Raise `InputError` if something that was summed is not finite; the trace then is not either."""
+    check_finite(np.isfinite(np.array([float(gram.trace())])), ids, f"a score at t={t} is not finite")
+
+
+def _roots(gram: torch.Tensor, rows: int) -> Array:
+    """Singular values (d,), descending, of a matrix of that many rows; its Gram matrix is overwritten."""
+    values = np.sqrt(np.maximum(_eigenvalues(gram)[::-1], 0.0))
     values[rows:] = 0.0
     return values
 
 
-def _eigenvalues(gram: Array) -> Array:
-    """Eigenvalues (d,), ascending, of a symmetric matrix given by its lower triangle, which is overwritten.
+def _eigenvalues(gram: torch.Tensor) -> Array:
+    """Eigenvalues (d,), ascending, of a symmetric matrix given by its upper triangle, which is overwritten.
 
-    The fastest of the drivers at hand (LAPACK's ev, evr and evd through SciPy, torch) as measured on one
-    thread: they differ by a few per cent, except that torch is faster by 1.2 on large matrices.
+    On a CPU the fastest of the drivers at hand (LAPACK's ev, evr and evd through SciPy, torch) as measured on
+    one thread: they differ by a few per cent, except that torch is faster by 1.2 on large matrices.
     """
-    if len(gram) >= TORCH_EIGENVALUES:
-        import torch
+    import torch
 
-        return torch.linalg.eigvalsh(torch.from_numpy(gram), UPLO="L").numpy()
-    return linalg.eigh(gram, lower=True, eigvals_only=True, overwrite_a=True, check_finite=False, driver="ev")
+    if gram.device.type != "cpu" or len(gram) >= TORCH_EIGENVALUES:
+        return torch.linalg.eigvalsh(gram, UPLO="U").cpu().numpy()
+    options = {"eigvals_only": True, "overwrite_a": True, "check_finite": False, "driver": "ev"}
+    return linalg.eigh(gram.numpy().T, lower=True, **options)

@@ -1,6 +1,7 @@
 """Generated images above their matches: choice of the pairs, layout on a sheet, and their two figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,33 +9,61 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmh.io import read_images, read_table
+from mmh.candidates import gather
+from mmh.errors import InputError
+from mmh.io import read_table
 from mmh.plotting import style
+from mmh.plotting.groups import OTHERS
+
+PAGE = 11.0
+"""Greatest height of a page of pairs, inches."""
 
 _COLUMNS = 20  # pairs in one line of the full text block
+_SIDE = style.TEXT / (_COLUMNS * 1.125)  # of one image, inches
+_LOWEST = ("not_memorized", OTHERS)  # groups whose examples are those of lowest LID
+_FRAME = 190  # grey around pairs in colour
+_TALLEST = 320.0  # inches that a PNG can have at 200 dpi
 
 
-def choose_examples(frame: pd.DataFrame, columns: int) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Pairs of one label and metric that stand together on a page."""
+
+    label: str
+    metric: str
+    rows: np.ndarray  # int, rows of the table of pairs
+    start: int  # pairs of this label and metric on earlier pages
+
+    @property
+    def height(self) -> float:
+        """Inches, heading included."""
+        return 0.3 + _SIDE * max(2.6 * -(-len(self.rows) // _COLUMNS) - 0.5, 0.1)
+
+
+def choose_examples(
+    frame: pd.DataFrame, columns: int, looks: Mapping[str, style.Look] = style.LABELS
+) -> pd.DataFrame:
     """Choose examples of each label: the lowest LID, each training image at most once per label.
 
     Parameters
     ----------
     frame : DataFrame
-        From `tables.labelled_samples`, one estimator.
+        From `tables.grouped_samples`, one estimator.
     columns : int
         Examples per label.
+    looks : mapping
+        Labels in the order wanted.
 
     Returns
     -------
     DataFrame
-        Rows of `frame`, by label in order of severity, then by value. Memorized examples are spread over
-        their class by rank, so that they show its range; the others are those of lowest value, the hard
-        cases.
+        Rows of `frame`, by label, then by value. Memorized examples (and candidates) are spread over their
+        class by rank, so that they show its range; the others are those of lowest value, the hard cases.
     """
     parts = []
-    for label in style.LABELS:
+    for label in looks:
         rows = frame[frame["label"] == label]
-        if label == "not_memorized":
+        if label in _LOWEST:
             rows = rows.sort_values(["value", "item"], kind="stable").drop_duplicates("train")
         else:
             rows = (
@@ -80,10 +109,40 @@ def labelled_pairs(
     return kept[["label", "metric", "place", "sample", "train", "score"]].reset_index(drop=True), totals
 
 
+def ranked_pairs(
+    candidates: pd.DataFrame, matches: str | Path, per_class: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """List the closest pairs of each metric, and the next ones of the samples that are no candidates.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        From `groups.read_candidates`.
+    matches : path
+        `matches.parquet`.
+    per_class : int
+        Most pairs of one list.
+
+    Returns
+    -------
+    pairs, totals : DataFrame
+        As `labelled_pairs`; `label` is the metric's name for its candidates, and `others`, by either metric,
+        for samples that are in no list. A sample that is in two lists is in both.
+    """
+    best = read_table(matches, "matches").query("rank == 1")
+    rest = best[~best["sample"].isin(candidates["sample"]) & best["metric"].isin(candidates["metric"])]
+    rest = rest.sort_values(["metric", "score", "sample"], kind="stable")
+    rest = rest.assign(label=OTHERS, place=rest.groupby("metric").cumcount() + 1)
+    columns = ["label", "metric", "place", "sample", "train", "score"]
+    found = pd.concat([candidates.assign(label=candidates["metric"])[columns], rest[columns]])
+    kept = found[found["place"] <= per_class]
+    return kept.reset_index(drop=True), found.groupby(["label", "metric"]).size().rename("n").reset_index()
+
+
 def images_of(
     sample: pd.Series, train: pd.Series, samples: str | Path | Sequence[str | Path], images: str | Path
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read the images of pairs.
+    """Read the images of pairs, one file at a time.
 
     Parameters
     ----------
@@ -97,7 +156,16 @@ def images_of(
     generated, matched : (n, C, H, W) float32
         Images in [-1, 1].
     """
-    return read_images(samples, sample.to_numpy())[0], read_images(images, train.to_numpy())[0]
+    shards = [samples] if isinstance(samples, str | Path) else samples
+    return _read_rows(shards, sample.to_numpy()), _read_rows([images], train.to_numpy())
+
+
+def _read_rows(shards: Sequence[str | Path], ids: np.ndarray) -> np.ndarray:
+    wanted, place = np.unique(ids, return_inverse=True)
+    found = gather(shards, wanted, ("x", "image"))
+    if "image" in found:
+        return found["image"][place].astype(np.float32) / np.float32(127.5) - np.float32(1)
+    return found["x"][place] if found else np.empty((0, 1, 1, 1), dtype=np.float32)
 
 
 def to_rgb(x: np.ndarray) -> np.ndarray:
@@ -135,6 +203,7 @@ def pair_mosaic(
     -------
     sheet : (rows, width, 3) uint8
         The sheet; a gap of an eighth of an image separates columns, half an image separates lines of pairs.
+        Pairs in colour have a frame, because photographs often end in white.
     foot : (n, 2) float
         Column and row of the middle below each pair, in pixels of the sheet: the place for a caption.
     """
@@ -143,17 +212,19 @@ def pair_mosaic(
     scale = max(1, -(-32 // top.shape[1]))
     top, bottom = (np.repeat(np.repeat(image, scale, axis=1), scale, axis=2) for image in (top, bottom))
     n, height, width = top.shape[:3]
+    edge = int(generated.shape[1] == 3)  # of the frame
     gap, band = max(1, width // 8), height // 2
     lines = -(-n // columns)
     pitch = 2 * height + gap // 2 + band
-    sheet = np.full(
-        (lines * pitch - (0 if captioned else band), columns * (width + gap) - gap, 3), 255, dtype=np.uint8
-    )
+    rows = lines * pitch - (0 if captioned else band)
+    sheet = np.full((rows + 2 * edge, columns * (width + gap) - gap + 2 * edge, 3), 255, dtype=np.uint8)
     foot = np.zeros((n, 2))
     for i in range(n):
-        y, x = (i // columns) * pitch, (i % columns) * (width + gap)
-        sheet[y : y + height, x : x + width] = top[i]
+        y, x = (i // columns) * pitch + edge, (i % columns) * (width + gap) + edge
         lower = y + height + gap // 2
+        if edge:
+            sheet[y - edge : lower + height + edge, x - edge : x + width + edge] = _FRAME
+        sheet[y : y + height, x : x + width] = top[i]
         sheet[lower : lower + height, x : x + width] = bottom[i]
         foot[i] = x + width / 2 - 0.5, lower + height + band / 2 - 0.5
     return sheet, foot
@@ -189,11 +260,13 @@ def examples_figure(
     totals: pd.Series,
     generated: np.ndarray,
     matched: np.ndarray,
+    looks: Mapping[str, style.Look] = style.LABELS,
     *,
     columns: int,
     title: str,
+    warning: str = "",
 ) -> Figure:
-    """Draw examples of the three labels side by side, each with its LID below.
+    """Draw examples of the labels side by side, each with its LID below.
 
     Parameters
     ----------
@@ -203,10 +276,12 @@ def examples_figure(
         Label to number of samples.
     generated, matched : (n, C, H, W) float
         Images of the rows of `chosen`.
+    looks : mapping
+        Labels from left to right, and how each one is drawn.
     columns : int
         Pairs per label.
-    title : str
-        Above all.
+    title, warning : str
+        Above all; see `style.title`.
 
     Returns
     -------
@@ -215,59 +290,144 @@ def examples_figure(
     """
     half = -(-columns // 2)
     lines = -(-columns // half)
-    fig = style.figure(style.TEXT, 0.62 + lines * 2.6 * (style.TEXT / 3.4) / (half * 1.125))
+    height = 0.62 + lines * 2.6 * (style.TEXT / (len(looks) + 0.4)) / (half * 1.125)
+    fig = style.figure(style.TEXT, height + (0.2 if warning else 0.0))
     fig.set_layout_engine("constrained", wspace=0.06)
-    axes = fig.subplots(1, len(style.LABELS))
-    for ax, (label, look) in zip(axes, style.LABELS.items(), strict=True):
+    axes = fig.subplots(1, len(looks))
+    decimals = 0 if _all_counts(chosen) else 1
+    for ax, (label, look) in zip(axes, looks.items(), strict=True):
         mine = (chosen["label"] == label).to_numpy()
-        which = "lowest LID" if label == "not_memorized" else "over the range of LID"
+        which = "lowest LID" if label in _LOWEST else "over the range of LID"
         ax.set_title(
             f"{look.name}\n({which}; {mine.sum()} of $n$ = {totals.get(label, 0)})", color=look.colour
         )
         captions = [
-            f"{value:.1f}" + (f"±{error:.1f}" if np.isfinite(error) else "")
+            f"{value:.{decimals}f}" + (f"±{error:.1f}" if np.isfinite(error) else "")
             for value, error in chosen.loc[mine, ["value", "stderr"]].astype(float).to_numpy()
         ]
         draw_pairs(ax, generated[mine], matched[mine], half, [style.minus(c) for c in captions])
-    fig.suptitle(title, fontsize=7.5)
+    style.title(fig, title, warning)
     return fig
 
 
-def pairs_figure(
-    blocks: pd.DataFrame, totals: pd.DataFrame, generated: np.ndarray, matched: np.ndarray, *, title: str
-) -> Figure:
-    """Draw one block of pairs per label and metric, one below the other.
+def _all_counts(chosen: pd.DataFrame) -> bool:
+    """Whether LID is a count without an error, such as the rank of a Jacobian."""
+    value = chosen["value"].to_numpy(float)
+    return bool((value == np.rint(value)).all() and chosen["stderr"].isna().all())
+
+
+def pieces_of(blocks: pd.DataFrame, looks: Mapping[str, style.Look] = style.LABELS) -> list[Piece]:
+    """Sort pairs into one piece per label and metric.
 
     Parameters
     ----------
-    blocks, totals : DataFrame
-        From `labelled_pairs`.
+    blocks : DataFrame
+        From `labelled_pairs` or `ranked_pairs`.
+    looks : mapping
+        Labels from top to bottom. One that is called like a metric is that metric's list of candidates.
+
+    Returns
+    -------
+    list of Piece
+        Those without pairs included, except those of metrics that no pair of theirs could have.
+
+    Raises
+    ------
+    InputError
+        If one sheet with all of them would be too high for a PNG.
+    """
+    pieces = []
+    for label in looks:
+        for metric in style.METRICS if label not in style.METRICS else (label,):
+            if label == OTHERS and metric not in looks:
+                continue
+            rows = np.flatnonzero((blocks["label"] == label) & (blocks["metric"] == metric))
+            pieces.append(Piece(label, metric, rows, 0))
+    height = sum(piece.height for piece in pieces)
+    if height > _TALLEST:
+        raise InputError(
+            f"figures.memorized_pairs.per_class: {len(blocks)} pairs would make a sheet {height:.0f} inches "
+            f"high, the limit is {_TALLEST:.0f}; lower it"
+        )
+    return pieces
+
+
+def paginate(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """Distribute pieces over pages no higher than `PAGE`, cutting them between lines where they do not fit.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+        In order.
+
+    Returns
+    -------
+    list of list of Piece
+        Pages.
+    """
+    pages: list[list[Piece]] = [[]]
+    room = PAGE - 0.5
+    for piece in pieces:
+        left = piece
+        while True:
+            lines = int(np.floor(((room - 0.3) / _SIDE + 0.5) / 2.6 + 1e-9))
+            if left.height <= room:
+                pages[-1].append(left)
+                room -= left.height
+                break
+            if lines >= 1:
+                cut = lines * _COLUMNS
+                pages[-1].append(Piece(left.label, left.metric, left.rows[:cut], left.start))
+                left = Piece(left.label, left.metric, left.rows[cut:], left.start + cut)
+            pages.append([])
+            room = PAGE - 0.5
+    return pages
+
+
+def pairs_figure(
+    pieces: Sequence[Piece],
+    totals: pd.DataFrame,
+    generated: np.ndarray,
+    matched: np.ndarray,
+    looks: Mapping[str, style.Look] = style.LABELS,
+    *,
+    title: str,
+    warning: str = "",
+) -> Figure:
+    """Draw pieces one below the other.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+        From `pieces_of`, or one page of `paginate`.
+    totals : DataFrame
+        From `labelled_pairs` or `ranked_pairs`.
     generated, matched : (n, C, H, W) float
-        Images of the rows of `blocks`.
-    title : str
-        Above all.
+        Images of all pairs; a piece says which are its own.
+    looks : mapping
+        How each label is drawn.
+    title, warning : str
+        Above all; see `style.title`.
 
     Returns
     -------
     matplotlib.figure.Figure
         As wide as the full text block, as high as the pairs need.
     """
-    keys = [(label, metric) for label in style.LABELS for metric in style.METRICS]
-    masks = [((blocks["label"] == a) & (blocks["metric"] == b)).to_numpy() for a, b in keys]
-    side = style.TEXT / (_COLUMNS * 1.125)
-    lines = [-(-int(mask.sum()) // _COLUMNS) for mask in masks]
-    heights = [0.3 + side * max(2.6 * n - 0.5, 0.1) for n in lines]
-    fig = style.figure(style.TEXT, 0.3 + sum(heights))
-    axes = fig.subplots(len(keys), 1, height_ratios=heights)
-    for ax, (label, metric), mask in zip(axes, keys, masks, strict=True):
-        total = totals.loc[(totals["label"] == label) & (totals["metric"] == metric), "n"].sum()
-        shown = f"{mask.sum()} of {total} pairs, closest first" if mask.any() else "no pairs"
-        look = style.LABELS[label]
-        ax.set_title(
-            f"{look.name}, retrieved by {style.METRICS[metric]}: {shown}", loc="left", color=look.colour
-        )
+    heights = [piece.height for piece in pieces]
+    fig = style.figure(style.TEXT, 0.3 + sum(heights) + (0.2 if warning else 0.0))
+    axes = fig.subplots(len(pieces), 1, height_ratios=heights, squeeze=False)
+    for ax, piece in zip(axes[:, 0], pieces, strict=True):
+        look, metric = looks[piece.label], piece.metric
+        of_this = (totals["label"] == piece.label) & (totals["metric"] == metric)
+        count, total = len(piece.rows), totals.loc[of_this, "n"].sum()
+        shown = f"{count} of {total} pairs, closest first" if count else "no pairs"
+        if piece.start:
+            shown = f"pairs {piece.start + 1} to {piece.start + count} of {total}"
+        name = look.name if piece.label == metric else f"{look.name}, retrieved by {style.METRICS[metric]}"
+        ax.set_title(f"{name}: {shown}", loc="left", color=look.colour)
         ax.set_axis_off()
-        if mask.any():  # the heading says it where there are none
-            draw_pairs(ax, generated[mask], matched[mask], _COLUMNS)
-    fig.suptitle(title, fontsize=7.5)
+        if count:  # the heading says it where there are none
+            draw_pairs(ax, generated[piece.rows], matched[piece.rows], _COLUMNS)
+    style.title(fig, title, warning)
     return fig

@@ -1,5 +1,7 @@
 """Densities by label: one row per label with its density, its items and its median."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -51,7 +53,13 @@ def density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 
 def densities_by_label(
-    ax: Axes, frame: pd.DataFrame, summary: pd.DataFrame, *, xlabel: str, counted: str
+    ax: Axes,
+    frame: pd.DataFrame,
+    summary: pd.DataFrame,
+    looks: Mapping[str, style.Look] = style.LABELS,
+    *,
+    xlabel: str,
+    counted: str,
 ) -> None:
     """Draw one row per label: density, a tick per item, the median with its interval, and both in words.
 
@@ -64,6 +72,8 @@ def densities_by_label(
     summary : DataFrame
         One row per label of `frame`, from `tables.medians`; `n_clusters` is printed where it differs from
         `n`.
+    looks : mapping
+        Labels from top to bottom, and how each one is drawn.
     xlabel : str
         Label of the value axis, with unit.
     counted : str
@@ -74,8 +84,8 @@ def densities_by_label(
     margin = 0.04 * (high - low) or 1.0
     low, high = low - margin, high + margin
     grid = np.linspace(low, high, _GRID)
-    for row, (label, look) in enumerate(style.LABELS.items()):
-        base = (len(style.LABELS) - 1 - row) * _ROW
+    for row, (label, look) in enumerate(looks.items()):
+        base = (len(looks) - 1 - row) * _ROW
         ax.axhline(base, color=style.GREY, linewidth=0.4, zorder=0)
         mine = frame.loc[frame["label"] == label, "value"].to_numpy(float)
         text = f"{look.name}: no {counted}"
@@ -91,7 +101,7 @@ def densities_by_label(
             text = _in_words(stats, look.name, counted)
         ax.text(
             0.0,
-            (base + _CURVE + 0.06 + _FLOOR) / (len(style.LABELS) * _ROW),
+            (base + _CURVE + 0.06 + _FLOOR) / (len(looks) * _ROW),
             text,
             transform=ax.transAxes,
             fontsize=6.0,
@@ -100,7 +110,7 @@ def densities_by_label(
             color=style.INK,
         )
     ax.set_xlim(low, high)
-    ax.set_ylim(-_FLOOR, len(style.LABELS) * _ROW - _FLOOR)
+    ax.set_ylim(-_FLOOR, len(looks) * _ROW - _FLOOR)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.set_xlabel(xlabel)
@@ -111,11 +121,13 @@ def density_figure(
     frame: pd.DataFrame,
     summary: pd.DataFrame,
     names: dict[str, str],
+    looks: Mapping[str, style.Look] = style.LABELS,
     *,
     xlabel: str,
     counted: str,
     title: str,
     note: str,
+    warning: str = "",
 ) -> Figure:
     """Draw densities by label, one panel per estimator, two panels in a line.
 
@@ -125,10 +137,14 @@ def density_figure(
         As for `densities_by_label`, with a column `estimator` that says which panel.
     names : dict of str
         Estimators in the order of their panels, and the title of each.
+    looks : mapping
+        As for `densities_by_label`.
     xlabel, counted : str
         As for `densities_by_label`.
     title, note : str
         Above and below all panels.
+    warning : str
+        Below the title, in its box; see `style.title`.
 
     Returns
     -------
@@ -137,7 +153,8 @@ def density_figure(
     """
     columns = min(2, len(names))
     lines = -(-len(names) // columns)
-    fig = style.figure(style.COLUMN if columns == 1 else style.TEXT, 0.55 + 2.95 * lines)
+    height = 2.95 if len(looks) == len(style.LABELS) else 0.9 + 0.68 * len(looks)
+    fig = style.figure(style.COLUMN if columns == 1 else style.TEXT, 0.55 + height * lines)
     axes = fig.subplots(lines, columns, squeeze=False)
     for ax in axes.flat[len(names) :]:
         ax.set_axis_off()
@@ -147,10 +164,11 @@ def density_figure(
             ax,
             frame[frame["estimator"] == estimator],
             summary[summary["estimator"] == estimator],
+            looks,
             xlabel=xlabel,
             counted=counted,
         )
-    fig.suptitle(title, fontsize=7.5)
+    style.title(fig, title, warning)
     fig.supxlabel(note, fontsize=5.6, color=style.GREY)
     return fig
 

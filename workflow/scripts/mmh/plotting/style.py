@@ -1,7 +1,7 @@
 """One look for all figures, and saving whose bytes depend on the plotted numbers alone."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 COLUMN = 3.3
@@ -46,6 +47,25 @@ LABELS = {
 """The plotted labels, in their order of severity; `unsure` is in no figure that compares labels."""
 
 METRICS = {"calibrated_l2": r"calibrated $\ell_2$", "sscd": "SSCD"}
+
+# Groups of samples that nobody has labelled, in colours that no label has (Tol's muted ones, and grey).
+_OTHERS = Look("other samples", "#7d7d7d", (0, (2, 1.2)), "X")
+RANKS = {
+    "candidates": Look("candidates (either distance)", "#AA4499", (0, (6, 1.2, 1, 1.2)), "D"),
+    "others": _OTHERS,
+}
+"""Groups of unlabelled samples where each sample counts once."""
+LISTS = {
+    "sscd": Look("top candidates by SSCD", "#882255", (0, (4, 1, 1, 1, 1, 1)), "P"),
+    "calibrated_l2": Look(rf"top candidates by {METRICS['calibrated_l2']}", "#332288", (0, (8, 2)), "v"),
+    "others": _OTHERS,
+}
+"""Groups of unlabelled samples where the list of each distance is a group, by the name of the distance."""
+UNLABELLED = "unlabelled: groups are ranks, not judgements"
+"""What figures and their CSV say while nobody has labelled."""
+
+# Dates and versions would change the bytes.
+_NAMELESS: Any = {"CreationDate": None, "Creator": None, "Producer": None}
 
 _RC: Any = {
     "font.family": ["DejaVu Sans"],
@@ -110,9 +130,48 @@ def save(fig: Figure, pdf: str | Path, png: str | Path) -> None:
     pdf, png : path
         Files to write; the format follows from the argument and not from the suffix.
     """
-    fig.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    fig.savefig(pdf, format="pdf", metadata=_NAMELESS)
     fig.savefig(png, format="png", metadata={"Software": None})
     plt.close(fig)
+
+
+def save_sheet(sheet: Figure, pages: Iterable[Figure], pdf: str | Path, png: str | Path) -> None:
+    """Write a sheet that is too high for a page: as a PDF of several pages, and as one PNG; close all.
+
+    Parameters
+    ----------
+    sheet : matplotlib.figure.Figure
+        The whole.
+    pages : iterable of matplotlib.figure.Figure
+        The same, cut into pages; drawn one at a time.
+    pdf, png : path
+        Files to write.
+    """
+    sheet.savefig(png, format="png", metadata={"Software": None})
+    plt.close(sheet)
+    with PdfPages(pdf, metadata=_NAMELESS) as file:
+        for page in pages:
+            file.savefig(page)
+            plt.close(page)
+
+
+def title(fig: Figure, text: str, note: str = "") -> None:
+    """Put the title above all panels.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        The figure.
+    text : str
+        From `heading`.
+    note : str
+        What a reader must not miss: a line of its own below the title, and both in a box.
+    """
+    if note:
+        box = {"boxstyle": "round,pad=0.25", "facecolor": "#fff3cd", "edgecolor": INK, "linewidth": 0.6}
+        fig.suptitle(f"{text}\n{note}", fontsize=7.5, bbox=box)
+    else:
+        fig.suptitle(text, fontsize=7.5)
 
 
 def write_numbers(frames: pd.DataFrame | Sequence[pd.DataFrame], path: str | Path) -> None:

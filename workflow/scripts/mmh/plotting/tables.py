@@ -9,8 +9,6 @@ import pandas as pd
 
 from mmh.errors import InputError
 from mmh.io import read_table
-from mmh.labels import sample_classes
-from mmh.plotting.style import LABELS
 from mmh.stats import median_interval
 
 NAMES = {
@@ -101,49 +99,47 @@ def single(scores: pd.DataFrame, estimator: str, items: str) -> pd.DataFrame:
     return rows
 
 
-def labelled_samples(
-    scores: str | Path,
-    labels: str | Path,
-    matches: str | Path,
-    estimators: Sequence[str],
-    *,
-    calibration: int = 0,
+def grouped_samples(
+    scores: str | Path, groups: pd.DataFrame, estimators: Sequence[str], *, calibration: int = 0
 ) -> pd.DataFrame:
-    """Join sample scores with the classes of the samples.
+    """Join sample scores with the groups of the samples.
 
     Parameters
     ----------
-    scores, labels, matches : path
-        `scores.parquet`, `labels.parquet` and `matches.parquet`.
+    scores : path
+        `scores.parquet`.
+    groups : DataFrame
+        Columns `sample`, `label`, `train`: the rows of `groups.read_groups`.
     estimators : sequence of str
-        Estimators on `samples`, one score each.
+        Estimators on the samples, one score each.
     calibration : int
         The first ids, which were used to choose t0 and are left out here.
 
     Returns
     -------
     DataFrame
-        Columns `item`, `label`, `train`, `estimator`, `t`, `value`, `stderr`; `unsure` and unlabelled samples
-        are absent.
+        Columns `item`, `label`, `train`, `estimator`, `t`, `value`, `stderr`; samples that are in no group or
+        have no score are absent.
     """
     table = read_table(scores, "all_scores")
-    classes = plotted_classes(labels, matches)
     parts = [single(table, name, "samples") for name in estimators]
-    joined = pd.concat(parts, ignore_index=True).merge(classes, left_on="item", right_on="sample")
+    joined = pd.concat(parts, ignore_index=True).merge(groups, left_on="item", right_on="sample")
     kept = joined[joined["item"] >= calibration]
     columns = ["item", "label", "train", "estimator", "t", "value", "stderr"]
     return kept[columns].reset_index(drop=True)
 
 
 def matched_images(
-    scores: str | Path, labels: str | Path, matches: str | Path, estimator: str, *, calibration: int = 0
+    scores: str | Path, groups: pd.DataFrame, estimator: str, *, calibration: int = 0
 ) -> pd.DataFrame:
-    """Join the scores of training images with the labels of the samples that match them.
+    """Join the scores of training images with the groups of the samples that match them.
 
     Parameters
     ----------
-    scores, labels, matches : path
-        `scores.parquet`, `labels.parquet` and `matches.parquet`.
+    scores : path
+        `scores.parquet`.
+    groups : DataFrame
+        As for `grouped_samples`.
     estimator : str
         Estimator on `train`.
     calibration : int
@@ -156,9 +152,8 @@ def matched_images(
         `estimator`, `value`; one row per training image and label.
     """
     rows = single(read_table(scores, "all_scores"), estimator, "train")
-    classes = plotted_classes(labels, matches)
-    classes = classes[classes["sample"] >= calibration]
-    counts = classes.groupby(["label", "train"], as_index=False).agg(samples=("sample", "size"))
+    groups = groups[groups["sample"] >= calibration]
+    counts = groups.groupby(["label", "train"], as_index=False).agg(samples=("sample", "size"))
     joined = counts.merge(rows, left_on="train", right_on="item")
     return joined[["item", "label", "samples", "estimator", "value"]]
 
@@ -169,7 +164,7 @@ def panel_names(frame: pd.DataFrame, estimators: Sequence[str]) -> dict[str, str
     Parameters
     ----------
     frame : DataFrame
-        From `labelled_samples`.
+        From `grouped_samples`.
     estimators : sequence of str
         In the order wanted.
 
@@ -182,21 +177,22 @@ def panel_names(frame: pd.DataFrame, estimators: Sequence[str]) -> dict[str, str
     return {name: printed(name, levels.get(name)) for name in estimators}
 
 
-def plotted_classes(labels: str | Path, matches: str | Path) -> pd.DataFrame:
-    """Read the class of each labelled sample and the match that gave it, without `unsure`.
+def paper_figure(estimators: Sequence[str], diffusion: str, generator: str) -> str:
+    """Give the number of the paper's figure, which has one for diffusion models and one for the GAN.
 
     Parameters
     ----------
-    labels, matches : path
-        `labels.parquet` and `matches.parquet`.
+    estimators : sequence of str
+        Names in the config.
+    diffusion, generator : str
+        The two numbers.
 
     Returns
     -------
-    DataFrame
-        Columns `sample`, `label`, `train`, ordered by sample.
+    str
+        `generator` if all of them are the Jacobian's, by itself or divided by PNG size.
     """
-    classes = sample_classes(read_table(labels, "labels"), read_table(matches, "matches"))
-    return classes[classes["label"].isin(list(LABELS))].sort_values("sample", ignore_index=True)
+    return generator if {*estimators} <= {"jacobian", "jacobian_png"} else diffusion
 
 
 def medians(frame: pd.DataFrame, by: Sequence[str], *, clusters: str | None = None) -> pd.DataFrame:

@@ -49,3 +49,23 @@ def make(name: str, **options: Any) -> tuple["np.ndarray", "pd.DataFrame"]:
         return makers[name](**options)
     except TypeError as error:
         raise InputError(f"world '{name}': {error}; options were {sorted(options)}") from error
+
+
+def classes(name: str, table: "pd.DataFrame") -> "np.ndarray | None":
+    """Give the class of every item of a world.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    table : pandas.DataFrame
+        Table of `make`.
+
+    Returns
+    -------
+    (n,) int64 or None
+        The digit, 0..9; None for a world without classes.
+    """
+    from mmh.worlds import digits
+
+    return digits.classes(table["source"].to_numpy()) if name.startswith("digits") else None

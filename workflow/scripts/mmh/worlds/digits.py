@@ -25,6 +25,22 @@ def images() -> np.ndarray:
     return (data / 8.0 - 1.0).astype(np.float32).reshape(-1, 1, SIDE, SIDE)
 
 
+def classes(source: np.ndarray) -> np.ndarray:
+    """Tell which digit each image shows.
+
+    Parameters
+    ----------
+    source : (n,) int64
+        Rows of `images`, as in the column `source` of the tables.
+
+    Returns
+    -------
+    (n,) int64
+        0..9; a template variant has the digit of its source image.
+    """
+    return load_digits().target[source].astype(np.int64)
+
+
 def free_pixels(patch: int = 3) -> np.ndarray:
     """Tell which pixels vary within the template family.
 

@@ -1,0 +1,124 @@
+"""A real HTTP server on the loopback interface that serves well or misbehaves, as each test says."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import SHUT_RDWR
+
+
+@dataclass(frozen=True)
+class Reply:
+    """How one request is answered."""
+
+    body: bytes = b""
+    status: int = 200
+    ranges: bool = True  # whether Range is honoured
+    etag: str | None = None
+    modified: str | None = None
+    if_range: bool = True  # whether If-Range is honoured
+    content_type: str = "application/octet-stream"
+    cut: int | None = None  # close the connection after so many bytes of the answer's body
+    stall: int | None = None  # send so many bytes of it, then nothing until the server ends
+    length: int | None = None  # a Content-Length that lies
+    content_range: str | None = None  # a Content-Range that lies
+    chunked: bool = False  # no length at all
+    location: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client asked for."""
+
+    path: str
+    range: str | None
+    if_range: str | None
+
+
+@dataclass
+class Server:
+    """Replies by path, in the order of the requests; the last one of a path is used from then on."""
+
+    url: str
+    replies: dict[str, list[Reply]] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    ending: threading.Event = field(default_factory=threading.Event)
+
+    def serve(self, path: str, *replies: Reply) -> str:
+        """Say how a path is answered; returns its address."""
+        self.replies[path] = list(replies)
+        return self.url + path
+
+    def ranges(self, path: str = "/file") -> list[str | None]:
+        """The Range of each request for a path."""
+        return [request.range for request in self.requests if request.path == path]
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """Run a server in a thread, on a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = re.sub(r"^http://[^/]*", "", self.path)  # a proxy is asked for whole addresses
+            server.requests.append(Request(self.path, self.headers["Range"], self.headers["If-Range"]))
+            replies = server.replies.get(path, [Reply(status=404)])
+            _answer(self, replies.pop(0) if len(replies) > 1 else replies[0], server.ending)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.daemon_threads = True
+        http.block_on_close = False
+        server = Server(f"http://127.0.0.1:{http.server_port}")
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.ending.set()
+            http.shutdown()
+            thread.join()
+
+
+def _answer(handler: BaseHTTPRequestHandler, reply: Reply, ending: threading.Event) -> None:
+    status, body, total = reply.status, reply.body, len(reply.body)
+    headers = {"Content-Type": reply.content_type, "Connection": "close"}
+    asked = re.fullmatch(r"bytes=(\d+)-", handler.headers["Range"] or "")
+    version = handler.headers["If-Range"]
+    stale = reply.if_range and version is not None and version not in (reply.etag, reply.modified)
+    if asked and reply.ranges and status == 200 and not stale:
+        start = int(asked[1])
+        body = body[start:]
+        status = 206 if body else 416
+        headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}" if body else f"bytes */{total}"
+        headers["Content-Range"] = reply.content_range or headers["Content-Range"]
+    if reply.chunked:
+        headers["Transfer-Encoding"] = "chunked"
+    else:
+        headers["Content-Length"] = str(len(body) if reply.length is None else reply.length)
+    optional = {"ETag": reply.etag, "Last-Modified": reply.modified, "Location": reply.location}
+    headers |= {key: value for key, value in optional.items() if value}
+    handler.send_response(status)
+    for key, value in headers.items():
+        handler.send_header(key, value)
+    handler.end_headers()
+    end = reply.cut if reply.cut is not None else reply.stall
+    try:
+        for start in range(0, len(body[:end]), 2**16):
+            piece = body[:end][start : start + 2**16]
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if reply.chunked else piece)
+        if reply.stall is not None:
+            ending.wait(60)
+        elif reply.cut is None and reply.chunked:
+            handler.wfile.write(b"0\r\n\r\n")
+        if reply.cut is not None:
+            handler.connection.shutdown(SHUT_RDWR)
+    except OSError:
+        pass  # the client has gone
+    handler.close_connection = True

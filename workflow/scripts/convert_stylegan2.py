@@ -1,0 +1,23 @@
+"""Convert a StyleGAN2-ADA pickle to a model folder; nothing of the code in the pickle is run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(checkpoint: Path, model: Path, *, record: dict[str, Any]) -> None:
+    """Write the model folder of the averaged generator."""
+    from mmh.checkpoints.stylegan2 import load_stylegan2
+
+    generator = load_stylegan2(checkpoint)
+    generator.save(model)
+    record["source"] = generator.source
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(run.input.checkpoint, run.output.model, record=run.record)

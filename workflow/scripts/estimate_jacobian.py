@@ -1,0 +1,76 @@
+"""Compute the singular values of a generator's Jacobian at each sample of one span."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    samples: list[Path],
+    model: Path,
+    out: Path,
+    *,
+    span: str,
+    items: str,
+    options: dict[str, Any],
+    device: str,
+    record: dict[str, Any],
+    progress: Any,
+) -> None:
+    """Write the spectra of one span; the threshold is a later, cheap step."""
+    import numpy as np
+    import torch
+
+    from mmh.errors import InputError
+    from mmh.generator_model import load_folder
+    from mmh.io import read_arrays, read_column, write_arrays
+    from mmh.lid.jacobian import jacobian_spectrum
+    from mmh.spans import SELECTED, span_range
+
+    wanted = span_range(span)
+    ids = np.array(wanted, dtype=np.int64)
+    if items == SELECTED:  # such spans count places
+        ids = np.sort(np.concatenate([read_arrays(shard, "id")[0] for shard in samples]))
+        ids = ids[wanted.start : wanted.stop]
+    generator = load_folder(model, device=device)
+    z = read_column(samples, "z", ids)
+    c = read_column(samples, "class", ids) if generator.classes else None
+    if z is None or (generator.classes and c is None):
+        raise InputError(f"{samples[0]}: lacks z or class, so no generator drew these items; make them again")
+    weight = generator.network.mapping.w_avg
+    report = progress(len(ids))
+    step = 25  # samples between two progress lines; a sample's spectrum does not depend on it
+    spectra = []
+    for start in range(0, len(ids), step):
+        rows = slice(start, start + step)
+        point = torch.from_numpy(z[rows]).to(weight)
+        given = None if c is None else torch.from_numpy(c[rows]).to(weight.device)
+        spectra.append(jacobian_spectrum(generator, point, given, chunk=options["chunk"]))
+        report(min(start + step, len(ids)))
+    record["numerics"] = {
+        "method": "Jacobian of the generator at its latents, truncation 1, stored noise; SVD in float64",
+        "dtype": str(weight.dtype).removeprefix("torch."),
+        "attention": generator.attention(),
+        "items": len(ids),
+        "non_finite": 0,  # anything else stops the job
+    }
+    write_arrays(out, spectrum=np.concatenate(spectra), id=ids)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.samples,
+            run.input.model,
+            run.output.spectra,
+            span=run.wildcards.span,
+            items=run.wildcards.item_set,
+            options=run.params.options,
+            device=run.device,
+            record=run.record,
+            progress=run.progress,
+        )

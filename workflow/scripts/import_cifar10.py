@@ -1,0 +1,24 @@
+"""Take the training set of an experiment from the CIFAR-10 archive."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(archive: Path, images: Path, table: Path, *, options: dict[str, Any]) -> None:
+    """Write the images and the table of one split."""
+    from mmh.datasets import read_cifar10, write_training_set
+
+    found = read_cifar10(archive, split=options["split"])
+    write_training_set(
+        found, images, table, n_train=options["n_train"], what=f"{archive} ({options['split']})"
+    )
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(run.input.archive, run.output.images, run.output.table, options=run.params.options)

@@ -1,0 +1,60 @@
+"""List the samples closest to a training image by each distance; collect them with a draw of the others."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    matches: Path,
+    samples: list[Path],
+    out: Path,
+    selected: Path,
+    *,
+    options: dict[str, Any],
+    seed: int,
+    record: dict[str, Any],
+) -> None:
+    """Write the table of candidates, and one shard with the selected samples.
+
+    Parameters
+    ----------
+    matches : path
+        `matches.parquet`.
+    samples : list of path
+        Shards of the samples.
+    out, selected : path
+        `candidates.parquet` and `selected.npz`, whose rows are sorted by id.
+    options : dict
+        `top`: candidates by each distance; `total`: samples selected.
+    seed : int
+        Root seed of the run.
+    record : dict
+        Gets the counts.
+    """
+    from mmh.candidates import candidates, gather, selection
+    from mmh.io import read_table, write_arrays, write_table
+
+    pairs = read_table(matches, "matches")
+    table = candidates(pairs, options["top"])
+    ids = selection(table, pairs["sample"].unique(), options["total"], seed)
+    write_table(table, out, "candidates")
+    write_arrays(selected, **gather(samples, ids))
+    record.update(candidates=int(table["sample"].nunique()), selected=len(ids))
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.matches,
+            run.input.samples,
+            run.output.candidates,
+            run.output.selected,
+            options=run.params.options,
+            seed=run.params.seed,
+            record=run.record,
+        )

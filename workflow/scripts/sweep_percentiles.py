@@ -1,0 +1,75 @@
+"""Evaluate a spectral estimator of LID for each percentile of its pooled threshold, and its log-volume."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    spectra: list[Path],
+    labels: Path,
+    matches: Path,
+    train: Path,
+    out: Path,
+    *,
+    estimator: str,
+    calibration: int,
+    options: dict[str, Any],
+    seed: int,
+) -> None:
+    """Write ``percentiles.csv``; without any label it has its header alone.
+
+    Parameters
+    ----------
+    spectra : list of path
+        Shards with `spectrum` (n, d), descending, and `id`.
+    labels, matches, train : path
+        `labels.parquet`, `matches.parquet`, `data/train.parquet`.
+    out : path
+        File to write.
+    estimator : str
+        Name in the rows.
+    calibration : int
+        The first sample ids, which are not evaluated; their spectra stay in the pool.
+    options : dict
+        `side`: above or below; `percentiles`: list; optionally `structural_zeros` and `resamples`.
+    seed : int
+        Root seed of the run.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from mmh.evaluation import labelled_scores
+    from mmh.io import read_arrays, read_table, write_csv
+    from mmh.percentiles import sweep
+
+    parts = [read_arrays(path, "spectrum", "id") for path in spectra]
+    values, ids = (np.concatenate([part[k] for part in parts]) for k in range(2))
+    table = labelled_scores(
+        pd.DataFrame(),
+        read_table(labels, "labels"),
+        read_table(matches, "matches"),
+        read_table(train, "train"),
+        estimators=[],
+        exclude=range(calibration),
+    )
+    write_csv(sweep(values, ids, table, estimator=estimator, seed=seed, **options), out, digits=6)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.spectra,
+            run.input.labels,
+            run.input.matches,
+            run.input.train,
+            run.output.percentiles,
+            estimator=run.params.estimator,
+            calibration=run.params.calibration,
+            options=run.params.options,
+            seed=run.params.seed,
+        )
