@@ -216,7 +216,7 @@ def normal_bundle_algebra(setting: Setting, dims: tuple[int, ...] = (768, 1536))
         found: dict[str, Any] = {}
 
         def gram(rows: torch.Tensor = rows, dim: int = dim) -> torch.Tensor:
-            return normal_bundle._gram(iter(rows.split(256)), dim, setting.device)
+            return normal_bundle._gram((part.double() for part in rows.split(256)), dim, setting.device)
 
         def ours(found: dict[str, Any] = found, dim: int = dim) -> None:
             found["ours"] = normal_bundle._roots(gram(), 4 * dim)

@@ -146,14 +146,13 @@ def _against_svd(dim: int, repeats: int) -> dict[str, float]:
         found["ours"] = normal_bundle_spectrum(model, x, T0, copies=copies, batch_size=size)[0]
 
     def draw() -> None:
-        """What the spectrum does besides linear algebra: noise, noised copies, scores in float64."""
+        """What the spectrum does besides linear algebra: noise, noised copies, predictions in float64."""
         stream = rng.generator(0, "normal-bundle", 0)
-        for start in range(0, copies, size):
-            noise = torch.from_numpy(
-                stream.standard_normal((min(size, copies - start), dim), dtype=np.float32)
-            )
-            z = (schedule.psi(T0) * x.double() + sigma * noise.double()).float()
-            model.eps(z, T0).double().flatten(1) / -sigma
+        noise, buffer = np.empty((size, dim), np.float32), torch.empty(size, dim, dtype=torch.float64)
+        for _ in range(0, copies, size):
+            stream.standard_normal(dtype=np.float32, out=noise)
+            z = buffer.copy_(torch.from_numpy(noise)).mul_(sigma).add_(schedule.psi(T0) * x).float()
+            buffer.copy_(model.eps(z, T0))
 
     double = rows.double() / -sigma
 

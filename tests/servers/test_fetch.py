@@ -177,11 +177,12 @@ def test_a_wrong_prefix_is_set_aside_and_the_same_address_asked_again(server: Se
 
 
 @pytest.mark.parametrize("memo", [None, "{", "[]"])
+@pytest.mark.parametrize("held", [1000, len(OTHER)])
 def test_bytes_of_unknown_origin_and_digest_are_not_built_upon(
-    server: Server, part: Path, memo: str | None
+    server: Server, part: Path, memo: str | None, held: int
 ) -> None:
     part.parent.mkdir()
-    part.write_bytes(OTHER[:1000])
+    part.write_bytes(OTHER[:held])
     if memo:
         part.with_name("data.bin.part.json").write_text(memo)
     url = server.serve("/file", Reply(BODY))
@@ -259,17 +260,18 @@ def wait_for(path: Path, size: int) -> None:
 def test_a_killed_download_is_resumed(
     server: Server, part: Path, signum: signal.Signals, sha256: str | None
 ) -> None:
-    url = server.serve("/file", Reply(BODY, etag='"1"', stall=70_000), Reply(BODY, etag='"1"'))
+    """So few bytes that a buffer would have kept them from the file."""
+    url = server.serve("/file", Reply(BODY, etag='"1"', stall=1000), Reply(BODY, etag='"1"'))
     child = start_child(part, row(url, sha256=sha256))
     try:
-        wait_for(part, 70_000)
+        wait_for(part, 1000)
     finally:
         child.send_signal(signum)
         child.communicate()
     assert child.returncode == -signum
     record = get(row(url, sha256=sha256), part)
-    assert record["resumed_from"] == 70_000
-    assert server.ranges() == [None, "bytes=70000-"]
+    assert record["resumed_from"] == 1000
+    assert server.ranges() == [None, "bytes=1000-"]
     assert part.read_bytes() == BODY
 
 
@@ -304,6 +306,7 @@ def test_a_full_disk_is_no_fault_of_the_mirror(server: Server, part: Path) -> No
         (Reply(status=500), "answers 500 Internal Server Error", 3),
         (Reply(status=503), "answers 503 Service Unavailable", 3),
         (Reply(PAGE, content_type="text/html; charset=utf-8"), "gives a web page (HTML)", 1),
+        (Reply(BODY, content_type="text/html"), "gives a web page (HTML)", 1),
         (Reply(b"\xef\xbb\xbf \r\n" + PAGE), "gives a web page (HTML)", 1),
         (Reply(PAGE.lower()), "gives a web page (HTML)", 1),
         (Reply(BODY[:-1]), "offers 199999 bytes, expected 200000", 1),

@@ -246,6 +246,10 @@ UNTRUSTED = {
     ),
     "objects": (batch_with(data=DATA.astype(object)), "an array of type 'O8', expected bytes"),
     "wide": (batch_with(data=DATA.astype(np.int64)), "an array of type 'i8', expected bytes"),
+    "no type": (
+        b"cnumpy._core.multiarray\n_reconstruct\n(NNNtR(I1\n(I1\nI1\ntNI00\nS'a'\ntb.",
+        "an array that is not of bytes",
+    ),
     "codec": (b"c_codecs\nencode\n(Vx\nVzlib\ntR.", "text encoded by 'zlib', expected latin1"),
     "truncated": (batch_with()[:-10], "is no whole pickle"),
     "empty": (b"", "is no whole pickle"),

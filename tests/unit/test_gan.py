@@ -211,8 +211,8 @@ def test_progress_hears_the_steps_and_the_losses(images):
 
 
 def test_the_penalty_holds_the_discriminator_back(images):
-    """A generator that cannot move cannot win, so a free discriminator's slope grows and a held one's does not."""
-    options = {**SMALL, "steps": 120, "log_every": 120, "r1_every": 7}
+    """Without it the slope at training images grows as the discriminator learns to tell them apart."""
+    options = {**SMALL, "steps": 40, "log_every": 40, "r1_every": 3}
     (_, free), (_, held) = (gan.train(images, seed=0, r1_gamma=g, **options) for g in (1e-6, 10.0))
     assert held.penalty.iloc[-1] < 0.2 * free.penalty.iloc[-1]
 
@@ -221,12 +221,12 @@ def test_training_brings_the_generator_to_the_only_image():
     image = np.where(np.arange(64).reshape(1, 1, 8, 8) % 3, -0.5, 0.5).astype(np.float32)
 
     def distance(steps):
-        options = {**SMALL, "channels": 8, "steps": steps, "ema_decay": 0.9}
+        options = {**SMALL, "channels": 8, "batch_size": 4, "steps": steps, "ema_decay": 0.95}
         generator, _ = gan.train(image, seed=0, **options)
         with torch.no_grad():
             return (generator(torch.randn(20, 4)) - torch.from_numpy(image)).square().mean().item()
 
-    assert distance(300) < 0.2 * distance(1)
+    assert distance(200) < 0.1 * distance(1)
 
 
 def test_a_loss_that_is_not_finite_stops_training(images, monkeypatch):

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import iddpm_reference as reference
@@ -17,6 +18,7 @@ from diffusers import UNet2DModel
 from mmh.checkpoints import iddpm
 from mmh.checkpoints.iddpm import load_folder, load_iddpm
 from mmh.errors import InputError
+from mmh.schedule import Schedule
 
 SMALL = reference.SMALL
 
@@ -250,6 +252,10 @@ def test_the_network_is_told_the_original_level_times_a_quarter(small, monkeypat
     levels = [3999, 3555, 3110, 2666, 2222, 1777, 1333, 889, 444, 0]
     assert [t.tolist() for t in heard] == [[level / 4] * 2 for level in levels]
     assert all(t.is_floating_point() for t in heard)
+    heard.clear()
+    shorter = replace(small, schedule=Schedule.cosine(3), time_scale=0.5)
+    shorter.sample([0], seed=0, batch_size=1, respacing="")
+    assert [t.tolist() for t in heard] == [[1.0], [0.5], [0.0]]
 
 
 # Refusals

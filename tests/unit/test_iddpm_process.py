@@ -161,26 +161,29 @@ def gaussian_model(total=4000, kept=None):
     return model
 
 
+def plain_step(now, before, x, output, noise, sampler, eta):
+    """The formulas as they stand, in float64; `before` is 1 at the last step."""
+    beta = 1 - now / before
+    eps, v = output[:, :3], output[:, 3:]
+    x0 = np.clip((x - np.sqrt(1 - now) * eps) / np.sqrt(now), -1, 1)
+    if sampler == "ancestral":
+        mean = (np.sqrt(before) * beta * x0 + np.sqrt(1 - beta) * (1 - before) * x) / (1 - now)
+        small = beta * (1 - before) / (1 - now)
+        deviation = np.sqrt(beta ** ((1 + v) / 2) * small ** ((1 - v) / 2)) if before < 1 else 0.0
+        return mean + deviation * noise
+    eps = (x - np.sqrt(now) * x0) / np.sqrt(1 - now)
+    sigma = eta * np.sqrt((1 - before) / (1 - now) * (1 - now / before))
+    return np.sqrt(before) * x0 + np.sqrt(1 - before - sigma**2) * eps + sigma * noise
+
+
 def plain_chain(kept, model, x, noises, sampler, eta, total=4000):
-    """The formulas as they stand, in float64: states from the start to the image."""
+    """States from the start to the image."""
     table = np.array(abar(total), dtype=float)
     states = [x]
     for k in reversed(range(len(kept))):
-        now, before = table[kept[k]], table[kept[k - 1]] if k else 1.0
-        beta = 1 - now / before
         output = model(torch.from_numpy(x), torch.tensor([kept[k] * 0.25])).numpy()
-        eps, v = output[:, :3], output[:, 3:]
-        x0 = np.clip((x - np.sqrt(1 - now) * eps) / np.sqrt(now), -1, 1)
         noise = noises[len(kept) - 1 - k]
-        if sampler == "ancestral":
-            mean = (np.sqrt(before) * beta * x0 + np.sqrt(1 - beta) * (1 - before) * x) / (1 - now)
-            small = beta * (1 - before) / (1 - now)
-            deviation = np.sqrt(beta ** ((1 + v) / 2) * small ** ((1 - v) / 2)) if k else 0.0
-            x = mean + deviation * noise
-        else:
-            eps = (x - np.sqrt(now) * x0) / np.sqrt(1 - now)
-            sigma = eta * np.sqrt((1 - before) / (1 - now) * (1 - now / before))
-            x = np.sqrt(before) * x0 + np.sqrt(1 - before - sigma**2) * eps + sigma * noise
+        x = plain_step(table[kept[k]], table[kept[k - 1]] if k else 1.0, x, output, noise, sampler, eta)
         states.append(x)
     return states
 
@@ -203,7 +206,7 @@ def stream(seed, item, steps):
 
 
 def both_paths(respacing, sampler, eta, total, ids=(0, 1, 5)):
-    """States of `sample` and of the plain loop, from the start to the image, and the draws."""
+    """States of `sample` and of the plain loop, from the start to the image."""
     kept = kept_steps(respacing, total)
     model = gaussian_model(total, kept)
     seen = []
@@ -217,28 +220,40 @@ def both_paths(respacing, sampler, eta, total, ids=(0, 1, 5)):
     draws = [stream(3, item, len(kept)) for item in ids]
     start = np.stack([start for start, _ in draws]).astype(float)
     noises = [np.stack([noise[k] for _, noise in draws]).astype(float) for k in range(len(kept))]
-    return seen, plain_chain(kept, model, start, noises, sampler, eta, total), noises
+    return seen, plain_chain(kept, model, start, noises, sampler, eta, total)
 
 
 @pytest.mark.parametrize(("respacing", "sampler", "eta", "total"), CHAINS)
 def test_every_state_of_a_chain_is_that_of_the_plain_loop(respacing, sampler, eta, total):
-    seen, plain, noises = both_paths(respacing, sampler, eta, total)
+    seen, plain = both_paths(respacing, sampler, eta, total)
     kept = kept_steps(respacing, total)
     assert len(seen) == len(plain) == len(kept) + 1
     # From the very last level, x - eps loses seven digits in float32 and is multiplied by 8e4 and then 7e-3.
     tolerance = 1e-4 if kept[-1] == 3999 else 1e-5
     for found, expected in zip(seen, plain, strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
-    # The same steps on states in float64 lose nothing.
-    process, model = Process(kept, Schedule.cosine(total)), gaussian_model(total, kept)
-    x = torch.from_numpy(plain[0])
-    for k in reversed(range(len(kept))):
-        output = model(x, torch.tensor([kept[k] * 0.25]))
-        noise = torch.from_numpy(noises[len(kept) - 1 - k])
+
+
+@pytest.mark.parametrize(
+    ("sampler", "eta"), [("ancestral", 0.0), ("ddim", 0.0), ("ddim", 0.7), ("ddim", 1.0)]
+)
+@pytest.mark.parametrize("respacing", ["", "250", "ddim50"])
+def test_a_step_in_float64_is_the_formula_where_clean_images_are_clipped_and_v_is_beyond_its_range(
+    respacing, sampler, eta
+):
+    process, table = Process(kept_steps(respacing)), np.array(abar(), dtype=float)
+    generator = np.random.default_rng(0)
+    for k in [0, 1, 2, 20, len(process.kept) // 2, len(process.kept) - 2, len(process.kept) - 1]:
+        now, before = table[process.kept[k]], table[process.kept[k - 1]] if k else 1.0
+        clean, eps, noise = generator.standard_normal((3, 4, *SHAPE))
+        x = np.sqrt(now) * clean + np.sqrt(1 - now) * eps
+        output = np.concatenate([eps, 3 * generator.standard_normal(eps.shape)], axis=1)
+        expected = plain_step(now, before, x, output, noise, sampler, eta)
         step = process.ancestral_step if sampler == "ancestral" else process.ddim_step
-        x = step(k, x, output, noise, **({"eta": eta} if sampler == "ddim" else {}))
-        assert x.dtype == torch.float64
-        np.testing.assert_allclose(x, plain[len(kept) - k], rtol=0, atol=1e-9)
+        options = {"eta": eta} if sampler == "ddim" else {}
+        found = step(k, *map(torch.from_numpy, (x, output, noise)), **options)
+        assert found.dtype == torch.float64
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -200,3 +200,12 @@ def test_one_near_neighbour_is_no_point_mass_but_one_duplicate_is():
     assert result.lid[0] > 0
     assert result.kept[2] == 1
     assert result.lid[2] == 0
+
+
+def test_pixels_as_bytes_give_what_floats_give():
+    x = np.random.default_rng(8).integers(0, 256, (150, 48), dtype=np.uint8)
+    x[100:140] = x[0]
+    bytes_, floats = local_pca(x, k=20), local_pca(x.astype(np.float64), k=20)
+    np.testing.assert_array_equal(bytes_.lid, floats.lid)
+    np.testing.assert_allclose(bytes_.variances, floats.variances, rtol=1e-9, atol=1e-9)
+    assert (bytes_.lid[100:140] == 0).all()

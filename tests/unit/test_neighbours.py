@@ -28,8 +28,7 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     random = np.random.default_rng(1)
     base = random.random((500, 6)).astype(np.float32)
     whole = knn(base, base, 5, exclude_self=True)
-    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 6 * 64)
-    pass
+    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 6 * 33)
     for a, b in zip(whole, knn(base, base, 5, exclude_self=True), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -73,3 +72,56 @@ def test_bad_input():
         knn(x[:3], x, 1, exclude_self=True)
     with pytest.raises(InputError, match="base holds"):
         knn(x, np.where(x == x[2, 1], np.nan, x), 1)
+
+
+@pytest.mark.parametrize("exclude", [False, True])
+def test_many_equally_near_points_are_ordered_by_row(exclude):
+    # 60 copies of one point and 150 at one distance: more than the candidates that are asked for first.
+    base = np.concatenate([np.zeros((60, 200)), 5 * np.eye(200)[:150]]).astype(np.float32)
+    base = base[np.random.default_rng(5).permutation(210)]
+    distances, indices = knn(base, base, 80, exclude_self=exclude)
+    full = _plain(base, base)
+    if exclude:
+        np.fill_diagonal(full, np.inf)
+    np.testing.assert_array_equal(indices, np.argsort(full, axis=1, kind="stable")[:, :80])
+    np.testing.assert_allclose(distances, np.sort(full, axis=1)[:, :80], rtol=1e-12)
+
+
+def test_small_integers_are_searched_as_they_are():
+    random = np.random.default_rng(6)
+    base = random.integers(0, 256, (300, 48), dtype=np.uint8)
+    search = neighbours.ExactSearch(base)
+    assert search.points.dtype == np.uint8
+    distances, indices = search.nearest(base[:50], 9)
+    full = _plain(base[:50], base)
+    np.testing.assert_array_equal(distances, np.sort(full, axis=1)[:, :9])
+    np.testing.assert_array_equal(indices, np.argsort(full, axis=1, kind="stable")[:, :9])
+
+
+def test_near_points_lose_no_digits():
+    random = np.random.default_rng(7)
+    base = random.standard_normal((100, 500)).astype(np.float32)
+    query = base + np.float32(1e-4) * random.standard_normal((100, 500)).astype(np.float32)
+    distances, indices = knn(query, base, 3)
+    full = _plain(query, base)
+    np.testing.assert_array_equal(indices[:, 0], np.arange(100))
+    np.testing.assert_allclose(distances, np.sort(full, axis=1)[:, :3], rtol=1e-12)
+
+
+def test_only_some_rows_are_searched(monkeypatch):
+    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 5 * 16)
+    random = np.random.default_rng(8)
+    base, rows = random.random((120, 5)), np.sort(random.choice(120, 70, replace=False))
+    distances, indices = neighbours.ExactSearch(base, rows=rows).nearest(base, 4)
+    expected, places = knn(base, base[rows], 4)
+    np.testing.assert_array_equal(indices, rows[places])
+    np.testing.assert_allclose(distances, expected, rtol=1e-12)
+
+
+def test_pytorch_finds_the_same_candidates():
+    random = np.random.default_rng(9)
+    base, query = random.random((400, 30)).astype(np.float32), random.random((60, 30)).astype(np.float32)
+    plain = knn(query, base, 6)
+    # A device name that is not "cpu" takes PyTorch's way, here on the processor.
+    for a, b in zip(plain, knn(query, base, 6, device="cpu:0"), strict=True):
+        np.testing.assert_array_equal(a, b)

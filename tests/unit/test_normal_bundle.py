@@ -12,6 +12,7 @@ from mmh import rng
 from mmh.diffusion import Schedule, ScoreModel
 from mmh.errors import InputError
 from mmh.lid import count_below, normal_bundle, normal_bundle_spectrum, pooled_threshold
+from mmh.lid._rows import repeatable
 from mmh.lid.normal_bundle import count_stderr, normal_bundle_groups
 from mmh.oracles import gaussian, random_mixture
 
@@ -138,33 +139,75 @@ def test_both_eigensolvers_give_the_same(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_memory_stays_below_three_matrices():
+@pytest.mark.parametrize(
+    ("groups", "smallest", "matrices"), [(1, 1, 3.0), (1, 10_000, 2.6), (4, 10_000, 6.6)]
+)
+def test_memory_is_that_of_a_few_matrices(groups, smallest, matrices):
+    # One Gram matrix, or one per group and a sum of them; the rest is one batch and BLAS's own.
     code = """
 import pathlib, re, sys
-import numpy as np, torch
+import torch
+from mmh.diffusion import Schedule, ScoreModel
 from mmh.lid import normal_bundle
-d, size = 1024, 128
+d = 1024
 def peak():  # of this program alone: getrusage's would start from the parent's
     return 1024 * int(re.search(r"VmHWM:\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
-def chunks(count):
-    for _ in range(count):
-        yield torch.ones((size, d), dtype=torch.float64) + torch.eye(size, d, dtype=torch.float64)
-torch.linalg.eigvalsh(torch.eye(64, dtype=torch.float64)); np.linalg.eigvalsh(np.eye(64))
-normal_bundle.TORCH_EIGENVALUES = int(sys.argv[1])
+def work(d):
+    model = ScoreModel.from_function(lambda z, t: z, (d,), Schedule.linear_vp())
+    x, options = torch.zeros((1, d)), {"batch_size": 128}
+    if groups == 1:
+        normal_bundle.normal_bundle_spectrum(model, x, 0.1, **options)
+    else:
+        normal_bundle.normal_bundle_groups(model, x, 0.1, groups=groups, **options)
+groups, normal_bundle.TORCH_EIGENVALUES = map(int, sys.argv[1:])
+work(16)
 before = peak()
-normal_bundle._roots(normal_bundle._gram(chunks(2), d, torch.device("cpu")), 4 * d)
+work(d)
 print((peak() - before) / (8 * d * d))
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    for smallest in ("1", "10000"):
-        run = subprocess.run(
-            [sys.executable, "-c", code, smallest],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=environment,
-        )
-        assert 0.9 < float(run.stdout) < 3.0
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(groups), str(smallest)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert groups * 0.9 < float(run.stdout) < matrices
+
+
+def test_repeatable_kernels_are_asked_for_on_a_gpu_and_put_back():
+    filling = torch.utils.deterministic
+    before = torch.are_deterministic_algorithms_enabled(), filling.fill_uninitialized_memory
+    with repeatable(torch.device("cpu")):
+        assert torch.are_deterministic_algorithms_enabled() == before[0]
+    seen = []
+
+    def fail():
+        with repeatable(torch.device("cuda")):
+            seen.append((torch.are_deterministic_algorithms_enabled(), filling.fill_uninitialized_memory))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert seen == [(True, False)]
+    assert (torch.are_deterministic_algorithms_enabled(), filling.fill_uninitialized_memory) == before
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_network_may_keep_what_it_is_given(dtype):
+    kept = []
+
+    def network(z, t):
+        kept.append(z)
+        return z
+
+    model = ScoreModel.from_function(network, (6,), VP, dtype=dtype)
+    x = np.ones((1, 6))
+    spectrum = normal_bundle_spectrum(model, x, 0.1, copies=20, batch_size=8)
+    assert [len(z) for z in kept] == [8, 8, 4]
+    expected = np.linalg.svd(torch.cat(kept).double().numpy(), compute_uv=False) / VP.sigma(0.1)
+    np.testing.assert_allclose(spectrum[0], expected, rtol=1e-6)
 
 
 def test_leaving_a_group_out():

@@ -8,7 +8,7 @@ from figure_tables import digits
 from mmh.errors import InputError
 from mmh.io import read_images, read_table, write_arrays
 from mmh.percentiles import COLUMNS
-from mmh.plotting import curve, groups, paired, pairs, panels, percentile, plane, style, tables
+from mmh.plotting import choice, curve, groups, paired, pairs, panels, percentile, plane, style, tables
 
 GRID = np.linspace(-1.0, 11.0, 600)
 
@@ -191,12 +191,12 @@ class TestPairs:
             write_arrays(path, image=x[rows], id=np.array(rows))
         write_arrays(tmp_path / "train.npz", x=np.float32(x), id=np.arange(6))
         wanted = pd.Series([4, 1, 4, 5])
-        found, matched = pairs.images_of(wanted, wanted, paths, tmp_path / "train.npz")
+        found, matched = choice.images_of(wanted, wanted, paths, tmp_path / "train.npz")
         np.testing.assert_array_equal(found, read_images(paths, wanted.to_numpy())[0])
         np.testing.assert_array_equal(matched, x[wanted])
         assert found.dtype == matched.dtype == np.float32
         with pytest.raises(InputError, match="holds id 6"):
-            pairs.images_of(pd.Series([6]), pd.Series([0]), paths, tmp_path / "train.npz")
+            choice.images_of(pd.Series([6]), pd.Series([0]), paths, tmp_path / "train.npz")
 
     @pytest.mark.parametrize("sizes", [(3, 0, 1), (300, 300, 300), (1000, 5, 0), (279, 21, 280)])
     def test_pages_hold_every_pair_once_and_are_not_too_high(self, sizes):
@@ -242,7 +242,7 @@ class TestPairs:
         assert foot[2, 0] == foot[0, 0]
 
     def test_cap_and_totals(self, world):
-        blocks, totals = pairs.labelled_pairs(world["labels"], world["matches"], 5)
+        blocks, totals = choice.labelled_pairs(world["labels"], world["matches"], 5)
         assert (blocks.groupby(["label", "metric"]).size() == 5).all()
         labels = read_table(world["labels"], "labels")
         counts = totals[totals["metric"] == "sscd"].set_index("label")["n"]
@@ -252,7 +252,7 @@ class TestPairs:
     def test_not_memorized_examples_are_the_lowest(self, world):
         classes = groups.read_classes(world["labels"], world["matches"])
         frame = tables.grouped_samples(world["scores"], classes, ["flipd"])
-        chosen = pairs.choose_examples(frame, 4)
+        chosen = choice.choose_examples(frame, 4)
         lowest = frame.loc[frame["label"] == "not_memorized", "value"].min()
         mine = chosen[chosen["label"] == "not_memorized"]
         assert mine["value"].iloc[0] == lowest

@@ -6,6 +6,7 @@ import torch
 
 from mmh import retrieval
 from mmh.errors import InputError
+from mmh.lid import neighbours
 
 
 def brute_force(generated, train, neighbours, alpha, anchor, duplicates, top):
@@ -129,7 +130,7 @@ def test_too_few_distinct_images_is_an_error(images):
         ({"duplicates": "twice"}, "duplicates must be"),
         ({"alpha": 0.0}, "must be positive"),
         ({"train": np.zeros((60, 4))}, "have 9 values, training images 4"),
-        ({"train": np.full((60, 9), np.nan)}, "not finite"),
+        ({"train": np.full((60, 9), np.nan)}, "training images holds NaN"),
     ],
 )
 def test_bad_options(change, text):
@@ -141,6 +142,13 @@ def test_bad_options(change, text):
 def test_duplicate_groups_name_the_first_row():
     x = np.array([[1.0, 0], [2, 0], [1, -0.0], [2, 0], [3, 0]], dtype=np.float32)
     assert retrieval.duplicate_groups(x).tolist() == [0, 1, 0, 1, 4]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_duplicate_groups_of_many_rows(dtype):
+    x = np.random.default_rng(0).integers(0, 2, (3000, 10)).astype(dtype)  # at most 1024 different rows
+    _, first, inverse = np.unique(x, axis=0, return_index=True, return_inverse=True)
+    np.testing.assert_array_equal(retrieval.duplicate_groups(x), first[inverse.ravel()])
 
 
 def unit(rng, n, k=8):
@@ -186,7 +194,10 @@ def test_other_indexes_and_their_errors():
             lambda: retrieval.search_embeddings(generated, train, 3, index="Nonsense"),
             "cannot build index 'Nonsense'",
         ),
-        (lambda: retrieval.search_embeddings(2 * generated, train, 3), "generated embeddings .* unit rows"),
+        (
+            lambda: retrieval.search_embeddings(2 * generated, train, 3),
+            "generated images: embeddings .* not finite unit rows",
+        ),
         (lambda: retrieval.search_embeddings(generated, train[:2], 3), "cannot find 3 matches"),
         (
             lambda: retrieval.search_embeddings(generated, train, 100, index="IVF50,Flat"),
@@ -195,6 +206,57 @@ def test_other_indexes_and_their_errors():
     ):
         with pytest.raises(InputError, match=text):
             call()
+
+
+def test_index_options_reach_the_index():
+    rng = np.random.default_rng(0)
+    train, generated = unit(rng, 300), unit(rng, 20)
+    flat = retrieval.search_embeddings(generated, train, 3)
+    every_list = retrieval.search_embeddings(generated, train, 3, index="IVF8,Flat", nprobe=8)
+    np.testing.assert_array_equal(flat.match, every_list.match)
+    np.testing.assert_array_equal(flat.distance, every_list.distance)
+    one_list = retrieval.search_embeddings(generated, train, 3, index="IVF8,Flat", nprobe=1, rerank=3)
+    assert (flat.match != one_list.match).any()
+    for options, text in (
+        ({"index": "IVF50,Flat", "nprobe": 1, "top": 100}, "finds fewer than 100"),
+        ({"nprobe": 2}, "nprobe is 2, but FAISS index 'Flat' has no lists"),
+        ({"index": "IVF8,Flat", "nprobe": 9}, "nprobe is 9, .* has 8 lists"),
+        ({"rerank": 2}, "rerank must be at least the 3 matches wanted, it is 2"),
+    ):
+        with pytest.raises(InputError, match=text):
+            retrieval.search_embeddings(generated, train, **{"top": 3, **options})
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("anchor", ["generated", "match"])
+def test_calibrated_l2_equals_brute_force_in_blocks(monkeypatch, dtype, anchor):
+    """Blocks of queries and of training images, ids in another order, copies, and uint8 as it is."""
+    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 27 * 16)
+    rng = np.random.default_rng(3)
+    train = rng.integers(0, 256, (90, 3, 3, 3), dtype=np.uint8).astype(dtype)
+    train[50:60] = train[7]
+    generated = np.concatenate(
+        [train[:20], rng.integers(0, 256, (20, 3, 3, 3), dtype=np.uint8).astype(dtype)]
+    )
+    options = {"neighbours": 20, "alpha": 0.5, "anchor": anchor, "duplicates": "once", "top": 2}
+    found = retrieval.calibrated_l2(generated, train, **options)
+    score, match, distance = brute_force(generated, train, **options)
+    np.testing.assert_array_equal(found.match, match)
+    np.testing.assert_allclose(found.distance, distance, rtol=1e-12)
+    np.testing.assert_allclose(found.score, score, rtol=1e-12)
+    assert (found.distance[:20, 0] == 0).all()
+
+
+def test_groups_at_hand_and_parts_of_the_samples_change_nothing(images):
+    generated, train = images
+    whole = retrieval.calibrated_l2(generated, train, neighbours=5)
+    groups = retrieval.duplicate_groups(train)
+    parts = [
+        retrieval.calibrated_l2(g, train, neighbours=5, groups=groups) for g in (generated[:4], generated[4:])
+    ]
+    joined = retrieval.join_matches(parts)
+    for name in ("score", "match", "distance"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
 
 
 def test_matches_table_is_sorted_and_typed(images):

@@ -79,7 +79,7 @@ def refused(path, message):
         load_stylegan2(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 500
+    assert len(str(caught.value)) < 400
     return str(caught.value)
 
 
@@ -172,20 +172,22 @@ def test_tensors_may_share_a_storage_or_lie_otherwise_in_it(write):
 @pytest.mark.parametrize(
     ("group", "name", "value", "message"),
     [
-        ("synthesis_kwargs", "architecture", "resnet", "architecture 'resnet'; only 'skip'"),
-        ("synthesis_kwargs", "activation", "relu", "activation 'relu'; only 'lrelu'"),
-        ("mapping_kwargs", "activation", "linear", "activation 'linear'; only 'lrelu'"),
-        ("synthesis_kwargs", "kernel_size", 5, "kernel_size 5; only 3"),
-        ("synthesis_kwargs", "magic", 1, "unknown keyword 'synthesis_kwargs.magic'"),
-        (None, "truncation_psi", 1, "unknown keyword 'truncation_psi'"),
+        ("synthesis_kwargs", "architecture", "resnet", "architecture' 'resnet', which is not supported"),
+        ("synthesis_kwargs", "activation", "relu", "'synthesis_kwargs.activation' 'relu'"),
+        ("mapping_kwargs", "activation", "linear", "'mapping_kwargs.activation' 'linear'"),
+        ("synthesis_kwargs", "kernel_size", 5, "'synthesis_kwargs.kernel_size' 5"),
+        ("synthesis_kwargs", "magic", 1, "'synthesis_kwargs.magic' 1"),
+        (None, "truncation_psi", 1, "'truncation_psi' 1"),
         (None, "img_resolution", 12, "power of two"),
-        (None, "img_resolution", 2**40, "img_resolution .* out of range"),
-        (None, "z_dim", "512", "z_dim '512', which is out of range"),
-        ("mapping_kwargs", "w_avg_beta", None, "w_avg_beta None"),
-        ("mapping_kwargs", "lr_multiplier", float("nan"), "lr_multiplier nan"),
+        (None, "img_resolution", 2**40, "'img_resolution' 1099511627776"),
+        (None, "z_dim", "512", "'z_dim' '512'"),
+        (None, "mapping_kwargs", [8], r"'mapping_kwargs' \[8\]"),
+        ("mapping_kwargs", "w_avg_beta", None, "w_avg_beta' None"),
+        ("mapping_kwargs", "lr_multiplier", float("nan"), "lr_multiplier' nan"),
         ("synthesis_kwargs", "resample_filter", [1, 2, 1], "four numbers"),
-        ("synthesis_kwargs", "resample_filter", None, "resample_filter None"),
-        ("synthesis_kwargs", "channel_max", True, "channel_max True"),
+        ("synthesis_kwargs", "resample_filter", None, "resample_filter' None"),
+        ("synthesis_kwargs", "channel_max", True, "channel_max' True"),
+        ("synthesis_kwargs", "kernel_size", 3.0, "kernel_size' 3.0"),
     ],
 )
 def test_keywords_that_are_not_supported_are_named(write, group, name, value, message):
@@ -231,7 +233,9 @@ def test_records_that_hold_each_other(write):
     refused(write(change=lambda state: state["_modules"].update(mapping=3)), "'mapping' is no module")
     refused(write(change=lambda state: state["_parameters"].update(weight=3)), "'weight' is no tensor")
     refused(write(change=lambda state: state.update(_buffers=[])), "G_ema has no _buffers")
-    refused(write(change=lambda state: state["_buffers"].update({("a",): torch.ones(1)})), "have no names")
+    refused(
+        write(change=lambda state: state["_buffers"].update({("a",): torch.ones(1)})), "_buffers with names"
+    )
 
 
 # -- Files that are no pickles -----------------------------------------------------------------------------------
@@ -491,6 +495,7 @@ def _placed(offset, size, stride, numbers=8, hooks=None, data=None):
         ((0, (5.0,), (1,)), "no count"),
         ((0, (5,), (1, 1)), "no shape"),
         ((0, [5], [1]), "no shape"),
+        ((0, (1,) * 9, (1,) * 9), "no shape"),
         ((0, (5,), (1,), 4), "outside of its storage"),
         ((0, (5,), (1,), 8, OrderedDict(a=print)), "builtins.print|hooks"),
         ((0, (5,), (1,), 8, {1: 2}), "hooks"),

@@ -38,16 +38,16 @@ def main(
         `estimator`: name on the samples; `columns`: pairs per label; optionally `experiment` and `paper` for
         the title, and `calibration`: the first sample ids, which are left out.
     """
-    from mmh.plotting import groups, pairs, style, tables
+    from mmh.plotting import choice, groups, pairs, style, tables
 
     name = options["estimator"]
     compared = groups.read_groups(labels, matches, candidates, lists=True)
     frame = tables.grouped_samples(scores, compared.rows, [name], calibration=options.get("calibration", 0))
-    chosen = pairs.choose_examples(frame, options["columns"], compared.looks)
+    chosen = choice.choose_examples(frame, options["columns"], compared.looks)
     fig = pairs.examples_figure(
         chosen,
         frame["label"].value_counts(),
-        *pairs.images_of(chosen["item"], chosen["train"], samples, train),
+        *choice.images_of(chosen["item"], chosen["train"], samples, train),
         compared.looks,
         columns=options["columns"],
         title=style.heading(

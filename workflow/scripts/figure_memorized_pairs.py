@@ -37,14 +37,14 @@ def main(
         `per_class`: most pairs of one label and metric that are drawn; optionally `experiment` and `paper`
         for the title.
     """
-    from mmh.plotting import groups, pairs, style
+    from mmh.plotting import choice, groups, pairs, style
 
     compared, most = groups.read_groups(labels, matches, candidates, lists=True), options["per_class"]
     if compared.labelled:
-        blocks, totals = pairs.labelled_pairs(labels, matches, most)
+        blocks, totals = choice.labelled_pairs(labels, matches, most)
     else:
-        blocks, totals = pairs.ranked_pairs(groups.read_candidates(labels, candidates), matches, most)
-    images = pairs.images_of(blocks["sample"], blocks["train"], samples, train)
+        blocks, totals = choice.ranked_pairs(groups.read_candidates(labels, candidates), matches, most)
+    images = choice.images_of(blocks["sample"], blocks["train"], samples, train)
     title = style.heading(
         options.get("paper", "12-18"),
         f"{'labelled' if compared.labelled else 'closest'} pairs, sample above match",

@@ -19,7 +19,7 @@ def main(percentiles: Path, pdf: Path, png: Path, csv: Path, *, options: dict[st
     pdf, png, csv : path
         Files to write.
     options : dict
-        `estimator`: whose spectra they are; optionally `percentile`, the one that is marked (the paper's, 10),
+        `estimator`: of the spectra; optionally `percentile`, the one that is marked (10, the paper's),
         and `experiment` for the title.
     """
     from mmh.plotting import percentile, style, tables

@@ -68,7 +68,7 @@ def batches(paths: list[Path]) -> Iterator[list[Path]]:
     from mmh.io import read_arrays
 
     group, rows = [], 0
-    for path in [paths] if isinstance(paths, str | Path) else paths:
+    for path in paths:
         group.append(path)
         rows += len(read_arrays(path, "id")[0])
         if rows >= ROWS:

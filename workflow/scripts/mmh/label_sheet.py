@@ -29,15 +29,17 @@ COLUMNS = ("pair", "sample", "train", "label", "rater", "time", "blind", "page_v
 """Columns of the CSV that the page exports, and of the template."""
 TABLE = ("pair", "sample", "train", "sscd", "calibrated_l2", "by", "place")
 METRICS = ("sscd", "calibrated_l2")
-# The digits are those of the page's own files: an edit of the page changes this module, and so reruns the export.
-PAGE_VERSION = "1-4e975a82"
+# A digest of the page's files: an edit of them changes this module, and so reruns the export.
+PAGE_VERSION = "1-c22842ba"
 LIMIT = 56_000_000
-"""Most bytes of a page's images. 600 pairs of 32x32 take 5 MB at worst; 300 photographs of 512x512 need WebP."""
+"""Most bytes of a page's images: 600 pairs of 32x32 stay far below, 300 photographs of 512x512 need WebP."""
 QUALITIES = (95, 90, 85, 80, 75)
 """Qualities of WebP that are tried in turn, where lossless images would make the page too large."""
 
 _PAGE = Path(__file__).with_name("label_page")
-_ACTIVE = re.compile(r"'*[=+\-@\t\r]")  # how a cell starts that a spreadsheet would calculate, or a guarded one
+_ACTIVE = re.compile(
+    r"'*[=+\-@\t\r]"
+)  # how a cell starts that a spreadsheet would calculate, or a guarded one
 _ESTIMATED = 24  # images that a quality is first tried on
 
 
@@ -270,8 +272,8 @@ def restrict(pairs: pd.DataFrame, only: Iterable[str]) -> pd.DataFrame:
     unknown = sorted(wanted - set(pairs["pair"]))
     if unknown:
         raise InputError(
-            f"pair '{unknown[0]}' ({len(unknown)} unknown) is none of this experiment: its list was made from "
-            "other images, or for another experiment; make the list of disagreements anew"
+            f"pair '{unknown[0]}' ({len(unknown)} unknown) is not among the candidates: the list is of another "
+            "experiment or of other images; make the list of disagreements anew"
         )
     here = pairs["pair"].isin(wanted)
     return pairs.assign(place=here.cumsum().where(here).astype("Int64"))
@@ -300,8 +302,8 @@ def write_sheet(
     experiment : str
         Shown on the page, and in the name of the file it exports.
     limit : int
-        Most bytes of images on the page. Lossless PNG if that fits, else the best WebP of `QUALITIES` that does;
-        the page says which.
+        Most bytes of images on the page: lossless PNG if that fits, else the best WebP of `QUALITIES` that
+        does; the page says which.
 
     Returns
     -------
@@ -321,19 +323,9 @@ def write_sheet(
     sheet = sheet_hash(shown["pair"])
     place_of = {name: k for k, name in enumerate(generated)}
     match_of = {name: len(generated) + k for k, name in enumerate(matched)}
-    rows = [
-        {
-            "pair": row.pair,
-            "sample": row.sample,
-            "train": row.train,
-            "generated": place_of[row.sample],
-            "match": match_of[row.train],
-            "sscd": None if np.isnan(row.sscd) else row.sscd,
-            "calibrated_l2": None if np.isnan(row.calibrated_l2) else row.calibrated_l2,
-            "by": row.by,
-        }
-        for row in shown.itertuples(index=False)
-    ]
+    rows = shown.drop(columns="place").replace({np.nan: None}).to_dict("records")
+    for row in rows:
+        row |= {"generated": place_of[row["sample"]], "match": match_of[row["train"]]}
     data = {
         "experiment": experiment,
         "sheet": sheet,

@@ -106,7 +106,7 @@ def _storage(data: Any) -> _Storage:
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, grad: Any, hooks: Any, *rest: Any) -> _Tensor:
     if not isinstance(storage, _Storage) or hooks or any(rest):
         raise ValueError("a tensor has no storage of its own, or hooks")
-    if not isinstance(size, tuple) or not isinstance(stride, tuple) or len(size) != len(stride):
+    if not isinstance(size, tuple) or not isinstance(stride, tuple) or not len(size) == len(stride) <= 8:
         raise ValueError("a tensor has no shape")
     if not all(type(value) is int and 0 <= value < 2**63 for value in (offset, *size, *stride)):
         raise ValueError("a tensor's offset, size or stride is no count")
@@ -175,33 +175,36 @@ def _flag(value: Any) -> bool:
     return type(value) is bool
 
 
-# Keyword -> option of `Generator` ("": none, it concerns speed on a GPU only), test of its value.
-Keywords = dict[str, tuple[str, Callable[[Any], bool]]]
-TOP: Keywords = {
+def _only(value: Any) -> Callable[[Any], bool]:
+    return lambda given: type(given) is type(value) and given == value
+
+
+# Keyword -> option of `Generator`, test of its value. Without an option the value changes nothing (it concerns
+# speed on a GPU), or `Generator` knows one value only.
+KEYWORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "z_dim": ("z_dim", _integer),
     "w_dim": ("w_dim", _integer),
     "c_dim": ("c_dim", _integer),
     "img_resolution": ("resolution", _integer),
     "img_channels": ("channels", _integer),
+    "mapping_kwargs.num_layers": ("mapping_layers", _integer),
+    "mapping_kwargs.embed_features": ("embed_features", _or_none(_integer)),
+    "mapping_kwargs.layer_features": ("layer_features", _or_none(_integer)),
+    "mapping_kwargs.activation": ("", _only("lrelu")),
+    "mapping_kwargs.lr_multiplier": ("mapping_lr", _number),
+    "mapping_kwargs.w_avg_beta": ("w_avg_beta", _number),
+    "synthesis_kwargs.channel_base": ("channel_base", _integer),
+    "synthesis_kwargs.channel_max": ("channel_max", _integer),
+    "synthesis_kwargs.conv_clamp": ("conv_clamp", _or_none(_number)),
+    "synthesis_kwargs.resample_filter": ("resample_filter", _numbers),
+    "synthesis_kwargs.use_noise": ("use_noise", _flag),
+    "synthesis_kwargs.architecture": ("", _only("skip")),
+    "synthesis_kwargs.activation": ("", _only("lrelu")),
+    "synthesis_kwargs.kernel_size": ("", _only(3)),
+    "synthesis_kwargs.num_fp16_res": ("", _integer),
+    "synthesis_kwargs.fp16_channels_last": ("", _flag),
 }
-MAPPING: Keywords = {
-    "num_layers": ("mapping_layers", _integer),
-    "embed_features": ("embed_features", _or_none(_integer)),
-    "layer_features": ("layer_features", _or_none(_integer)),
-    "lr_multiplier": ("mapping_lr", _number),
-    "w_avg_beta": ("w_avg_beta", _number),
-}
-SYNTHESIS: Keywords = {
-    "channel_base": ("channel_base", _integer),
-    "channel_max": ("channel_max", _integer),
-    "conv_clamp": ("conv_clamp", _or_none(_number)),
-    "resample_filter": ("resample_filter", _numbers),
-    "use_noise": ("use_noise", _flag),
-    "num_fp16_res": ("", _integer),
-    "fp16_channels_last": ("", _flag),
-}
-# Keywords that `Generator` knows one value of.
-FIXED = {"activation": "lrelu", "architecture": "skip", "kernel_size": 3}
+REQUIRED = [name for name in KEYWORDS if "." not in name]
 # What the authors' classes assume for keywords that are left out, where `Generator` assumes otherwise.
 DEFAULTS = {"mapping_layers": 8}
 
@@ -260,9 +263,8 @@ def _read(path: Path) -> tuple[str, _Record]:
     if not isinstance(record, _Record):
         raise InputError(f"{path}: holds no network G_ema, as a StyleGAN2-ADA pickle does; {REMEDY}")
     if record.class_name != "Generator":
-        raise InputError(
-            f"{path}: G_ema is a {reprlib.repr(record.class_name)}, only a 'Generator' can be loaded"
-        )
+        found = reprlib.repr(record.class_name)
+        raise InputError(f"{path}: G_ema is a {found}, only a 'Generator' can be loaded")
     return digest, record
 
 
@@ -271,32 +273,22 @@ def _options(record: _Record, path: Path) -> tuple[dict[str, Any], dict[str, Any
     given = record.state.get("_init_kwargs")
     if not isinstance(given, dict) or record.state.get("_init_args"):
         raise InputError(f"{path}: G_ema does not say by which keywords it was made")
-    options, keywords = dict(DEFAULTS), {}
-    nested = {"mapping_kwargs": MAPPING, "synthesis_kwargs": SYNTHESIS}
-    top = {name: value for name, value in given.items() if name not in nested}
-    for group, table in {"": TOP, **nested}.items():
-        values = given.get(group, {}) if group else top
-        if not isinstance(values, dict):
-            raise InputError(f"{path}: the generator's {group} are no keywords")
-        for name, value in values.items():
-            where, shown = f"{group}.{name}" if group else name, reprlib.repr(value)
-            if name in FIXED and group:
-                if value != FIXED[name]:
-                    raise InputError(
-                        f"{path}: the generator has {where} {shown}; only {FIXED[name]!r} is known"
-                    )
-                continue
-            if name not in table:
-                raise InputError(f"{path}: the generator has the unknown keyword {reprlib.repr(where)}")
-            option, test = table[name]
-            if not test(value):
-                raise InputError(f"{path}: the generator has {where} {shown}, which is out of range")
-            keywords[where] = value
-            if option:
-                options[option] = value
-    missing = [name for name in TOP if name not in given]
-    if missing:
-        raise InputError(f"{path}: the generator's keywords lack {', '.join(missing)}")
+    keywords: dict[Any, Any] = {}
+    for name, value in given.items():
+        if name in ("mapping_kwargs", "synthesis_kwargs") and isinstance(value, dict):
+            keywords |= {f"{name}.{key}": inner for key, inner in value.items()}
+        else:
+            keywords[name] = value
+    options: dict[str, Any] = dict(DEFAULTS)
+    for name, value in keywords.items():
+        option, test = KEYWORDS.get(name, ("", lambda _: False))
+        if not test(value):
+            given_as = f"{reprlib.repr(name)} {reprlib.repr(value)}"
+            raise InputError(f"{path}: G_ema was made with {given_as}, which is not supported")
+        if option:
+            options[option] = value
+    if missing := [name for name in REQUIRED if name not in keywords]:
+        raise InputError(f"{path}: the keywords of G_ema lack {', '.join(missing)}")
     return options, keywords
 
 
@@ -307,44 +299,35 @@ def _tensors(record: _Record, expected: set[str], prefix: str = "") -> Iterator[
     """
     for group in ("_parameters", "_buffers", "_modules"):
         members = record.state.get(group)
-        if not isinstance(members, dict):
-            raise InputError(f"the stored module {prefix.rstrip('.') or 'G_ema'} has no {group}")
+        if not isinstance(members, dict) or not all(isinstance(key, str) for key in members):
+            raise InputError(f"the stored module {prefix.rstrip('.') or 'G_ema'} has no {group} with names")
         for key, value in members.items():
+            name = prefix + key
             if value is None:
                 continue
-            if not isinstance(key, str):
-                raise InputError(
-                    f"{group} of the stored module {prefix.rstrip('.') or 'G_ema'} have no names"
-                )
-            name = prefix + key
-            if isinstance(value, _Record) and group == "_modules":
-                if not any(other.startswith(name + ".") for other in expected):
-                    raise InputError(
-                        f"holds a module {reprlib.repr(name)}, unlike a generator of these options"
-                    )
+            kind, type_ = ("module", _Record) if group == "_modules" else ("tensor", _Tensor)
+            if not isinstance(value, type_):
+                raise InputError(f"{reprlib.repr(name)} is no {kind}")
+            known = name in expected or any(other.startswith(name + ".") for other in expected)
+            if not known:
+                raise InputError(f"holds a {kind} {reprlib.repr(name)}, unlike a generator of these options")
+            if isinstance(value, _Record):
                 yield from _tensors(value, expected, name + ".")
-            elif isinstance(value, _Tensor) and group != "_modules":
-                if name not in expected:
-                    raise InputError(
-                        f"holds a tensor {reprlib.repr(name)}, unlike a generator of these options"
-                    )
-                yield name, value
             else:
-                raise InputError(
-                    f"{reprlib.repr(name)} is no {'module' if group == '_modules' else 'tensor'}"
-                )
+                yield name, value
 
 
 def _cut(name: str, tensor: _Tensor) -> torch.Tensor:
     """Read a storage and copy a tensor out of it, once offset, size and stride are known to lie within."""
     try:
         storage = torch.load(io.BytesIO(tensor.storage.data), map_location="cpu", weights_only=True)
-        untyped, dtype = storage.untyped(), storage.dtype
-        if dtype != torch.float32:
-            raise ValueError(f"they are {dtype}, expected torch.float32")
-    except Exception as error:  # a damaged stream can raise anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"the numbers of {name} cannot be read ({reason}); {REMEDY}") from error
+        untyped, dtype = storage._untyped_storage, storage.dtype  # the public getter warns
+    except Exception as error:  # a damaged stream can raise anything; PyTorch's text would advise to trust it
+        raise InputError(
+            f"the numbers of {name} cannot be read ({type(error).__name__}); {REMEDY}"
+        ) from error
+    if dtype != torch.float32:
+        raise InputError(f"tensor {name} is {dtype}, expected torch.float32")
     numbers = untyped.nbytes() // dtype.itemsize
     axes = list(zip(tensor.size, tensor.stride, strict=True))
     last = tensor.offset + sum((n - 1) * step for n, step in axes)

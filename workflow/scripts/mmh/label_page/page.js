@@ -117,8 +117,7 @@
 
   function secondsLeft() {
     const pace = [...state.pace].sort((a, b) => a - b);
-    const each = pace.length < 5 ? SECONDS : pace[Math.floor(pace.length / 2)] / 1000;
-    return each * (total - labelled());
+    return (total - labelled()) * (pace.length < 5 ? SECONDS : pace[Math.floor(pace.length / 2)] / 1000);
   }
 
   // ---------------------------------------------------------------- images, decoded ahead
@@ -134,24 +133,21 @@
     if (!element.src) {
       element.draggable = false;
       element.src = images[index];
-      element.decode().then(() => element.isConnected && layout(), () => element.isConnected && broken());
+      const broken = "An image of this pair cannot be shown; leave the pair unlabelled and report it.";
+      element.decode().then(() => element.isConnected && layout(), () => element.isConnected && notice(broken));
     }
     return element;
   }
 
-  const broken = () => notice("An image of this pair cannot be shown; leave the pair unlabelled and report it.");
-
   function preload() {
     const ahead = [nextUnlabelled(state.at), state.at - 1];
     for (let k = 1; k <= 4; k += 1) ahead.push(state.at + k);
-    for (const k of ahead) {
-      if (k < 0 || k >= total) continue;
-      image("generated", pairs[k]);
-      image("match", pairs[k]);
+    for (const pair of ahead.map((k) => pairs[k]).filter(Boolean)) {
+      image("generated", pair);
+      image("match", pair);
     }
     for (const [key, element] of decoded) {
-      if (decoded.size <= 32) break;
-      if (!element.isConnected) decoded.delete(key);
+      if (decoded.size > 32 && !element.isConnected) decoded.delete(key);
     }
   }
 
@@ -166,35 +162,33 @@
   let shownSince = performance.now();
   let origin = -1; // where the rater was before looking at the other match of a sample
 
-  const pane = (caption, ...content) => {
+  function pane(caption, ...content) {
     const figure = make("figure", "", { class: "pane" });
     const frame = make("div", "", { class: "frame" });
     frame.append(...content);
     figure.append(make("figcaption", caption), frame);
     return figure;
-  };
+  }
 
   function show() {
     const pair = pairs[state.at];
-    const here = pair.pair;
     const generated = image("generated", pair);
     const match = image("match", pair);
     generated.alt = `Generated image of pair ${state.at + 1}`;
     match.alt = `Training image of pair ${state.at + 1}`;
-    generated.classList.remove("away");
-    match.classList.remove("away");
-    if (showScores) state.seen[here] = 1;
+    for (const element of [generated, match]) element.classList.remove("away");
+    if (showScores) state.seen[pair.pair] = 1;
 
     clearInterval(flickerTimer);
+    $("stage").dataset.view = state.view;
     const panes = $("panes");
-    const view = state.view;
-    if (view === "flicker") {
+    if (state.view === "flicker") {
       panes.replaceChildren(pane("", generated, match));
       flip(false);
       if (!calm.matches) flickerTimer = setInterval(flip, FLICKER);
     } else {
       const parts = [pane("Generated", generated), pane("Training", match)];
-      if (view === "difference") {
+      if (state.view === "difference") {
         parts.push(pane(`Difference \u00D7${GAINS[gain]}`,
           make("canvas", "", { role: "img", "aria-label": "Difference of the two images" })));
       }
@@ -207,11 +201,11 @@
 
   function describe(pair) {
     const label = state.labels[pair.pair]?.label;
+    const look = CLASSES.find(([key]) => key === label);
     const done = labelled();
     $("position").textContent = `Pair ${state.at + 1} of ${total}`;
-    const given = $("given");
-    given.textContent = label ? `${CLASSES[NAMES.indexOf(label)][3]} ${CLASSES[NAMES.indexOf(label)][1]}` : "no label yet";
-    given.className = label ? `tone ${label}` : "";
+    $("given").textContent = look ? `${look[3]} ${look[1]}` : "no label yet";
+    $("given").className = label ? `tone ${label}` : "";
     for (const choice of $("labels").children) choice.setAttribute("aria-pressed", choice.dataset.label === label);
     for (const choice of $("views").children) choice.setAttribute("aria-pressed", choice.dataset.view === state.view);
     $("gain").hidden = state.view !== "difference";
@@ -226,13 +220,12 @@
     $("scores").hidden = !showScores;
     const number = (value) => (value === null ? "not retrieved" : value.toPrecision(3));
     const by = { both: "both distances", sscd: "SSCD", calibrated_l2: "calibrated l2" }[pair.by];
-    $("scores").textContent = showScores
-      ? `SSCD distance ${number(pair.sscd)} \u00B7 calibrated l2 ${number(pair.calibrated_l2)} \u00B7 listed by ${by}` : "";
+    const both = `SSCD distance ${number(pair.sscd)} \u00B7 calibrated l2 ${number(pair.calibrated_l2)}`;
+    $("scores").textContent = showScores ? `${both} \u00B7 listed by ${by}` : "";
     $("bar").setAttribute("aria-valuenow", done);
     $("bar").firstElementChild.style.width = `${100 * done / total}%`;
-    $("counts").textContent = done === total
-      ? `${done} of ${total}, all done`
-      : `${done} of ${total} \u00B7 about ${duration(secondsLeft())} left`;
+    const left = done === total ? "all done" : `about ${duration(secondsLeft())} left`;
+    $("counts").textContent = `${done} of ${total} \u00B7 ${left}`;
     $("unsaved").hidden = !state.unsaved;
   }
 
@@ -247,14 +240,13 @@
     const rows = state.view === "difference"
       ? Math.min(W / w, H / n / h) > Math.min(W / n / w, H / h) : state.view === "stacked";
     panes.classList.toggle("rows", rows);
-    const box = frames[0];
-    const fitting = Math.min(box.clientWidth / w, box.clientHeight / h);
+    const [room, height] = [frames[0].clientWidth, frames[0].clientHeight];
+    const fitting = Math.min(room / w, height / h);
     scale = zoom || (fitting >= 1 ? Math.floor(fitting) : fitting);
+    panes.style.setProperty("--half", `${w * scale / 2}px`);
     $("zoom").textContent = zoom ? `${+(100 * scale).toFixed(1)}%` : "Fit";
-    const limit = (size, room) => Math.max(0, (size * scale - room) / 2 + 24);
-    for (const axis of ["x", "y"]) {
-      const most = axis === "x" ? limit(w, box.clientWidth) : limit(h, box.clientHeight);
-      pan[axis] = zoom ? Math.min(most, Math.max(-most, pan[axis])) : 0;
+    for (const [axis, most] of [["x", (w * scale - room) / 2 + 24], ["y", (h * scale - height) / 2 + 24]]) {
+      pan[axis] = zoom && most > 0 ? Math.min(most, Math.max(-most, pan[axis])) : 0;
     }
     for (const frame of frames) {
       for (const item of frame.children) {
@@ -286,8 +278,8 @@
   }
 
   function flip(toMatch) {
+    if (state.view !== "flicker") return;
     const [generated, match] = $("panes").querySelectorAll("img");
-    if (!match) return;
     const other = typeof toMatch === "boolean" ? toMatch : match.classList.contains("away");
     generated.classList.toggle("away", other);
     match.classList.toggle("away", !other);
@@ -303,12 +295,10 @@
     show();
   }
 
-  function nextUnlabelled(from) {
-    for (let k = 1; k <= total; k += 1) {
-      if (!labelAt((from + k) % total)) return (from + k) % total;
-    }
-    return -1;
-  }
+  // The next pair with this label, around the end to `from` itself; -1 if there is none.
+  const nextWith = (label, from) =>
+    pairs.map((_, k) => (from + 1 + k) % total).find((k) => labelAt(k) === label) ?? -1;
+  const nextUnlabelled = (from) => nextWith(undefined, from);
 
   function otherMatch() {
     const here = pairs[state.at];
@@ -346,8 +336,8 @@
     const last = state.history.pop();
     if (!last) return say("There is nothing to undo.");
     const [id, before] = last;
+    delete state.labels[id];
     if (before) state.labels[id] = before;
-    else delete state.labels[id];
     state.unsaved = true;
     origin = -1;
     go(placeOf.get(id));
@@ -385,12 +375,7 @@
     forward: () => move(state.at + 1),
     undo,
     unlabelled: () => move(nextUnlabelled(state.at)),
-    unsure: () => {
-      $("summary").close();
-      for (let k = 1; k <= total; k += 1) {
-        if (labelAt((state.at + k) % total) === "unsure") return move((state.at + k) % total);
-      }
-    },
+    unsure: () => { $("summary").close(); move(nextWith("unsure", state.at)); },
     other: () => {
       const other = otherMatch();
       if (other < 0) return say("This sample has one match on this sheet.");
@@ -460,18 +445,16 @@
     else if (data.rater) open(data.rater);
   });
 
-  let hold = null;
+  let hold = [0, 0];
   $("panes").addEventListener("pointerdown", (event) => {
-    if (!zoom || !event.target.closest(".frame")) return;
     hold = [event.clientX, event.clientY];
     $("panes").setPointerCapture(event.pointerId);
   });
   $("panes").addEventListener("pointermove", (event) => {
-    if (!hold) return;
+    if (!zoom || !event.buttons) return;
     panBy(event.clientX - hold[0], event.clientY - hold[1]);
     hold = [event.clientX, event.clientY];
   });
-  for (const kind of ["pointerup", "pointercancel"]) $("panes").addEventListener(kind, () => { hold = null; });
 
   new ResizeObserver(() => $("work").hidden || layout()).observe($("stage"));
   calm.addEventListener("change", () => $("work").hidden || show());
@@ -514,9 +497,7 @@
   function saveFile() {
     const url = URL.createObjectURL(new Blob([csvText()], { type: "text/csv;charset=utf-8" }));
     const link = make("a", "", { href: url, download: fileName() });
-    document.body.append(link);
     link.click();
-    link.remove();
     setTimeout(() => URL.revokeObjectURL(url), 60000);
     state.unsaved = false;
     save();
@@ -526,7 +507,7 @@
 
   function summary() {
     const done = labelled();
-    $("summary-title").textContent = done === total ? `All ${total} pairs are labelled` : `${done} of ${total} pairs are labelled`;
+    $("summary-title").textContent = `${done === total ? "All" : `${done} of`} ${total} pairs are labelled`;
     const tally = (label) => Object.values(state.labels).filter((given) => given.label === label).length;
     const boxes = CLASSES.map(([key, , short, shape]) => [key, `${shape} ${short}`, tally(key)]);
     boxes.push(["", "No label", total - done]);
@@ -577,7 +558,9 @@
     if (!rows?.length) return { faults: [`${name} is ${rows ? "empty" : "no CSV: a quote is left open"}.`] };
     const header = rows[0][1].map((cell) => cell.trim());
     const missing = ["pair", "label", "rater", "sheet"].filter((column) => !header.includes(column));
-    if (missing.length) return { faults: [`${name} has no column ${missing.join(", ")}; this page saves ${COLUMNS.join(", ")}.`] };
+    if (missing.length) {
+      return { faults: [`${name} has no column ${missing.join(", ")}; this page saves ${COLUMNS.join(", ")}.`] };
+    }
     const records = rows.slice(1).map(([line, cells]) =>
       [line, Object.fromEntries(header.map((column, k) => [column, unguard((cells[k] ?? "").trim())]))]);
     return { records, faults: [] };
@@ -594,7 +577,7 @@
     }
     if (!NAMES.includes(row.label)) return `'${row.label}' is no label; labels are ${NAMES.join(", ")}`;
     if (row.rater && cleanName(row.rater) !== rater) return `it is by '${row.rater}', you are '${rater}'`;
-    if (row.time && Number.isNaN(Date.parse(row.time))) return `time '${row.time}' is no time such as 2025-03-01T12:30:00Z`;
+    if (row.time && Number.isNaN(Date.parse(row.time))) return `time '${row.time}' is no ISO 8601 time`;
     if (!["yes", "no", "", undefined].includes(row.blind)) return `blind is '${row.blind}', expected yes or no`;
     if (seen.has(row.pair)) return `pair ${row.pair} is on line ${seen.get(row.pair)} already`;
     return "";
@@ -666,9 +649,8 @@
     classList($("help-classes"));
     $("bar").setAttribute("aria-valuemax", total);
     $("start-count").textContent = count(total, "pair");
-    $("start-time").textContent =
-      `At ${SECONDS} seconds a pair (an estimate) that takes ${duration(total * SECONDS).replace("less than", "about")}; ` +
-      "you can stop at any time and go on later.";
+    const time = duration(total * SECONDS).replace("less than", "about");
+    $("start-time").textContent = `At ${SECONDS} seconds a pair (an estimate) that takes ${time}.`;
     $("sheet-name").textContent = sheet.sheet;
     $("page-name").textContent = sheet.version;
     $("encoding").textContent = sheet.encoding;
@@ -676,7 +658,6 @@
 
   function begin() {
     clearInterval(flickerTimer);
-    if (rater) save();
     rater = "";
     state = fresh();
     $("work").hidden = true;
@@ -688,7 +669,7 @@
       const done = Object.keys(load(name).labels).length;
       return make("button", `${name} \u00B7 ${done} of ${total}`, { type: "button", "data-rater": name });
     }));
-    $("rater").focus();
+    $("rater").focus({ preventScroll: true });
   }
 
   function open(name) {

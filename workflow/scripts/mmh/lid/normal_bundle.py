@@ -38,8 +38,9 @@ def normal_bundle_spectrum(
 ) -> Array:
     """Singular values of the (copies, d) matrix of scores at noised copies of each sample.
 
-    The matrix is neither centred nor stored: its d x d Gram matrix is accumulated in float64, and the
-    singular values are the roots of its eigenvalues. They agree with those of an SVD to 1e-6 of their size
+    The matrix is neither centred nor stored: its d x d Gram matrix is accumulated in float64 on the model's
+    device, and the singular values are the roots of its eigenvalues. Memory is that of one such matrix (two
+    from d = 2560 on, or on a GPU) and of one batch. TF32 is off meanwhile. They agree with those of an SVD to 1e-6 of their size
     where they are above 1e-5 of the largest; below, they are rounding noise. Each sample is computed in
     batches of its own copies, so its result depends on (seed, id) and `batch_size` only.
 
@@ -103,8 +104,8 @@ def normal_bundle_groups(
     """Spectra with each group of copies left out in turn, for the standard error of a count.
 
     The copies are those of `normal_bundle_spectrum`; copy j belongs to group ``j // ceil(copies / groups)``.
-    No more network calls are made; `groups` more Gram matrices are held and `groups` more eigenvalue
-    problems solved. `count_stderr` turns the second result into standard errors.
+    No more network calls are made; groups + 1 Gram matrices are held, (groups + 1) d^2 doubles, and `groups`
+    more eigenvalue problems solved. `count_stderr` turns the second result into standard errors.
 
     Parameters
     ----------
@@ -146,12 +147,13 @@ def normal_bundle_groups(
                 chunks = _noise_predictions(one, samples[row], t, stream, rows, batch_size)
                 grams.append(_gram(chunks, model.dim, model.device))
                 _check_gram(grams[-1], numbers[row : row + 1], t)
+            total = torch.empty_like(grams[0])
             for g in range(groups):
                 rows = count - min(size, count - g * size)
                 # Summed anew: whole - gram would cancel where one group holds most of a direction.
-                rest = _sum([other for h, other in enumerate(grams) if h != g])
+                rest = _sum([other for h, other in enumerate(grams) if h != g], total)
                 left_out[row, g] = _roots(rest, rows) * np.sqrt(count / rows)
-            spectra[row] = _roots(_sum(grams), count)
+            spectra[row] = _roots(_sum(grams, total), count)
     sigma = model.schedule.sigma(float(t))
     return spectra / sigma, left_out / sigma
 
@@ -203,20 +205,26 @@ def _check_counts(copies: int | None, batch_size: int, dim: int) -> int:
 def _noise_predictions(
     model: ScoreModel, x: torch.Tensor, t: float, stream: np.random.Generator, copies: int, size: int
 ) -> Iterator[torch.Tensor]:
-    """Yield eps (rows, d) at `copies` noised copies of one clean sample x (*shape), in the model's dtype."""
+    """Yield eps (rows, d), float64, at `copies` noised copies of one clean sample x (*shape).
+
+    What is yielded lies in a buffer that the next chunk overwrites: chunks allocated anew, thousands of them,
+    would leave more gaps in memory than the Gram matrix takes.
+    """
     import torch
 
-    signal = model.schedule.psi(float(t)) * x.to(model.device)
+    signal, sigma = model.schedule.psi(float(t)) * x.to(model.device), model.schedule.sigma(float(t))
+    noise = np.empty((min(size, copies), *model.shape), dtype=np.float32)
+    buffer = torch.empty(noise.shape, dtype=torch.float64, device=model.device)
     for start in range(0, copies, size):
-        shape = (min(size, copies - start), *model.shape)
-        noise = torch.from_numpy(stream.standard_normal(shape, dtype=np.float32)).to(model.device)
-        z = noise.double().mul_(model.schedule.sigma(float(t))).add_(signal).to(model.dtype)
-        del noise
-        yield model.eps(fast_layout(z), t).flatten(1)
+        rows = min(size, copies - start)
+        stream.standard_normal(dtype=np.float32, out=noise[:rows])
+        wide = buffer[:rows].copy_(torch.from_numpy(noise[:rows]).to(model.device))
+        z = wide.mul_(sigma).add_(signal).to(model.dtype, copy=True)
+        yield wide.copy_(model.eps(fast_layout(z), t)).flatten(1)
 
 
 def _gram(chunks: Iterator[torch.Tensor], dim: int, device: torch.device) -> torch.Tensor:
-    """Sum of chunk^T chunk in float64, (d, d) on the device; only the upper triangle counts."""
+    """Sum of chunk^T chunk, (d, d) float64 on the device; only the upper triangle counts."""
     import torch
 
     gram = torch.zeros((dim, dim), dtype=torch.float64, device=device)
@@ -224,17 +232,15 @@ def _gram(chunks: Iterator[torch.Tensor], dim: int, device: torch.device) -> tor
         if device.type == "cpu":
             # One triangle, added in place: half the work of a product and no second d x d array. To BLAS,
             # which counts columns first, the transposed view is the matrix and its lower triangle ours.
-            c, a = gram.numpy().T, chunk.double().numpy().T
-            linalg.blas.dsyrk(1.0, a, beta=1.0, c=c, lower=1, overwrite_c=1)
+            linalg.blas.dsyrk(1.0, chunk.numpy().T, beta=1.0, c=gram.numpy().T, lower=1, overwrite_c=1)
         else:
-            rows = chunk.double()
-            gram.addmm_(rows.T, rows)
+            gram.addmm_(chunk.T, chunk)
     return gram
 
 
-def _sum(grams: list[torch.Tensor]) -> torch.Tensor:
-    """Add up in order, in one new matrix."""
-    total = grams[0].clone()
+def _sum(grams: list[torch.Tensor], total: torch.Tensor) -> torch.Tensor:
+    """Add up in order, into `total`."""
+    total.copy_(grams[0])
     for gram in grams[1:]:
         total += gram
     return total

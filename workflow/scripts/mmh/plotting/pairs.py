@@ -1,18 +1,16 @@
-"""Generated images above their matches: choice of the pairs, layout on a sheet, and their two figures."""
+"""Generated images above their matches: layout on a sheet and on pages, and their two figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmh.candidates import gather
 from mmh.errors import InputError
-from mmh.io import read_table
 from mmh.plotting import style
+from mmh.plotting.choice import LOWEST
 from mmh.plotting.groups import OTHERS
 
 PAGE = 11.0
@@ -20,7 +18,6 @@ PAGE = 11.0
 
 _COLUMNS = 20  # pairs in one line of the full text block
 _SIDE = style.TEXT / (_COLUMNS * 1.125)  # of one image, inches
-_LOWEST = ("not_memorized", OTHERS)  # groups whose examples are those of lowest LID
 _FRAME = 190  # grey around pairs in colour
 _TALLEST = 320.0  # inches that a PNG can have at 200 dpi
 
@@ -38,134 +35,6 @@ class Piece:
     def height(self) -> float:
         """Inches, heading included."""
         return 0.3 + _SIDE * max(2.6 * -(-len(self.rows) // _COLUMNS) - 0.5, 0.1)
-
-
-def choose_examples(
-    frame: pd.DataFrame, columns: int, looks: Mapping[str, style.Look] = style.LABELS
-) -> pd.DataFrame:
-    """Choose examples of each label: the lowest LID, each training image at most once per label.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        From `tables.grouped_samples`, one estimator.
-    columns : int
-        Examples per label.
-    looks : mapping
-        Labels in the order wanted.
-
-    Returns
-    -------
-    DataFrame
-        Rows of `frame`, by label, then by value. Memorized examples (and candidates) are spread over their
-        class by rank, so that they show its range; the others are those of lowest value, the hard cases.
-    """
-    parts = []
-    for label in looks:
-        rows = frame[frame["label"] == label]
-        if label in _LOWEST:
-            rows = rows.sort_values(["value", "item"], kind="stable").drop_duplicates("train")
-        else:
-            rows = (
-                rows.sort_values("item")
-                .drop_duplicates("train")
-                .sort_values(["value", "item"], kind="stable")
-            )
-            rows = rows.iloc[
-                np.linspace(0, max(len(rows) - 1, 0), min(columns, len(rows))).round().astype(int)
-            ]
-        parts.append(rows.head(columns))
-    return pd.concat(parts, ignore_index=True)
-
-
-def labelled_pairs(
-    labels: str | Path, matches: str | Path, per_class: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """List the labelled pairs that each retrieval metric ranks first for their sample, closest first.
-
-    Parameters
-    ----------
-    labels, matches : path
-        `labels.parquet` and `matches.parquet`.
-    per_class : int
-        Most pairs of one label and metric.
-
-    Returns
-    -------
-    pairs : DataFrame
-        Columns `label`, `metric`, `place` (from 1), `sample`, `train`, `score`.
-    totals : DataFrame
-        Columns `label`, `metric`, `n`: how many pairs there are before the cap.
-    """
-    named = read_table(labels, "labels")[["sample", "train", "label"]]
-    best = read_table(matches, "matches").query("rank == 1")
-    found = named.merge(best, on=["sample", "train"])
-    found = found[found["label"].isin(list(style.LABELS)) & found["metric"].isin(list(style.METRICS))]
-    found = found.sort_values(["label", "metric", "score", "sample", "train"], kind="stable")
-    groups = found.groupby(["label", "metric"])
-    found = found.assign(place=groups.cumcount() + 1)
-    kept = found[found["place"] <= per_class]
-    totals = groups.size().rename("n").reset_index()
-    return kept[["label", "metric", "place", "sample", "train", "score"]].reset_index(drop=True), totals
-
-
-def ranked_pairs(
-    candidates: pd.DataFrame, matches: str | Path, per_class: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """List the closest pairs of each metric, and the next ones of the samples that are no candidates.
-
-    Parameters
-    ----------
-    candidates : DataFrame
-        From `groups.read_candidates`.
-    matches : path
-        `matches.parquet`.
-    per_class : int
-        Most pairs of one list.
-
-    Returns
-    -------
-    pairs, totals : DataFrame
-        As `labelled_pairs`; `label` is the metric's name for its candidates, and `others`, by either metric,
-        for samples that are in no list. A sample that is in two lists is in both.
-    """
-    best = read_table(matches, "matches").query("rank == 1")
-    rest = best[~best["sample"].isin(candidates["sample"]) & best["metric"].isin(candidates["metric"])]
-    rest = rest.sort_values(["metric", "score", "sample"], kind="stable")
-    rest = rest.assign(label=OTHERS, place=rest.groupby("metric").cumcount() + 1)
-    columns = ["label", "metric", "place", "sample", "train", "score"]
-    found = pd.concat([candidates.assign(label=candidates["metric"])[columns], rest[columns]])
-    kept = found[found["place"] <= per_class]
-    return kept.reset_index(drop=True), found.groupby(["label", "metric"]).size().rename("n").reset_index()
-
-
-def images_of(
-    sample: pd.Series, train: pd.Series, samples: str | Path | Sequence[str | Path], images: str | Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read the images of pairs, one file at a time.
-
-    Parameters
-    ----------
-    sample, train : (n,) int
-        Ids of the samples and of the training images.
-    samples, images : paths, path
-        Image shards of the samples; `data/train.npz`.
-
-    Returns
-    -------
-    generated, matched : (n, C, H, W) float32
-        Images in [-1, 1].
-    """
-    shards = [samples] if isinstance(samples, str | Path) else samples
-    return _read_rows(shards, sample.to_numpy()), _read_rows([images], train.to_numpy())
-
-
-def _read_rows(shards: Sequence[str | Path], ids: np.ndarray) -> np.ndarray:
-    wanted, place = np.unique(ids, return_inverse=True)
-    found = gather(shards, wanted, ("x", "image"))
-    if "image" in found:
-        return found["image"][place].astype(np.float32) / np.float32(127.5) - np.float32(1)
-    return found["x"][place] if found else np.empty((0, 1, 1, 1), dtype=np.float32)
 
 
 def to_rgb(x: np.ndarray) -> np.ndarray:
@@ -271,7 +140,7 @@ def examples_figure(
     Parameters
     ----------
     chosen : DataFrame
-        From `choose_examples`.
+        From `choice.choose_examples`.
     totals : Series
         Label to number of samples.
     generated, matched : (n, C, H, W) float
@@ -297,7 +166,7 @@ def examples_figure(
     decimals = 0 if _all_counts(chosen) else 1
     for ax, (label, look) in zip(axes, looks.items(), strict=True):
         mine = (chosen["label"] == label).to_numpy()
-        which = "lowest LID" if label in _LOWEST else "over the range of LID"
+        which = "lowest LID" if label in LOWEST else "over the range of LID"
         ax.set_title(
             f"{look.name}\n({which}; {mine.sum()} of $n$ = {totals.get(label, 0)})", color=look.colour
         )
@@ -322,7 +191,7 @@ def pieces_of(blocks: pd.DataFrame, looks: Mapping[str, style.Look] = style.LABE
     Parameters
     ----------
     blocks : DataFrame
-        From `labelled_pairs` or `ranked_pairs`.
+        From `choice.labelled_pairs` or `choice.ranked_pairs`.
     looks : mapping
         Labels from top to bottom. One that is called like a metric is that metric's list of candidates.
 
@@ -401,7 +270,7 @@ def pairs_figure(
     pieces : sequence of Piece
         From `pieces_of`, or one page of `paginate`.
     totals : DataFrame
-        From `labelled_pairs` or `ranked_pairs`.
+        From `choice.labelled_pairs` or `choice.ranked_pairs`.
     generated, matched : (n, C, H, W) float
         Images of all pairs; a piece says which are its own.
     looks : mapping

@@ -19,7 +19,6 @@ CONTRASTS = {
 """The contrasts of `mmh.evaluation`, each against `not_memorized`, and how they are drawn."""
 
 
-
 def read_sweep(path: str | Path) -> pd.DataFrame:
     """Read the table of a sweep.
 
@@ -85,7 +84,7 @@ def percentile_figure(table: pd.DataFrame, paper: float, *, estimator: str, titl
             _line(lower, x, y, look)
     if not present:
         upper.text(
-            0.5, 0.5, "no labelled samples to compare", ha="center", va="center", transform=upper.transAxes
+            0.5, 0.7, "no labelled samples to compare", ha="center", va="center", transform=upper.transAxes
         )
     upper.axhline(0.5, color=style.GREY, linewidth=0.5, zorder=0)
     upper.set_ylabel("AUC of low LID\nagainst not memorized")
@@ -143,13 +142,22 @@ def _table(ax: Axes, rows: list[tuple[str, ...]], paper: float) -> None:
     ax.set_axis_off()
     ax.set_xlim(0, 1)
     ax.set_ylim(len(CONTRASTS) + 0.9, -0.7)
-    heads = ("AUC of low LID", "$n$ / not memorized", f"at {paper:g} (paper)", "largest, picked here", "log-volume")
+    heads = (
+        "AUC of low LID",
+        "$n$ / not memorized",
+        f"at {paper:g} (paper)",
+        "largest, picked here",
+        "log-volume",
+    )
     places = (0.0, 0.24, 0.4, 0.58, 0.83)
     for line, texts in enumerate([heads, *rows]):
         for place, text in zip(places, texts, strict=True):
             ax.text(place, line, text, va="center", fontsize=6.2)
     ax.axhline(0.5, color=style.INK, linewidth=0.5)
-    note = "Bands and brackets: 95 % bootstrap intervals. Lines across: log-volume, which needs no threshold."
+    note = (
+        f"The paper's {paper:g} is the default. Bands and brackets: 95 % bootstrap intervals. "
+        "Lines across: log-volume, which needs no threshold."
+    )
     ax.text(places[0], len(CONTRASTS) + 1, note, fontsize=6.2, color=style.GREY, va="center")
 
 
