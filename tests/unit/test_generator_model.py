@@ -94,6 +94,11 @@ def test_random_noise_is_noise(model):
     call = {"seed": 1, "batch_size": 4}
     random, const = (model.sample([0, 4], noise=noise, **call) for noise in ("random", "const"))
     assert np.abs(random - const).max() > 1e-2
+    # Its key is the id, not the place in a batch.
+    drawn = model.latents([0, 4], seed=1)
+    z, hot = torch.from_numpy(drawn["z"]), torch.eye(3)[torch.from_numpy(drawn["class"])]
+    expected = model.network(z, hot, noise="random", noise_seed=1, noise_ids=[0, 4])
+    np.testing.assert_allclose(random, expected.numpy(), atol=1e-5)
     with pytest.raises(InputError, match="const, none, random"):
         model.sample([0], noise="some", **call)
 

@@ -6,7 +6,7 @@ import torch
 
 from mmh import retrieval
 from mmh.errors import InputError
-from mmh.lid import neighbours
+from mmh.lid import neighbours as search
 
 
 def brute_force(generated, train, neighbours, alpha, anchor, duplicates, top):
@@ -231,7 +231,7 @@ def test_index_options_reach_the_index():
 @pytest.mark.parametrize("anchor", ["generated", "match"])
 def test_calibrated_l2_equals_brute_force_in_blocks(monkeypatch, dtype, anchor):
     """Blocks of queries and of training images, ids in another order, copies, and uint8 as it is."""
-    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 27 * 16)
+    monkeypatch.setattr(search, "BLOCK_BYTES", 4 * 27 * 16)
     rng = np.random.default_rng(3)
     train = rng.integers(0, 256, (90, 3, 3, 3), dtype=np.uint8).astype(dtype)
     train[50:60] = train[7]

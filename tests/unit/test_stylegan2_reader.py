@@ -1,6 +1,7 @@
 """Pickles of the published layout load bit for bit; hostile ones are refused before anything of them runs."""
 
 import builtins
+import codecs
 import copyreg
 import functools
 import hashlib
@@ -548,6 +549,11 @@ def test_damaged_storages_are_refused(write):
     ):
         path = write(change=_instead_of_w_avg(_placed(0, (5,), (1,), data=data)))
         refused(path, "numbers of mapping.w_avg cannot be read")
+    # A storage that is announced and not filled: the list of those that follow is empty.
+    start = typed.rindex(b"\x80\x02]q")
+    assert len(pickle.loads(typed[start:])) == 1
+    unfilled = typed[:start] + pickle.dumps([], 2)
+    refused(write(change=_instead_of_w_avg(_placed(0, (5,), (1,), data=unfilled))), "are not in the file")
     tensor = _old_storage(torch.arange(5.0))
     refused(write(change=_instead_of_w_avg(_placed(0, (5,), (1,), data=tensor))), "cannot be read")
 
@@ -556,21 +562,22 @@ def test_damaged_storages_are_refused(write):
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "message"),
     [
-        b"Nr\xff\xff\xff\x7f",  # memo slot 2**31
-        b"Np2000000000\n",
-        b"\x8e" + struct.pack("<Q", 2**62),  # bytes
-        b"\x8d" + struct.pack("<Q", 2**40) + b"ab",  # text
-        b"\x96" + struct.pack("<Q", 2**60),  # bytearray
-        b"\x95" + struct.pack("<Q", 2**60) + b"N",  # frame
-        b"\x8b" + struct.pack("<i", 2**31 - 1),  # integer
+        (b"Nr\xff\xff\xff\x7f", "memo slot 2147483647"),
+        (b"Np2000000000\n", "memo slot 2000000000"),
+        (b"Nq\x05", "memo slot 5 in a stream of 3 steps"),
+        (b"\x8e" + struct.pack("<Q", 2**62), "no whole pickle"),  # bytes
+        (b"\x8d" + struct.pack("<Q", 2**40) + b"ab", "no whole pickle"),  # text
+        (b"\x96" + struct.pack("<Q", 2**60), "no whole pickle"),  # bytearray
+        (b"\x95" + struct.pack("<Q", 2**60) + b"N", "no whole pickle"),  # frame
+        (b"\x8b" + struct.pack("<i", 2**31 - 1), "no whole pickle"),  # integer
     ],
 )
-def test_sizes_beyond_the_file_are_refused_at_once(tmp_path, body):
+def test_sizes_beyond_the_file_are_refused_at_once(tmp_path, body, message):
     path = tmp_path / "network.pkl"
     path.write_bytes(_stream(body))
-    refused(path, "memo slot|no whole pickle")
+    refused(path, message)
 
 
 @pytest.mark.parametrize(
@@ -584,11 +591,13 @@ def test_sizes_beyond_the_file_are_refused_at_once(tmp_path, body):
         np.datetime64("2020-01-01"),
         np.array([1.0]),
         Call(np.float64(1).__reduce__()[0], np.dtype("f8"), b"123"),
+        Call(codecs.encode, "a", "rot13"),
     ],
 )
 def test_only_plain_numbers_of_numpy_are_read(write, value):
     refused(
-        write(change=lambda state: state.update(weight_gain=value)), "NumPy|no whole pickle|asks for numpy"
+        write(change=lambda state: state.update(weight_gain=value)),
+        "NumPy|no whole pickle|asks for numpy|encodes text",
     )
 
 

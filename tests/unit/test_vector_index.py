@@ -57,7 +57,7 @@ def test_everything_probed_and_reranked_is_exact(world, tmp_path, factory):
 def test_a_small_index_finds_copies(world, tmp_path):
     _, rows, copies, shards = world
     path = tmp_path / "index"
-    vector_index.build(shards, "IVF32,PQ16", path, train_rows=4000)
+    vector_index.build(shards, "IVF32,PQ16x6", path, train_rows=4000)
     found = {
         rerank: (
             vector_index.search(path, shards, copies, 1, nprobe=8, rerank=rerank)[1][:, 0] == rows

@@ -7,6 +7,7 @@ OUTPUTS: none; every other file of this folder uses the functions below
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 
@@ -92,11 +93,10 @@ def sample_files(wildcards):
 
 
 def source_options(wildcards):
-    """A row of the table of sources, with the experiments that need it."""
-    return {
-        **config["sources"][wildcards.source],
-        "needed_by": plan.source_users(config)[wildcards.source],
-    }
+    """A row of the table of sources, as an object: Snakemake compares plain values only."""
+    needed_by = plan.source_users(config)[wildcards.source]
+    row = {**config["sources"][wildcards.source], "needed_by": needed_by}
+    return SimpleNamespace(row=row, offline=config.get("offline", False))
 
 
 def data_source(wildcards):

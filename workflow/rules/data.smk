@@ -44,9 +44,9 @@ rule fetch_source:
         mem_mb=1000,
         runtime=240,
     params:
-        code=code_digest("fetch_source.py"),
-        options=source_options,
-        offline=config.get("offline", False),
+        # What is fetched follows from the digest alone: no change of addresses or code may rerun what hangs on it.
+        sha256=lookup("sources/{source}/sha256", within=config),
+        untracked=source_options,
     script:
         "../scripts/fetch_source.py"
 

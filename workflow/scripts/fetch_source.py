@@ -34,11 +34,11 @@ if __name__ == "__main__":
         final = run.final["file"]
         main(
             run.wildcards.source,
-            run.params.options,
+            run.params.untracked.row,
             run.output.file,
             part=final.with_name(f"{final.name}.part"),  # not an output: Snakemake would delete it on failure
             dropped=final.parent.parent / "drop" / final.name,
-            offline=run.params.offline,
+            offline=run.params.untracked.offline,
             record=run.record,
             progress=run.progress,
         )

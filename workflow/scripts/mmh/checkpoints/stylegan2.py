@@ -25,6 +25,8 @@ RECORD_VERSION = 6
 REMEDY = "fetch the file anew and compare its sha256 with the published one"
 NUMBERS = {"f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}  # NumPy's names of plain scalars
 LARGEST = 2**16  # of sizes among the keywords, far above any generator
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 80
 
 
 class _Inert:
@@ -175,12 +177,17 @@ def _flag(value: Any) -> bool:
     return type(value) is bool
 
 
+def _short(value: Any) -> str:
+    """Show what a stream holds in one short line, however long or deep it is."""
+    return _SHORT.repr(value)
+
+
 def _only(value: Any) -> Callable[[Any], bool]:
     return lambda given: type(given) is type(value) and given == value
 
 
-# Keyword -> option of `Generator`, test of its value. Without an option the value changes nothing (it concerns
-# speed on a GPU), or `Generator` knows one value only.
+# Keyword -> option of `Generator`, test of its value. Without an option the value changes nothing here (it is
+# about speed on a GPU), or `Generator` knows one value only.
 KEYWORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "z_dim": ("z_dim", _integer),
     "w_dim": ("w_dim", _integer),
@@ -263,7 +270,7 @@ def _read(path: Path) -> tuple[str, _Record]:
     if not isinstance(record, _Record):
         raise InputError(f"{path}: holds no network G_ema, as a StyleGAN2-ADA pickle does; {REMEDY}")
     if record.class_name != "Generator":
-        found = reprlib.repr(record.class_name)
+        found = _short(record.class_name)
         raise InputError(f"{path}: G_ema is a {found}, only a 'Generator' can be loaded")
     return digest, record
 
@@ -283,7 +290,7 @@ def _options(record: _Record, path: Path) -> tuple[dict[str, Any], dict[str, Any
     for name, value in keywords.items():
         option, test = KEYWORDS.get(name, ("", lambda _: False))
         if not test(value):
-            given_as = f"{reprlib.repr(name)} {reprlib.repr(value)}"
+            given_as = f"{_short(name)} {_short(value)}"
             raise InputError(f"{path}: G_ema was made with {given_as}, which is not supported")
         if option:
             options[option] = value
@@ -307,10 +314,10 @@ def _tensors(record: _Record, expected: set[str], prefix: str = "") -> Iterator[
                 continue
             kind, type_ = ("module", _Record) if group == "_modules" else ("tensor", _Tensor)
             if not isinstance(value, type_):
-                raise InputError(f"{reprlib.repr(name)} is no {kind}")
+                raise InputError(f"{_short(name)} is no {kind}")
             known = name in expected or any(other.startswith(name + ".") for other in expected)
             if not known:
-                raise InputError(f"holds a {kind} {reprlib.repr(name)}, unlike a generator of these options")
+                raise InputError(f"holds a {kind} {_short(name)}, unlike a generator of these options")
             if isinstance(value, _Record):
                 yield from _tensors(value, expected, name + ".")
             else:
@@ -328,14 +335,17 @@ def _cut(name: str, tensor: _Tensor) -> torch.Tensor:
         ) from error
     if dtype != torch.float32:
         raise InputError(f"tensor {name} is {dtype}, expected torch.float32")
-    numbers = untyped.nbytes() // dtype.itemsize
+    stored = torch.empty(0, dtype=dtype).set_(untyped)
+    numbers = len(stored)
+    # A stream can announce a storage and not fill it: what memory held before would be taken for numbers.
+    if not numbers or not tensor.storage.data.endswith(stored.numpy().tobytes()):
+        raise InputError(f"the numbers of {name} are not in the file; {REMEDY}")
     axes = list(zip(tensor.size, tensor.stride, strict=True))
     last = tensor.offset + sum((n - 1) * step for n, step in axes)
-    fits = 0 < math.prod(tensor.size) <= numbers and last < numbers
-    if not fits or untyped.nbytes() > len(tensor.storage.data):
+    if not (0 < math.prod(tensor.size) <= numbers and last < numbers):
         raise InputError(
             f"{name} asks for numbers outside of its storage (offset {tensor.offset}, size {tensor.size}, "
             f"stride {tensor.stride}, storage of {numbers})"
         )
-    view = torch.empty(0, dtype=dtype).set_(untyped, tensor.offset, tensor.size, tensor.stride)
+    view = stored.as_strided(tensor.size, tensor.stride, tensor.offset)
     return view.clone(memory_format=torch.contiguous_format)

@@ -40,9 +40,10 @@ def normal_bundle_spectrum(
 
     The matrix is neither centred nor stored: its d x d Gram matrix is accumulated in float64 on the model's
     device, and the singular values are the roots of its eigenvalues. Memory is that of one such matrix (two
-    from d = 2560 on, or on a GPU) and of one batch. TF32 is off meanwhile. They agree with those of an SVD to 1e-6 of their size
-    where they are above 1e-5 of the largest; below, they are rounding noise. Each sample is computed in
-    batches of its own copies, so its result depends on (seed, id) and `batch_size` only.
+    from d = 2560 on, or on a GPU) and of one batch. The values agree with those of an SVD to 1e-6 of their
+    size where they are above 1e-5 of the largest; below, they are rounding noise. Each sample is computed in
+    batches of its own copies, so its result depends on (seed, id) and `batch_size` only. TF32 is off
+    meanwhile.
 
     Parameters
     ----------
