@@ -95,11 +95,12 @@ def calibrated_l2_cost(*, full: bool) -> Result:
 def index_recall(*, full: bool) -> Result:
     """Known copies among unit embeddings, found by a compressed index over shards on disk."""
     n, dim, queries = (50_000, 512, 1000) if full else (10_000, 128, 500)
-    factory, nprobe, rerank = ("IVF256,PQ64", 32, 100) if full else ("IVF64,PQ16", 16, 100)
+    factory, nprobe, rerank = ("IVF256,PQ64", 64, 100) if full else ("IVF64,PQ16", 16, 100)
     worlds: dict[str, tuple[Array, Array, Array]] = {
-        "isotropic": _unit_world(n, dim, queries, 0.0),
-        "decaying spectrum": _unit_world(n, dim, queries, 0.5),
-        "steep spectrum": _unit_world(n, dim, queries, 1.0),
+        "isotropic": _unit_world(n, dim, queries, 0.0, (0.75, 0.95)),
+        "decaying spectrum": _unit_world(n, dim, queries, 0.5, (0.75, 0.95)),
+        "isotropic, weak copies": _unit_world(n, dim, queries, 0.0, (0.6, 0.75)),
+        "decaying spectrum, weak copies": _unit_world(n, dim, queries, 0.5, (0.6, 0.75)),
         "images and a trained descriptor": _image_world(n, dim, queries),
     }
     measures, details = [], {}
@@ -123,7 +124,7 @@ def index_recall(*, full: bool) -> Result:
             "flat bytes / index bytes": n * dim * 4 / size,
             "seconds": {"build": built - start, "search": done - built},
         }
-        bar = ">= 0.95" if full else ""
+        bar = ">= 0.95" if full and "weak" not in name else ""
         what = f"{factory}, nprobe {nprobe}, {rerank} re-ranked, {n} x {dim}, {name}"
         measures += [
             Measure(f"{what}: recall@1 of {queries} copies", details[name]["recall"], "", bar),
@@ -157,10 +158,13 @@ def _score(x: Array, train: Array) -> Array:
     return out
 
 
-def _unit_world(n: int, dim: int, queries: int, power: float) -> tuple[Array, Array, Array]:
-    """Unit rows with standard deviations i^-power; copies at a cosine of 0.6 to 0.95 in random directions.
+def _unit_world(
+    n: int, dim: int, queries: int, power: float, cosines: tuple[float, float]
+) -> tuple[Array, Array, Array]:
+    """Unit rows with standard deviations i^-power; copies at given cosines, with noise of the same spectrum.
 
-    SSCD's authors call pairs copies above a cosine of 0.75; the noise has the spectrum of the rows.
+    SSCD's authors call pairs above a cosine of 0.75 copies. Powers well above one half make no test: with the
+    steep spectrum i^-1 even an exact search finds few copies, since other rows are nearer.
     """
     stream = rng.generator(0, "bench-embeddings")
     scale = (np.arange(1, dim + 1) ** -power).astype(np.float32)
@@ -173,7 +177,7 @@ def _unit_world(n: int, dim: int, queries: int, power: float) -> tuple[Array, Ar
     noise = stream.standard_normal((queries, dim), dtype=np.float32) * scale
     original = base[rows]
     across = unit(noise - np.einsum("nk,nk->n", noise, original)[:, None] * original)
-    cosine = stream.uniform(0.6, 0.95, (queries, 1)).astype(np.float32)
+    cosine = stream.uniform(*cosines, (queries, 1)).astype(np.float32)
     return base, cosine * original + np.sqrt(1 - cosine**2) * across, rows
 
 

@@ -194,6 +194,11 @@ class Page:
         found = self.send("Runtime.evaluate", expression=_one(selector))["result"]["objectId"]
         self.send("DOM.setFileInputFiles", files=[str(file)], objectId=found)
 
+    def finished_downloads(self) -> int:
+        """How many downloads of the browser are complete; the file alone may still be an empty place-holder."""
+        events = [e["params"] for e in list(self.browser.events) if e["method"] == "Browser.downloadProgress"]
+        return sum(event["state"] == "completed" for event in events)
+
     def screenshot(self, path: Path) -> None:
         """Write what the window shows as PNG."""
         import base64

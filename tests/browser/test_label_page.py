@@ -59,10 +59,11 @@ def position(page: Page) -> int:
 
 def export(page: Page) -> list[dict[str, str]]:
     page.press("e")
-    before = set(page.downloads.iterdir())
+    before, files = page.finished_downloads(), set(page.downloads.iterdir())
     page.press("Enter")  # the button that saves has the focus
-    page.wait(lambda: [f for f in set(page.downloads.iterdir()) - before if f.suffix == ".csv"])
-    (new,) = set(page.downloads.iterdir()) - before
+    page.wait(lambda: page.finished_downloads() > before)
+    (new,) = set(page.downloads.iterdir()) - files
+    assert new.suffix == ".csv"
     page.press("Escape")
     with new.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -361,8 +362,13 @@ def test_views_show_the_right_pixels(sheet: tuple[Path, pd.DataFrame], new_page:
     assert x2 >= x1 + w
     page.press("f")
     seen = "[...document.querySelectorAll('#panes img')].map(i => getComputedStyle(i).visibility)"
-    states = set()
-    page.wait(lambda: states.add(tuple(page.run(seen))) or len(states) == 2)
+    states: set[tuple[str, ...]] = set()
+
+    def both_seen() -> bool:
+        states.add(tuple(page.run(seen)))
+        return len(states) == 2
+
+    page.wait(both_seen)
     assert states == {("visible", "hidden"), ("hidden", "visible")}
     page.press("d")
     # Against numpy: |generated - training| of the pair shown; the generated image is the other, rolled by a row.

@@ -221,7 +221,14 @@ def test_training_brings_the_generator_to_the_only_image():
     image = np.where(np.arange(64).reshape(1, 1, 8, 8) % 3, -0.5, 0.5).astype(np.float32)
 
     def distance(steps):
-        options = {**SMALL, "channels": 8, "batch_size": 4, "steps": steps, "ema_decay": 0.95, "learning_rate": 0.02}
+        options = {
+            **SMALL,
+            "channels": 8,
+            "batch_size": 4,
+            "steps": steps,
+            "ema_decay": 0.95,
+            "learning_rate": 0.02,
+        }
         generator, _ = gan.train(image, seed=0, **options)
         with torch.no_grad():
             return (generator(torch.randn(20, 4)) - torch.from_numpy(image)).square().mean().item()

@@ -222,6 +222,7 @@ def test_a_state_dict_must_fit_both_ways(write):
     refused(
         write(tensors=state | {name: state[name].double()}), f"{name} .*torch.float64, expected torch.float32"
     )
+    refused(write(tensors=state | {name: state[name].bfloat16()}), f"{name} is torch.bfloat16")
     no_mapping = {k: v for k, v in state.items() if not k.startswith("mapping")}
     refused(write(tensors=no_mapping), "lacks the tensor mapping.w_avg")
 

@@ -96,7 +96,7 @@ rule figure_examples:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=3000,
         runtime=10,
     params:
         code=code_digest("figure_examples.py"),
@@ -213,7 +213,7 @@ rule figure_memorized_pairs:
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
         candidates=candidate_file,
-        samples=shown_sample_files,
+        samples=sample_files,
         train="results/{experiment}/data/train.npz",
     output:
         pdf="results/{experiment}/figures/memorized_pairs.pdf",
@@ -233,7 +233,7 @@ rule figure_memorized_pairs:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=3000,
         runtime=10,
     params:
         code=code_digest("figure_memorized_pairs.py"),

@@ -263,8 +263,8 @@ def train(
         Steps of each network, and images of each kind per step.
     learning_rate : float
         Adam's rate at the start; half a cosine takes it to 0. Raw weights are of size 1 (see `Layer`), so it
-        is also their relative change per step: a run of some thousand steps needs far more than the
-        2.5e-3 of the published runs, which are a hundred times longer.
+        is also their relative change per step: some thousand steps need several times the 2.5e-3 of the
+        published runs, which are hundreds of times longer.
     z_dim, w_dim : int
         Lengths of the latents.
     channels : int

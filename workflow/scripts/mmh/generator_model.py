@@ -42,6 +42,11 @@ class GeneratorModel:
     def __post_init__(self) -> None:
         self.network.eval().requires_grad_(False)
 
+    @property
+    def classes(self) -> int | None:
+        """Number of classes, if the generator has any."""
+        return self.network.config["c_dim"] or None
+
     def __call__(self, z: torch.Tensor, c: torch.Tensor | None = None) -> torch.Tensor:
         """Draw images at truncation 1 with the stored noise.
 
@@ -63,11 +68,6 @@ class GeneratorModel:
             If classes are missing, superfluous or out of range.
         """
         return self.network(z, self._one_hot(c))
-
-    @property
-    def classes(self) -> int | None:
-        """Number of classes of a class-conditional generator."""
-        return self.network.config["c_dim"] or None
 
     def latents(self, ids: Sequence[int] | np.ndarray, *, seed: int) -> dict[str, np.ndarray]:
         """Draw what makes each sample.

@@ -272,8 +272,8 @@ def restrict(pairs: pd.DataFrame, only: Iterable[str]) -> pd.DataFrame:
     unknown = sorted(wanted - set(pairs["pair"]))
     if unknown:
         raise InputError(
-            f"pair '{unknown[0]}' ({len(unknown)} unknown) is not among the candidates: the list is of another "
-            "experiment or of other images; make the list of disagreements anew"
+            f"pair '{unknown[0]}' ({len(unknown)} unknown) is not among the candidates: the list is of "
+            "another experiment or of other images; make the list of disagreements anew"
         )
     here = pairs["pair"].isin(wanted)
     return pairs.assign(place=here.cumsum().where(here).astype("Int64"))

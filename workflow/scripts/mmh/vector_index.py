@@ -250,7 +250,7 @@ def candidates(
     top : int
         Matches wanted in the end.
     nprobe : int, optional
-        Lists that an IVF index looks into; an eighth of them by default. Other indexes have none.
+        Lists that an IVF index looks into; a quarter of them by default. Other indexes have none.
     rerank : int, optional
         Candidates per query, at least `top`. By default 8 more than `top` of an index that holds the rows as
         they are (float32 products may order near ties wrongly), otherwise the larger of 100 and 10 `top`.
@@ -275,7 +275,7 @@ def candidates(
         have = "no lists (it is no IVF index)" if ivf is None else f"{ivf.nlist} lists"
         raise InputError(f"nprobe is {nprobe}, but FAISS index '{name}' has {have}")
     if ivf is not None:
-        ivf.nprobe = max(1, ivf.nlist // 8) if nprobe is None else nprobe
+        ivf.nprobe = max(1, ivf.nlist // 4) if nprobe is None else nprobe
     if rerank is None:
         rerank = top + 8 if exact else max(100, 10 * top)
     if not 1 <= top <= rerank:

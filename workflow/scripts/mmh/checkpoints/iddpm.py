@@ -115,6 +115,7 @@ class IddpmModel:
     sha256: str
     schedule: Schedule = field(default_factory=lambda: Schedule.cosine(iddpm_process.STEPS))
     time_scale: float = iddpm_process.TIME_SCALE
+    classes: None = None
 
     def attention(self) -> str:
         """Name diffusers' attention processors; those named 2_0 let PyTorch choose the kernel."""
