@@ -72,6 +72,14 @@ def test_a_conditional_score_needs_and_uses_the_class(folder):
     assert not first[1].equal(second[1])
 
 
+@pytest.mark.parametrize("classes", [None, np.array([0, 4])])
+def test_images_without_fitting_classes_are_refused(folder, classes):
+    model = models.load_model(folder[0])
+    assert models.class_score(model, np.array([3, 0])).rows == 2
+    with pytest.raises(InputError, match="conditional on 4 classes and the images have"):
+        models.class_score(model, classes)
+
+
 def test_a_process_that_is_not_variance_preserving_is_refused(folder):
     settings = folder[0] / "scheduler" / "scheduler_config.json"
     settings.write_text(json.dumps({"_class_name": "ScoreSdeVeScheduler", "sigma_min": 0.01}))

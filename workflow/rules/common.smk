@@ -121,10 +121,8 @@ def image_files(wildcards):
 
 def shown_sample_files(wildcards):
     """Samples that figures show: the selected ones, where only those can be labelled."""
-    entry = config["experiments"][wildcards.experiment]
-    return plan.image_files(
-        config, wildcards.experiment, plan.SELECTED if "candidates" in entry else "samples"
-    )
+    shown = plan.SELECTED if judged_by_people(wildcards.experiment) else "samples"
+    return plan.image_files(config, wildcards.experiment, shown)
 
 
 def embedding_files(wildcards):
@@ -187,7 +185,7 @@ def label_files(wildcards):
         return [f"results/{wildcards.experiment}/labels/planted.csv"]
     files = sorted(Path("resources", "labels", wildcards.experiment).glob("*.csv"))
     # Where candidates are listed, an experiment that nobody has labelled yet still has figures.
-    if not files and "candidates" not in config["experiments"][wildcards.experiment]:
+    if not files and not judged_by_people(wildcards.experiment):
         raise WorkflowError(
             f"resources/labels/{wildcards.experiment}: holds no label file (*.csv); put one there, or set "
             f"experiments.{wildcards.experiment}.labels.source to planted"
@@ -200,10 +198,22 @@ def item_sets(wildcards):
     return [Path(file).parts[3] for file in plan.score_files(config, wildcards.experiment)]
 
 
+def judged_by_people(experiment):
+    """Whether only candidates are labelled: figures then have ranks to show while there are no labels."""
+    entry = config["experiments"][experiment]
+    return "candidates" in entry and entry.get("labels", {}).get("source") == "files"
+
+
 def candidate_file(wildcards):
-    """The list of candidates, where an experiment has one."""
-    listed = "candidates" in config["experiments"][wildcards.experiment]
+    """The list of candidates, where people judge them."""
+    listed = judged_by_people(wildcards.experiment)
     return [f"results/{wildcards.experiment}/candidates.parquet"] if listed else []
+
+
+def disagreement_file(wildcards):
+    """The pairs of a second round of labelling."""
+    only = config["experiments"][wildcards.experiment].get("label_sheet", {}).get("only", "all")
+    return [f"results/{wildcards.experiment}/disagreements.csv"] if only == "disagreements" else []
 
 
 def ratio_options(wildcards):

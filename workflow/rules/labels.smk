@@ -1,7 +1,7 @@
 """Labels: by people from CSV files, or planted where the truth is known.
 
-INPUTS: matches.parquet, resources/labels/<experiment>/*.csv or the planted truth
-OUTPUTS: results/<experiment>/labels/planted.csv, labels.parquet
+INPUTS: matches.parquet, candidates.parquet, resources/labels/<experiment>/*.csv or the planted truth
+OUTPUTS: results/<experiment>/label_sheet.html, label_sheet.csv, label_sheet.parquet, labels/planted.csv, labels.parquet
 """
 
 
@@ -54,3 +54,33 @@ rule import_labels:
         options=lookup("experiments/{experiment}/labels", within=config),
     script:
         "../scripts/import_labels.py"
+
+
+rule export_label_sheet:
+    """Write the page on which people label the candidate pairs, and its spreadsheet form."""
+    input:
+        candidates="results/{experiment}/candidates.parquet",
+        matches="results/{experiment}/matches.parquet",
+        samples="results/{experiment}/selected.npz",
+        train="results/{experiment}/data/train.npz",
+        disagreements=disagreement_file,
+    output:
+        page="results/{experiment}/label_sheet.html",
+        template="results/{experiment}/label_sheet.csv",
+        sheet="results/{experiment}/label_sheet.parquet",
+    log:
+        "logs/export_label_sheet/{experiment}.log",
+    benchmark:
+        "benchmarks/export_label_sheet/{experiment}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=20,
+    params:
+        code=code_digest("export_label_sheet.py"),
+        options=lookup("experiments/{experiment}/label_sheet", within=config, default={"only": "all"}),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/export_label_sheet.py"

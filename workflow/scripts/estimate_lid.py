@@ -29,13 +29,11 @@ def main(
 
     from mmh.io import read_column, read_span, write_table
     from mmh.lid.flipd import flipd_estimate
-    from mmh.models import load_model
+    from mmh.models import class_score, load_model
 
     x, ids = read_span(images, span, items)
     loaded = load_model(model, device=device)
-    score = loaded.score_model()
-    if loaded.classes:  # LID given the class that the image has
-        score = score.conditioned(read_column(images, "class", ids))
+    score = class_score(loaded, read_column(images, "class", ids))
     dtype = str(score.dtype).removeprefix("torch.")
     levels = options["t"] if isinstance(options["t"], list) else [options["t"]]
     probes = None if options["trace"] == "exact" else int(options["trace"])

@@ -27,13 +27,11 @@ def main(
 
     from mmh.io import read_column, read_span, write_arrays
     from mmh.lid.normal_bundle import normal_bundle_groups
-    from mmh.models import load_model
+    from mmh.models import class_score, load_model
 
     x, ids = read_span(images, span, items)
     loaded = load_model(model, device=device)
-    score = loaded.score_model()
-    if loaded.classes:  # LID given the class that the image has
-        score = score.conditioned(read_column(images, "class", ids))
+    score = class_score(loaded, read_column(images, "class", ids))
     report = progress(len(ids))
     step = 25  # images between two progress lines; an image's spectrum does not depend on it
     parts = []

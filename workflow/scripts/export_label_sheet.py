@@ -75,7 +75,7 @@ if __name__ == "__main__":
         main(
             run.input.candidates,
             run.input.matches,
-            run.input.samples,
+            [run.input.samples],
             run.input.train,
             getattr(run.input, "disagreements", None) or None,  # an empty list where there is none
             run.output.page,

@@ -24,6 +24,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "figures.lid_scatter": ("estimators",),
     "figures.percentile_curve": _LABELLED,
     "candidates": ("retrieval",),
+    "label_sheet": ("candidates",),
     "claims.1": ("estimators",),
     "claims.2": ("evaluation",),
     "claims.3": ("evaluation",),
@@ -131,7 +132,7 @@ def section_errors(config: Config, name: str, where: str) -> Iterator[str]:
         One message per mistake.
     """
     entry = config["experiments"][name]
-    asked = [key for key in ("labels", "evaluation", "candidates") if key in entry]
+    asked = [key for key in ("labels", "evaluation", "candidates", "label_sheet") if key in entry]
     asked += [f"figures.{figure}" for figure in entry.get("figures", {})]
     asked += [f"claims.{claim}" for claim in entry.get("claims", {}).get("check", [])]
     for key in asked:
@@ -209,6 +210,12 @@ def _selection_errors(entry: Config, where: str) -> Iterator[str]:
             yield f"{where}.estimators.{key}.method: {method!r} needs a score, a GAN has none; use 'jacobian'"
         if method == "jacobian" and not gan:
             yield f"{where}.estimators.{key}.method: 'jacobian' needs a GAN's generator"
+        sampled = (entry["sampling"].get("truncation"), entry["sampling"].get("noise"))
+        if method == "jacobian" and gan and sampled != (1, "const"):
+            yield (
+                f"{where}.estimators.{key}.method: 'jacobian' is of the map without truncation or random "
+                "noise; sample with truncation: 1 and noise: const"
+            )
         if method == "jacobian" and not set(options["items"]) <= {"selected", "samples"}:
             yield f"{where}.estimators.{key}.items: 'jacobian' is of samples; use samples or selected"
 

@@ -17,55 +17,7 @@ import numpy as np
 from mmh.errors import InputError
 from mmh.partial import is_partial, partial_name
 from mmh.spans import SELECTED, span_range
-
-# Columns of every table, in order. A trailing "?" allows missing values.
-TABLES: dict[str, dict[str, str]] = {
-    "train": {
-        "train": "int64",
-        "source": "int64",
-        "population": "string",
-        "group": "int64",
-        "copies": "int64",
-    },
-    "matches": {
-        "sample": "int64",
-        "metric": "string",
-        "rank": "int32",
-        "train": "int64",
-        "distance": "float64",
-        "score": "float64",
-    },
-    "labels": {"sample": "int64", "train": "int64", "label": "string", "raters": "int64", "source": "string"},
-    "scores": {
-        "item": "int64",
-        "estimator": "string",
-        "t": "float64?",
-        "index": "int64?",
-        "sigma": "float64?",
-        "value": "float64",
-        "stderr": "float64?",
-        "probes": "int64?",
-        "seed": "int64?",
-        "dtype": "string",
-    },
-}
-TABLES["candidates"] = {
-    "sample": "int64",
-    "metric": "string",
-    "place": "int32",
-    "train": "int64",
-    "score": "float64",
-}
-TABLES["verdicts"] = {
-    "item": "int64",
-    "group": "string",
-    "lid_model": "float64",
-    "se_model": "float64",
-    "lid_data": "float64",
-    "se_data": "float64",
-    "verdict": "string",
-}
-TABLES["all_scores"] = {"items": "string", **TABLES["scores"]}
+from mmh.tables import TABLES
 
 
 @contextmanager

@@ -40,16 +40,13 @@ class Model(Protocol):
         """Return the noise predictor with its schedule."""
         ...
 
-    def sample(
-        self,
-        ids: Sequence[int] | np.ndarray,
-        *,
-        seed: int,
-        batch_size: int,
-        progress: Report | None = None,
-        **options: Any,
-    ) -> np.ndarray:
-        """Draw one item per id, float32; a row depends on (seed, id) alone."""
+    @property
+    def sample(self) -> Callable[..., np.ndarray]:
+        """``sample(ids, *, seed, batch_size, progress, ...)`` draws one float32 item per id.
+
+        A row depends on (seed, id) alone; what else may be given depends on the kind of model
+        (`mmh.config_rules.SAMPLING`).
+        """
         ...
 
     def latents(self, ids: Sequence[int] | np.ndarray, *, seed: int) -> dict[str, np.ndarray]:
@@ -185,6 +182,37 @@ def load_model(path: Path, *, device: str = "cpu") -> Model:
             return generator_model.load_folder(path, device=device)
         return _load_edm(path, device)
     _refuse(path, "is no model folder: it has neither model_index.json nor model.json")
+
+
+def class_score(model: Model, classes: np.ndarray | None) -> ScoreModel:
+    """Give the score of a model, of a class-conditional one given each image's class.
+
+    Parameters
+    ----------
+    model : Model
+    classes : (n,) int64 or None
+        Classes of the images that will be scored, None if they have none.
+
+    Returns
+    -------
+    ScoreModel
+        Conditioned row by row where the model has classes.
+
+    Raises
+    ------
+    InputError
+        If the model needs classes and the images have none, or other ones.
+    """
+    score = model.score_model()
+    if not model.classes:
+        return score
+    if classes is None or (len(classes) and not 0 <= classes.min() <= classes.max() < model.classes):
+        found = "no class" if classes is None else f"classes {classes.min()}..{classes.max()}"
+        raise InputError(
+            f"the model is conditional on {model.classes} classes and the images have {found}; give training "
+            "images in one sub-folder per class"
+        )
+    return score.conditioned(classes)
 
 
 def _load_unet(path: Path, device: str) -> UNetModel:

@@ -105,10 +105,7 @@ class Architecture:
 
 @dataclass
 class IddpmModel:
-    """A `diffusers.UNet2DModel` of six output channels, of a checkpoint of that digest, with its process.
-
-    The network's time input is the level times `time_scale`, as a float tensor.
-    """
+    """A UNet of six output channels with its process; its time input is the level times `time_scale`."""
 
     unet: Any
     architecture: Architecture

@@ -1,0 +1,59 @@
+"""The contract of every Parquet table."""
+
+# Columns of every table, in order. A trailing "?" allows missing values.
+TABLES: dict[str, dict[str, str]] = {
+    "train": {
+        "train": "int64",
+        "source": "int64",
+        "population": "string",
+        "group": "int64",
+        "copies": "int64",
+    },
+    "matches": {
+        "sample": "int64",
+        "metric": "string",
+        "rank": "int32",
+        "train": "int64",
+        "distance": "float64",
+        "score": "float64",
+    },
+    "labels": {"sample": "int64", "train": "int64", "label": "string", "raters": "int64", "source": "string"},
+    "scores": {
+        "item": "int64",
+        "estimator": "string",
+        "t": "float64?",
+        "index": "int64?",
+        "sigma": "float64?",
+        "value": "float64",
+        "stderr": "float64?",
+        "probes": "int64?",
+        "seed": "int64?",
+        "dtype": "string",
+    },
+}
+TABLES["candidates"] = {
+    "sample": "int64",
+    "metric": "string",
+    "place": "int32",
+    "train": "int64",
+    "score": "float64",
+}
+TABLES["sheet"] = {
+    "pair": "string",
+    "sample": "int64",
+    "train": "int64",
+    "sscd": "float64?",
+    "calibrated_l2": "float64?",
+    "by": "string",
+    "place": "int64?",
+}
+TABLES["verdicts"] = {
+    "item": "int64",
+    "group": "string",
+    "lid_model": "float64",
+    "se_model": "float64",
+    "lid_data": "float64",
+    "se_data": "float64",
+    "verdict": "string",
+}
+TABLES["all_scores"] = {"items": "string", **TABLES["scores"]}
