@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from mmh import vector_index
+from mmh.descriptor_search import search_shards
 from mmh.errors import InputError
 from mmh.io import write_arrays
+from mmh.retrieval import search_embeddings
 
 
 def _unit(rows):
@@ -115,3 +117,27 @@ def test_errors_name_the_file(world, tmp_path):
         with pytest.raises(InputError, match=text):
             call()
     assert not (tmp_path / "x").exists()
+
+
+def test_shards_with_duplicates_give_the_matches_of_a_search_in_memory(tmp_path):
+    """Each image has up to thirty copies, ids are shuffled over the shards, and two of three lists are probed."""
+    random = np.random.default_rng(5)
+    distinct = random.standard_normal((60, 16)).astype(np.float32)
+    distinct /= np.linalg.norm(distinct, axis=1, keepdims=True)
+    image = np.repeat(np.arange(60), random.integers(1, 31, 60))
+    ids = random.permutation(len(image)) + 100
+    smallest = np.array([ids[image == i].min() for i in image])
+    shards = []
+    for number, rows in enumerate(np.array_split(np.arange(len(image)), 3)):
+        shards.append(tmp_path / f"{number}.npz")
+        np.savez(shards[-1], embedding=distinct[image[rows]], id=ids[rows])
+    queries = distinct[:20] + 0.1 * random.standard_normal((20, 16)).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    found = search_shards(
+        queries, shards, 4, index="IVF3,Flat", nprobe=3, folder=tmp_path, groups=smallest, shard_ids=ids
+    )
+    expected = search_embeddings(queries, distinct[image], 4, groups=image, train_ids=ids)
+    np.testing.assert_array_equal(found.match, expected.match)
+    np.testing.assert_allclose(found.distance, expected.distance, atol=1e-12)
+    with pytest.raises(InputError, match="61 matches among 60 distinct images"):
+        search_shards(queries, shards, 61, index="Flat", folder=tmp_path, groups=smallest, shard_ids=ids)

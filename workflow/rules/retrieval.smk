@@ -46,12 +46,13 @@ rule search_copies:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
+        mem_mb=4000,
         runtime=60,
     params:
         code=code_digest("search_copies.py"),
         compute=compute_options,
         options=search_options,
+        seed=lookup("seed", within=config),
     script:
         "../scripts/search_copies.py"
 

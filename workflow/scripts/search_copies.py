@@ -9,7 +9,6 @@ from mmh.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-INDEX = ("index", "nprobe", "rerank")
 ROWS = 8192  # samples searched at once: enough that preparing the training images each time costs little
 
 
@@ -21,17 +20,20 @@ def main(
     out: Path,
     *,
     options: dict[str, Any],
+    seed: int,
+    device: str,
 ) -> None:
     """Write the table of matches, one row per sample, metric and rank.
 
     The training images are held once, and the samples some files at a time, so that memory does not grow with
-    their number.
+    their number. Embeddings are searched in memory by "Flat", and where they lie by any other index.
     """
     import numpy as np
 
+    from mmh.descriptor_search import INDEX, descriptor_matches
     from mmh.errors import InputError
-    from mmh.io import read_arrays, read_images, write_table
-    from mmh.retrieval import calibrated_l2, duplicate_groups, join_matches, matches_table, search_embeddings
+    from mmh.io import read_images, write_table
+    from mmh.retrieval import calibrated_l2, duplicate_groups, join_matches, matches_table
 
     images, train_ids = read_images(train)
     groups = duplicate_groups(images)
@@ -40,24 +42,21 @@ def main(
     for paths in batches(samples):
         x, found = read_images(paths)
         names.append(found)
-        closest.append(calibrated_l2(x, images, train_ids=train_ids, groups=groups, **how))
+        closest.append(calibrated_l2(x, images, train_ids=train_ids, groups=groups, device=device, **how))
     del images
     ids = np.concatenate(names)
     if len(np.unique(ids)) != len(ids):
         raise InputError(f"{samples[0]} and the other samples: an id occurs twice; delete them and run again")
 
-    def embeddings(paths: list[Path], wanted: np.ndarray) -> np.ndarray:
-        parts = [read_arrays(path, "embedding", "id") for path in paths]
-        rows, found = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
-        return rows[np.argsort(found)[np.searchsorted(np.sort(found), wanted)]]
-
-    sscd = search_embeddings(
-        embeddings(samples_embeddings, ids),
-        embeddings(train_embeddings, train_ids),
-        options["top"],
-        groups=groups,
-        train_ids=train_ids,
-        **{key: options[key] for key in INDEX if options.get(key) is not None},
+    sscd = descriptor_matches(
+        samples_embeddings,
+        ids,
+        train_embeddings,
+        train_ids,
+        groups,
+        options=options,
+        folder=out.parent,
+        seed=seed,
     )
     results = {"sscd": sscd, "calibrated_l2": join_matches(closest)}
     write_table(matches_table(ids, results), out, "matches")
@@ -87,4 +86,6 @@ if __name__ == "__main__":
             run.input.train_embeddings,
             run.output.matches,
             options=run.params.options,
+            seed=run.params.seed,
+            device=run.device,
         )

@@ -231,12 +231,13 @@ def read_images(
     for shard in shards:
         x, name = _pixels(shard)
         parts.append((x, name))
-    x, found = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    # Large sets lie in one file, in order: they are then not copied.
+    x, found = parts[0] if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
     order = np.argsort(found, kind="stable")
     if (np.diff(found[order]) == 0).any():
         raise InputError(f"{_names(shards)}: an id occurs twice; delete the files and run again")
     if ids is None:
-        return x[order], found[order]
+        return (x, found) if (np.diff(found) > 0).all() else (x[order], found[order])
     position = np.searchsorted(found[order], ids)
     absent = (position >= len(found)) | (found[order][np.minimum(position, len(found) - 1)] != ids)
     if absent.any():

@@ -66,6 +66,8 @@ def jacobian_spectrum(
     """
     import torch
 
+    from mmh.attention import full_float32
+
     latents = z.detach() if isinstance(z, torch.Tensor) else torch.from_numpy(np.array(z))
     if latents.ndim < 2 or not len(latents) or not latents.is_floating_point():
         raise InputError(f"needs floating-point z (n, ...), got {latents.dtype} {tuple(latents.shape)}")
@@ -81,15 +83,16 @@ def jacobian_spectrum(
     if isinstance(generator, torch.nn.Module):
         generator.eval()
     try:
-        for row in range(len(latents)):
-            condition = None if conditions is None else conditions[row : row + 1]
-            sample = latents[row : row + 1]
-            if mode == "auto":  # the first sample decides for all
-                mode = _cheaper(generator, sample, condition)
-            matrix = _jacobian(generator, sample, condition, mode, chunk)
-            finite = matrix.isfinite().all().reshape(1).cpu().numpy()
-            check_finite(finite, np.array([row]), "the generator's Jacobian is not finite")
-            spectra.append(torch.linalg.svdvals(matrix.double()).cpu().numpy())
+        with full_float32():
+            for row in range(len(latents)):
+                condition = None if conditions is None else conditions[row : row + 1]
+                sample = latents[row : row + 1]
+                if mode == "auto":  # the first sample decides for all
+                    mode = _cheaper(generator, sample, condition)
+                matrix = _jacobian(generator, sample, condition, mode, chunk)
+                finite = matrix.isfinite().all().reshape(1).cpu().numpy()
+                check_finite(finite, np.array([row]), "the generator's Jacobian is not finite")
+                spectra.append(torch.linalg.svdvals(matrix.double()).cpu().numpy())
     finally:
         if training and isinstance(generator, torch.nn.Module):
             generator.train()
