@@ -75,7 +75,7 @@ rule train_gan:
         "benchmarks/train_gan/{experiment}.jsonl"
     wildcard_constraints:
         experiment=experiments_with("model", "kind", "gan"),
-    priority: 10
+    priority: 20
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]

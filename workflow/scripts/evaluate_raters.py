@@ -1,0 +1,53 @@
+"""Evaluate every score against each rater's labels, and with unsure labels counted either way."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    scores: Path,
+    votes: Path,
+    labels: Path,
+    matches: Path,
+    train: Path,
+    out: Path,
+    *,
+    calibration: int,
+    options: dict[str, Any],
+    seed: int,
+) -> None:
+    """Write ``evaluation_raters.csv``; samples with ids below ``calibration`` chose t0 and are left out."""
+    from mmh.io import read_table, write_csv
+    from mmh.label_noise import evaluate_raters
+
+    table = evaluate_raters(
+        read_table(scores, "all_scores"),
+        read_table(votes, "votes"),
+        read_table(labels, "labels"),
+        read_table(matches, "matches"),
+        read_table(train, "train"),
+        exclude=range(calibration),
+        seed=seed,
+        **options,
+    )
+    write_csv(table, out, digits=6)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.scores,
+            run.input.votes,
+            run.input.labels,
+            run.input.matches,
+            run.input.train,
+            run.output.evaluation,
+            calibration=run.params.calibration,
+            options=run.params.options,
+            seed=run.params.seed,
+        )
