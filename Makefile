@@ -8,10 +8,10 @@ CORES ?= all
 export PYTHONDONTWRITEBYTECODE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo report test lint format bench status unlock clean
+.PHONY: help setup demo report test test-browser lint format bench unlock clean
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(VENV)/.installed ## Make .venv from the pinned lock file
 
@@ -31,8 +31,11 @@ report: setup ## results/report.html from finished results
 	$(BIN)/snakemake --report results/report.html --quiet all
 	@echo "report: results/report.html"
 
-test: setup ## All tests
+test: setup ## All tests but those of the labelling page
 	$(BIN)/python -m pytest
+
+test-browser: setup ## The labelling page in a real browser (chromium; skipped where there is none)
+	$(BIN)/python -m pytest tests/browser -rs
 
 lint: setup ## Formatters, linters and types
 	$(BIN)/ruff check .

@@ -85,6 +85,16 @@ def test_a_run_from_nothing_with_other_spans_gives_the_same_bytes(tiny: Path, tm
     assert {name for name in same if first.get(name) != second.get(name)} == set()
 
 
+def test_the_label_sheet_is_one_page_with_every_candidate(tiny_copy: Path) -> None:
+    snakemake(tiny_copy, "results/digits/label_sheet.html")
+    sheet = pd.read_parquet(tiny_copy / "results/digits/label_sheet.parquet")
+    candidates = pd.read_parquet(tiny_copy / "results/digits/candidates.parquet")
+    assert set(sheet["sample"]) == set(candidates["sample"])
+    page = (tiny_copy / "results/digits/label_sheet.html").read_text(encoding="utf-8")
+    assert all(pair in page for pair in sheet["pair"])
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
 def test_the_report_is_one_file_with_every_figure(tiny_copy: Path) -> None:
     snakemake(tiny_copy, "--report", "results/report.html")
     html = (tiny_copy / "results/report.html").read_text(encoding="utf-8")
