@@ -198,6 +198,30 @@ def test_few_clusters_are_drawn_by_sample():
     assert drawn[0]["delta_low"].notna().all()
 
 
+def test_samples_of_one_cluster_are_drawn_together():
+    """Every sample twice over says no more than once, if both are of one cluster."""
+    once = world(noise=(0, 0.3))
+    twice = dict(once)
+    for name, column in (
+        ("scores", "item"),
+        ("votes", "sample"),
+        ("labels", "sample"),
+        ("matches", "sample"),
+    ):
+        again = once[name].assign(**{column: once[name][column] + 1000})
+        twice[name] = pd.concat([once[name], again], ignore_index=True)
+    tables = [run(case, estimators=["flipd"]) for case in (once, twice)]
+    columns = ["delta_auc", "delta_low", "delta_high"]
+    pd.testing.assert_frame_equal(*(table[columns] for table in tables))
+    assert (tables[0]["n_positive"] * 2 == tables[1]["n_positive"]).all()
+
+
+def test_samples_that_chose_t0_count_for_nothing():
+    tables = world(noise=(0, 0.3))
+    rest = {**tables, **{name: tables[name].query("sample >= 60") for name in ("votes", "labels")}}
+    pd.testing.assert_frame_equal(run(tables, exclude=range(60)), run(rest))
+
+
 def test_what_labels_cannot_fill_is_absent_or_missing():
     tables = world(noise=(0, 0))
     said = tables["votes"]["rater"] == "r1"

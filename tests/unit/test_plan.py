@@ -96,6 +96,7 @@ def test_targets_are_figures_and_tables_of_the_experiments_that_run() -> None:
     assert set(plan.targets(CONFIG)) == {
         "results/a/figures/lid_model.pdf",
         "results/a/evaluation.csv",
+        "results/a/evaluation_raters.csv",
         "results/summary.txt",
         "results/passports.csv",
         "results/runtime.csv",

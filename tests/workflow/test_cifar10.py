@@ -166,7 +166,9 @@ def test_another_cut_gives_the_same_samples(cifar: tuple[Path, Server], copy: Pa
 
 def test_an_address_or_the_network_may_change_without_a_new_download(copy: Path) -> None:
     text = (copy / "config.yaml").read_text()
-    (copy / "config.yaml").write_text(text.replace("offline: false", "offline: true").replace("nowhere", "here"))
+    (copy / "config.yaml").write_text(
+        text.replace("offline: false", "offline: true").replace("nowhere", "here")
+    )
     assert jobs_of(copy) == set()
 
 

@@ -11,7 +11,15 @@ RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "workflow" / "scripts" / "mmh").rglob("*.py"))
 FORBIDDEN_DIRECTIVES = ("run", "shell", "message", "notebook", "wrapper", "cache")
-FORBIDDEN = ("lambda", "\ncheckpoint ", "ancient(", "protected(", "temp(", "snakemake.config", "scattergather")
+FORBIDDEN = (
+    "lambda",
+    "\ncheckpoint ",
+    "ancient(",
+    "protected(",
+    "temp(",
+    "snakemake.config",
+    "scattergather",
+)
 
 
 def rules() -> dict[str, tuple[Path, str]]:
@@ -38,7 +46,11 @@ def test_a_rule_has_every_part(name: str) -> None:
     for part in ("output:", "log:", "benchmark:", "conda:", "threads:", "resources:", "params:", "script:"):
         assert f"\n    {part}" in block, part
     # A download is defined by its digest, whatever code brought it.
-    tracked = 'sha256=lookup("sources/{source}/sha256"' if name == "fetch_source" else f'code=code_digest("{name}.py")'
+    tracked = (
+        'sha256=lookup("sources/{source}/sha256"'
+        if name == "fetch_source"
+        else f'code=code_digest("{name}.py")'
+    )
     assert tracked in block
     assert f'"../scripts/{name}.py"' in block
     assert f'"logs/{name}' in block

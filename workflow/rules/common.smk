@@ -207,13 +207,23 @@ def judged_by_people(experiment):
 def candidate_file(wildcards):
     """The list of candidates, where people judge them."""
     listed = judged_by_people(wildcards.experiment)
-    return [f"results/{wildcards.experiment}/candidates.parquet"] if listed else []
+    return f"results/{wildcards.experiment}/candidates.parquet" if listed else []
+
+
+def sheet_file(wildcards):
+    """The pairs that people were asked about."""
+    return (
+        f"results/{wildcards.experiment}/label_sheet.parquet"
+        if judged_by_people(wildcards.experiment)
+        else []
+    )
 
 
 def disagreement_file(wildcards):
-    """The pairs of a second round of labelling."""
+    """The pairs of a second round of labelling: a copy, as the import writes the list anew."""
     only = config["experiments"][wildcards.experiment].get("label_sheet", {}).get("only", "all")
-    return [f"results/{wildcards.experiment}/disagreements.csv"] if only == "disagreements" else []
+    kept = f"resources/labels/{wildcards.experiment}/second_round/disagreements.csv"
+    return kept if only == "disagreements" else []
 
 
 def ratio_options(wildcards):

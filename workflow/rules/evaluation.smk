@@ -1,7 +1,7 @@
 """Evaluation: how well each score tells memorized samples, and which claims of the papers hold.
 
 INPUTS: scores.parquet, labels.parquet, matches.parquet, data/train.parquet
-OUTPUTS: results/<experiment>/evaluation.csv, claims.csv, percentiles.csv, paired.csv, cartoon.parquet
+OUTPUTS: results/<experiment>/evaluation.csv, evaluation_raters.csv, claims.csv, percentiles.csv, paired.csv, cartoon.parquet
 """
 
 
@@ -36,6 +36,40 @@ rule evaluate:
         seed=lookup("seed", within=config),
     script:
         "../scripts/evaluate.py"
+
+
+rule evaluate_raters:
+    """Evaluate again with each rater's labels, and with unsure pairs on either side."""
+    input:
+        scores="results/{experiment}/scores.parquet",
+        votes="results/{experiment}/label_votes.parquet",
+        labels="results/{experiment}/labels.parquet",
+        matches="results/{experiment}/matches.parquet",
+        train="results/{experiment}/data/train.parquet",
+    output:
+        evaluation=report(
+            "results/{experiment}/evaluation_raters.csv",
+            caption="../report/evaluation_raters.rst",
+            category="Tables",
+            labels={"table": "evaluation by rater", "experiment": "{experiment}"},
+        ),
+    log:
+        "logs/evaluate_raters/{experiment}.log",
+    benchmark:
+        "benchmarks/evaluate_raters/{experiment}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("evaluate_raters.py"),
+        calibration=calibration,
+        options=lookup("experiments/{experiment}/evaluation", within=config),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/evaluate_raters.py"
 
 
 rule sweep_percentiles:

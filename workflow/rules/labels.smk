@@ -1,7 +1,8 @@
 """Labels: by people from CSV files, or planted where the truth is known.
 
 INPUTS: matches.parquet, candidates.parquet, resources/labels/<experiment>/*.csv or the planted truth
-OUTPUTS: results/<experiment>/label_sheet.html, label_sheet.csv, label_sheet.parquet, labels/planted.csv, labels.parquet
+OUTPUTS: results/<experiment>/label_sheet.html, label_sheet.csv, label_sheet.parquet, labels/planted.csv,
+    labels.parquet, label_votes.parquet, label_agreement.csv, disagreements.csv
 """
 
 
@@ -37,8 +38,12 @@ rule import_labels:
     input:
         files=label_files,
         matches="results/{experiment}/matches.parquet",
+        sheet=sheet_file,
     output:
         labels="results/{experiment}/labels.parquet",
+        votes="results/{experiment}/label_votes.parquet",
+        agreement="results/{experiment}/label_agreement.csv",
+        disagreements="results/{experiment}/disagreements.csv",
     log:
         "logs/import_labels/{experiment}.log",
     benchmark:
@@ -52,6 +57,7 @@ rule import_labels:
     params:
         code=code_digest("import_labels.py"),
         options=lookup("experiments/{experiment}/labels", within=config),
+        seed=lookup("seed", within=config),
     script:
         "../scripts/import_labels.py"
 

@@ -1,7 +1,7 @@
-"""Check label files against the retrieved pairs, merge the raters, and write the table of labels."""
+"""Check label files, merge the raters, and write the labels, who said what, and how far raters agree."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmh.job import job
 
@@ -9,18 +9,82 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(files: list[Path], matches: Path, out: Path, *, source: str) -> None:
-    """Write one row per labelled pair."""
-    from mmh.io import read_table, write_table
-    from mmh.labels import merge_labels, read_label_file
+def main(
+    files: list[Path],
+    matches: Path,
+    sheet: Path | None,
+    labels: Path,
+    votes: Path,
+    agreement: Path,
+    disagreements: Path,
+    *,
+    source: str,
+    seed: int,
+    record: dict[str, Any],
+) -> None:
+    """Write one row for each labelled pair, and what it is made of.
 
-    pairs = read_table(matches, "matches")
-    tables = [read_label_file(file) for file in files]
-    labels = merge_labels(tables, samples=pairs["sample"].unique(), matches=pairs, source=source)
-    write_table(labels, out, "labels")
+    Parameters
+    ----------
+    files : list of path
+        Label files; may be none.
+    matches : path
+        `matches.parquet`.
+    sheet : path, optional
+        `label_sheet.parquet`, where the experiment has a label sheet.
+    labels, votes : path
+        Parquet to write: the merged labels, and one row for each word of a rater.
+    agreement, disagreements : path
+        CSV to write: `agreement.agreement_table`, and the pairs of a second round.
+    source : str
+        `people` or `planted`.
+    seed : int
+        Root seed of the run; decides on the resamples of the intervals.
+    record : dict
+        Gets the number of files, of votes, of rows passed over and of disagreements.
+
+    Raises
+    ------
+    InputError
+        As `labels.read_label_files` does.
+    """
+    from mmh.agreement import agreement_table, merge_labels
+    from mmh.agreement import disagreements as list_disagreements
+    from mmh.io import read_table, write_csv, write_table
+    from mmh.label_sheet import sheet_hash, unguard_cell
+    from mmh.labels import Sheet, read_label_files
+
+    known = None
+    if sheet is not None:
+        table = read_table(sheet, "sheet")
+        asked = table.loc[table["place"].notna(), "pair"]
+        known = Sheet(
+            pairs=dict(zip(table["pair"], zip(table["sample"], table["train"], strict=True), strict=True)),
+            # A page of all pairs is the first round's, so that name comes last.
+            rounds={sheet_hash(asked): (2, set(asked)), sheet_hash(table["pair"]): (1, set(table["pair"]))},
+        )
+    said, passed_over = read_label_files(
+        files, matches=read_table(matches, "matches"), sheet=known, unguard=unguard_cell
+    )
+    apart = list_disagreements(said)
+    record.update(files=len(files), votes=len(said), without_label=passed_over, disagreements=len(apart))
+    write_table(merge_labels(said, source=source), labels, "labels")
+    write_table(said, votes, "votes")
+    write_csv(agreement_table(said, seed=seed), agreement, digits=6)
+    write_csv(apart, disagreements)
 
 
 if __name__ == "__main__":
     with job(snakemake) as run:
-        kind = "planted" if run.params.options["source"] == "planted" else "people"
-        main(run.input.files, run.input.matches, run.output.labels, source=kind)
+        main(
+            run.input.files,
+            run.input.matches,
+            getattr(run.input, "sheet", None) or None,  # an empty list where there is none
+            run.output.labels,
+            run.output.votes,
+            run.output.agreement,
+            run.output.disagreements,
+            source="planted" if run.params.options["source"] == "planted" else "people",
+            seed=run.params.seed,
+            record=run.record,
+        )

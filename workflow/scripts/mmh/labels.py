@@ -1,13 +1,17 @@
-"""Labels of (sample, training image) pairs: reading and checking people's files, merging, planted truth.
+"""Labels of (sample, training image) pairs: reading and checking people's files, planted truth.
 
-A file is CSV with the columns `sample,train,label,rater,time`; one row is one rater's word on one pair. A
-sample's class is the most severe of its pairs: exact > reconstructive > unsure > not_memorized.
+A file is CSV, with the columns of the label sheet or the short `sample,train,label,rater,time`; one row is
+one rater's word on one pair. A sample's class is the most severe of its pairs: exact > reconstructive >
+unsure > not_memorized.
 """
 
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,83 +21,216 @@ import pandas as pd
 from mmh.errors import InputError
 
 COLUMNS = ("sample", "train", "label", "rater", "time")
+SHEET_COLUMNS = ("pair", *COLUMNS, "blind", "page_version", "sheet")
 CLASSES = ("exact", "reconstructive", "unsure", "not_memorized")  # most severe first
-TABLE = ("sample", "train", "label", "raters", "source")
+VOTES = ("pair", "sample", "train", "label", "rater", "time", "blind", "round", "file", "line")
+MOST_FAULTS = 50
+"""Faults that are shown: in a file of another sheet every row has one."""
+# What a spreadsheet leaves of an id: 1.2E+15, 1.234 or 1,0, 12/03/2024 or Mar-12.
+_CHANGED = re.compile(r"[\d.,]*\d[eE][+-]?\d+|\d+[.,]\d+|\w+[./-]\w+([./-]\w+)?")
 
 
-def read_label_file(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read one label file and check every row.
+@dataclass(frozen=True)
+class Sheet:
+    """What files of a label sheet may name."""
+
+    pairs: Mapping[str, tuple[int, int]]  # sample and training image of each pair
+    rounds: Mapping[
+        str, tuple[int, Collection[str]]
+    ]  # a sheet's name: round 1 or 2, and the pairs it asks for
+
+
+def read_label_files(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    matches: pd.DataFrame,
+    sheet: Sheet | None = None,
+    unguard: Callable[[str], str] = str,
+) -> tuple[pd.DataFrame, int]:
+    """Read label files and check every row: either all are right, or all faults are told at once.
+
+    Files are in UTF-8 (a byte-order mark is allowed), with cells apart by commas, semicolons or tabs and
+    columns in any order. Blank lines and empty columns at the right are skipped. In a file of a label sheet a
+    row without label, time and `blind` is a pair that nobody has judged, and is passed over.
 
     Parameters
     ----------
-    path : path
-        CSV in UTF-8 (a byte-order mark is allowed), columns in any order; `time` is ISO 8601 or empty; blank
-        lines are skipped.
+    paths : sequence of path
+        The files, in any order.
+    matches : pandas.DataFrame
+        The experiment's matches: a short file may label what was retrieved.
+    sheet : Sheet, optional
+        The label sheet, if the experiment has one.
+    unguard : callable
+        `mmh.label_sheet.unguard_cell`, for raters' names.
 
     Returns
     -------
-    pandas.DataFrame
-        `sample`, `train` int64; `label`, `rater`, `time` str; `file` str and `line` int64 tell where it is.
+    votes : pandas.DataFrame
+        `VOTES`: `pair` str, empty for one that is not on the sheet; `sample`, `train` int64; `label` str;
+        `rater` str in composed Unicode with single spaces; `time` str as given; `blind` str: `yes`, `no` or
+        empty; `round` int64; `file` str and `line` int64 tell where it is. By ids, then round, then rater.
+    passed_over : int
+        Rows without a label.
 
     Raises
     ------
     InputError
-        If the file is missing, empty or not UTF-8, or any row is malformed: all faults in one message, each
-        with file and line.
+        If a file is unreadable, or a row is malformed, names an unknown pair or another sheet, or repeats a
+        rater's word of the same round: a line for each fault, with file and line.
     """
+    known = set(zip(matches["sample"], matches["train"], strict=True))
+    samples = {sample for sample, _ in known}
+    names = {ids: name for name, ids in sheet.pairs.items()} if sheet else {}
+    faults: list[str] = []
+    votes: list[dict[str, object]] = []
+    first: dict[tuple[object, ...], tuple[str, int]] = {}
+    spelt: dict[str, tuple[str, str]] = {}
+    passed_over = 0
+    for path in paths:
+        try:
+            records, wrong, empty = _read(path, unguard)
+        except InputError as error:
+            faults.append(str(error))
+            continue
+        passed_over += empty
+        faults += wrong
+        for line, record in records:
+            where = f"{path}, line {line}"
+            sample, train, rater = int(record["sample"]), int(record["train"]), record["rater"]
+            fault, stage = "", 1
+            if "pair" in record:
+                fault, stage = _sheet_fault(record, sheet)
+            elif sample not in samples:
+                fault = f"unknown sample {sample}"
+            elif (sample, train) not in known:
+                fault = f"training image {train} is no match of sample {sample}"
+            key = (sample, train, rater, stage)
+            name, before = spelt.setdefault(rater.casefold(), (rater, where))
+            if not fault and key in first:
+                file, place = first[key]
+                at = f"on line {place}" if file == str(path) else f"in {file}, line {place}"
+                fault = (
+                    f"sample {sample}, train {train}, rater '{rater}' is {at} already; keep one of the two"
+                )
+            elif not fault and name != rater:
+                fault = f"rater '{rater}' is '{name}' in {before}; spell a person's name alike everywhere"
+            if fault:
+                faults.append(f"{where}: {fault}")
+                continue
+            first[key] = (str(path), line)
+            ids = {"pair": names.get((sample, train), ""), "sample": sample, "train": train, "round": stage}
+            votes.append({"blind": "", **record, **ids, "file": str(path), "line": line})
+    if faults:
+        raise InputError(_listed(faults))
+    types = {name: np.int64 if name in {"sample", "train", "round", "line"} else str for name in VOTES}
+    table = pd.DataFrame(votes, columns=list(VOTES)).astype(types)
+    return table.sort_values(["sample", "train", "round", "rater"], ignore_index=True), passed_over
+
+
+def _listed(faults: Sequence[str]) -> str:
+    if len(faults) == 1:
+        return faults[0]
+    more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+    return "\n  ".join([f"{len(faults)} faults in label files:", *faults[:MOST_FAULTS], *more])
+
+
+def _sheet_fault(record: Mapping[str, str], sheet: Sheet | None) -> tuple[str, int]:
+    """Say what is wrong with the pair that a row names, and tell the round."""
+    if sheet is None:
+        return "it is of a label sheet, this experiment has none (candidates in config.yaml)", 1
+    pair, ids = record["pair"], (int(record["sample"]), int(record["train"]))
+    if record["sheet"] not in sheet.rounds:
+        return f"it is of sheet '{record['sheet']}', expected {' or '.join(sheet.rounds)}", 1
+    stage, asked = sheet.rounds[record["sheet"]]
+    if pair not in sheet.pairs:
+        return f"unknown pair '{pair}'; take the id from the template", stage
+    if sheet.pairs[pair] != ids:
+        sample, train = sheet.pairs[pair]
+        return f"pair {pair} is sample {sample}, train {train}, found {ids[0]}, {ids[1]}", stage
+    return "" if pair in asked else f"pair {pair} is not on sheet {record['sheet']}", stage
+
+
+def _read(
+    path: str | os.PathLike[str], unguard: Callable[[str], str]
+) -> tuple[list[tuple[int, dict[str, str]]], list[str], int]:
+    """Read a file's well-formed rows with their lines, say what is wrong with others, count empty ones."""
+    lines, faults = _rows(path)
+    if not lines:
+        raise InputError(f"{path}: empty; expected a header {','.join(COLUMNS)} and rows")
+    header = [name.strip() for name in lines[0][1]]
+    while header and not header[-1]:
+        header.pop()
+    columns = SHEET_COLUMNS if {"pair", "sheet"} & set(header) else COLUMNS
+    wrong = [f"unknown column '{name}'" for name in header if name not in columns]
+    wrong += [f"column '{name}' is missing" for name in columns if name not in header]
+    wrong += [f"column '{name}' occurs twice" for name in sorted(set(header)) if header.count(name) > 1]
+    if wrong:
+        expected = f"; columns are {', '.join(columns)}"
+        raise InputError(f"{path}, line {lines[0][0]}: " + "; ".join(wrong) + expected)
+    records: list[tuple[int, dict[str, str]]] = []
+    empty = 0
+    for line, cells in lines[1:]:
+        if len(cells) < len(header) or any(cell.strip() for cell in cells[len(header) :]):
+            faults.append(f"{path}, line {line}: {len(cells)} cells, expected {len(header)}")
+            continue
+        record = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
+        if columns is SHEET_COLUMNS and not (record["label"] or record["time"] or record["blind"]):
+            empty += 1
+            continue
+        name = unicodedata.normalize("NFC", unguard(record["rater"]))
+        record["rater"] = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+        found = [f"{path}, line {line}: {fault}" for fault in _row_faults(record)]
+        faults += found
+        if not found:
+            records.append((line, record))
+    if not records and not faults:
+        what = f"none of its {empty} rows has a label" if empty else "no rows below the header"
+        raise InputError(f"{path}: {what}; remove the file if there is nothing to say")
+    return records, faults, empty
+
+
+def _rows(path: str | os.PathLike[str]) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """Split a file into rows of cells, each with the line that it starts on."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        content = Path(path).read_bytes()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}, line {line}: not UTF-8; save the file as CSV in UTF-8") from error
+        kind = "UTF-16" if b"\0" in content else f"byte 0x{error.object[error.start]:02x}"
+        raise InputError(f"{path}, line {line}: not UTF-8 ({kind}); save the file as CSV in UTF-8") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    if "\0" in text:
+        raise InputError(f"{path}: not UTF-8 (UTF-16, by its zero bytes); save the file as CSV in UTF-8")
+    head = text.lstrip().partition("\n")[0]
+    # Some languages' spreadsheets save semicolons; no name of a column holds any of the three.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
     rows: list[tuple[int, list[str]]] = []
+    faults = []
+    start = 1
     try:
-        rows.extend((reader.line_num, row) for row in reader if any(cell.strip() for cell in row))
-    except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
-    if not rows:
-        raise InputError(f"{path}: empty; expected a header {','.join(COLUMNS)} and rows")
-    header = [name.strip() for name in rows[0][1]]
-    faults = [f"unknown column '{name}'" for name in header if name not in COLUMNS]
-    faults += [f"column '{name}' is missing" for name in COLUMNS if name not in header]
-    faults += [f"column '{name}' occurs twice" for name in sorted(set(header)) if header.count(name) > 1]
-    if faults:
-        expected = f"; columns are {', '.join(COLUMNS)}"
-        raise InputError(f"{path}, line {rows[0][0]}: " + "; ".join(faults) + expected)
-    if len(rows) == 1:
-        raise InputError(f"{path}: no rows below the header; remove the file if there is nothing to say")
-
-    records: list[dict[str, object]] = []
-    seen: dict[tuple[int, int, str], int] = {}
-    for line, cells in rows[1:]:
-        where = f"{path}, line {line}: "
-        if len(cells) != len(header):
-            faults.append(f"{where}{len(cells)} cells, expected {len(header)}")
-            continue
-        record = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-        wrong = [where + fault for fault in _row_faults(record)]
-        if not wrong:
-            key = (int(record["sample"]), int(record["train"]), record["rater"])
-            if key in seen:
-                wrong.append(
-                    f"{where}sample {key[0]}, train {key[1]}, rater '{key[2]}' is on line {seen[key]} already"
+        for cells in reader:
+            if reader.line_num > start:  # a lost quote has swallowed the rows between
+                faults.append(
+                    f"{path}, line {start}: a cell goes on to line {reader.line_num}: mend its quotes"
                 )
-            seen.setdefault(key, line)
-        faults += wrong
-        records.append({**record, "file": str(path), "line": line})
-    if faults:
-        raise InputError("; ".join(faults))
-    return pd.DataFrame(records, columns=[*COLUMNS, "file", "line"]).astype(
-        {"sample": np.int64, "train": np.int64, "line": np.int64}
-    )
+            elif any(cell.strip() for cell in cells):
+                rows.append((start, cells))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}, line {start}: not CSV ({error})") from error
+    return rows, faults
 
 
-def _row_faults(record: dict[str, str]) -> list[str]:
+def _row_faults(record: Mapping[str, str]) -> list[str]:
     faults = [
         f"{name} is '{record[name]}', expected an id (a whole number, 0 or more)"
+        + (
+            "; a spreadsheet changed it, format the column as text"
+            if _CHANGED.fullmatch(record[name])
+            else ""
+        )
         for name in ("sample", "train")
         if not (record[name].isascii() and record[name].isdigit() and len(record[name]) < 19)
     ]
@@ -101,6 +238,8 @@ def _row_faults(record: dict[str, str]) -> list[str]:
         faults.append(f"unknown label '{record['label']}', expected one of {', '.join(CLASSES)}")
     if not record["rater"]:
         faults.append("rater is empty")
+    if record.get("blind", "") not in ("yes", "no", ""):
+        faults.append(f"blind is '{record['blind']}', expected yes, no or nothing")
     if record["time"]:
         try:
             datetime.fromisoformat(record["time"])
@@ -111,78 +250,13 @@ def _row_faults(record: dict[str, str]) -> list[str]:
     return faults
 
 
-def merge_labels(
-    files: Sequence[pd.DataFrame],
-    *,
-    samples: Iterable[int],
-    matches: pd.DataFrame,
-    source: str,
-) -> pd.DataFrame:
-    """Merge the rows of several files into one label per pair: the majority of its raters, a tie is `unsure`.
-
-    Parameters
-    ----------
-    files : sequence of pandas.DataFrame
-        Results of `read_label_file`; a rater may label a pair once over all of them.
-    samples : iterable of int
-        Ids of the samples of this experiment.
-    matches : pandas.DataFrame
-        The experiment's matches: a pair may be labelled only if it was retrieved.
-    source : str
-        `people` or `planted`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `sample`, `train` int64, `label` str, `raters` int64, `source` str; sorted by pair.
-
-    Raises
-    ------
-    InputError
-        If a sample or pair is unknown or a rater labels a pair twice: all of them, with file and line.
-    """
-    columns = [*COLUMNS, "file", "line"]
-    rows = pd.concat(files, ignore_index=True)[columns] if files else pd.DataFrame(columns=columns)
-    known, faults = set(samples), []
-    pairs = set(zip(matches["sample"], matches["train"], strict=True))
-    first: dict[tuple[int, int, str], str] = {}
-    for row in rows.itertuples(index=False):
-        where = f"{row.file}, line {row.line}"
-        key = (row.sample, row.train, row.rater)
-        if row.sample not in known:
-            faults.append(f"{where}: unknown sample {row.sample}")
-        elif (row.sample, row.train) not in pairs:
-            faults.append(f"{where}: training image {row.train} is no match of sample {row.sample}")
-        elif key in first:
-            faults.append(
-                f"{where}: sample {row.sample}, train {row.train}, rater '{row.rater}' "
-                f"is in {first[key]} already"
-            )
-        first.setdefault(key, where)
-    if faults:
-        raise InputError("; ".join(faults))
-    merged = [
-        (sample, train, _majority(group), len(group), source)
-        for (sample, train), group in rows.groupby(["sample", "train"], sort=True)["label"]
-    ]
-    return pd.DataFrame(merged, columns=list(TABLE)).astype(
-        {"sample": np.int64, "train": np.int64, "raters": np.int64, "label": str, "source": str}
-    )
-
-
-def _majority(votes: pd.Series) -> str:
-    counts = votes.value_counts()
-    winners = counts.index[counts == counts.max()]
-    return str(winners[0]) if len(winners) == 1 else "unsure"
-
-
 def sample_classes(labels: pd.DataFrame, matches: pd.DataFrame | None = None) -> pd.DataFrame:
     """Give each labelled sample the most severe class of its pairs, and the pair that gave it.
 
     Parameters
     ----------
     labels : pandas.DataFrame
-        Table of `merge_labels`.
+        Labels of pairs: `sample`, `train`, `label`.
     matches : pandas.DataFrame, optional
         Among pairs of that class the one of best rank by `calibrated_l2` is taken, then the smallest id;
         without matches the smallest id.

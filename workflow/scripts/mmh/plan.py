@@ -234,6 +234,7 @@ def result_tables(config: Config, experiment: str) -> list[str]:
     """
     entry = config["experiments"][experiment]
     keys = [key for key in ("evaluation", "claims", "accuracy", "verdicts") if entry.get(key)]
+    keys += ["evaluation_raters"] if entry.get("evaluation") else []
     return [f"results/{experiment}/{key}.csv" for key in keys]
 
 

@@ -47,6 +47,18 @@ TABLES["sheet"] = {
     "by": "string",
     "place": "int64?",
 }
+TABLES["votes"] = {
+    "pair": "string",
+    "sample": "int64",
+    "train": "int64",
+    "label": "string",
+    "rater": "string",
+    "time": "string",
+    "blind": "string",
+    "round": "int64",
+    "file": "string",
+    "line": "int64",
+}
 TABLES["verdicts"] = {
     "item": "int64",
     "group": "string",
