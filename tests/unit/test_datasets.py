@@ -18,7 +18,7 @@ from PIL import Image
 from mmh import datasets
 from mmh.datasets import read_cifar10, read_image_folder
 from mmh.errors import InputError
-from mmh.io import read_arrays, read_images, read_table
+from mmh.io import read_arrays, read_column, read_images, read_table
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 FOLDER = "cifar-10-batches-py"
@@ -537,11 +537,12 @@ def test_the_script_takes_a_folder(tmp_path: Path, classes: bool) -> None:
     images, table = tmp_path / "train.npz", tmp_path / "train.parquet"
     options = {"world": "images", "path": str(folder), "n_train": 3, "size": 4, "channels": 3}
     import_images.main(folder, images, table, options=options)
-    image, ids, label = read_arrays(images, "image", "id", "class")
+    image, ids = read_arrays(images, "image", "id")
     order = [2, 1, 1] if classes else [1, 2, 1]
     np.testing.assert_array_equal(image, np.stack([noise(seed).transpose(2, 0, 1) for seed in order]))
     assert ids.tolist() == [0, 1, 2]
-    assert label.tolist() == ([0, 1, 1] if classes else [0, 0, 0])
+    label = read_column(images, "class", ids)
+    assert label is None if not classes else label.tolist() == [0, 1, 1]
     rows = read_table(table, "train")
     assert rows.population.tolist() == (["a", "b", "b"] if classes else ["train"] * 3)
     assert rows.group.tolist() == ([0, 1, 1] if classes else [0, 1, 0])

@@ -87,6 +87,12 @@ def test_a_process_that_is_not_variance_preserving_is_refused(folder):
         models.load_model(folder[0])
 
 
+def test_pickled_weights_are_refused_by_the_name_of_their_folder(folder, tmp_path):
+    (folder[0] / "unet" / "diffusion_pytorch_model.safetensors").rename(folder[0] / "unet" / "model.bin")
+    with pytest.raises(InputError, match=r"theirs: holds no unet/diffusion_pytorch_model\.safetensors"):
+        hub.copy_pipeline(folder[0], tmp_path / "ours")
+
+
 def test_other_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match="no diffusers folder"):
         hub.copy_pipeline(tmp_path, tmp_path / "ours")

@@ -73,7 +73,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "page": "here",
             }
         },
-        "descriptors": {"theirs": {"source": "download", "file": "descriptor.pt", "dimension": 48}},
+        "descriptors": {"theirs": {"source": "download", "file": "descriptor.pt"}},
         "experiments": yaml.safe_load(BLOCK),
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 from mmh import plan
 from mmh.config import check_config
 from mmh.errors import InputError
+from mmh.hub import FLAT, PATTERNS
 from mmh.provenance import code_digest
 from mmh.spans import span_range, spans
 from mmh.worlds.catalogue import NAMES as EMBEDDED
@@ -59,6 +60,12 @@ def estimators_of(*methods):
     )
 
 
+def trained_descriptors():
+    """Pattern of the descriptors that are trained here."""
+    names = [name for name, entry in config.get("descriptors", {}).items() if entry["source"] == "train"]
+    return "|".join(names) or "(?!)"
+
+
 def without(options, *keys):
     """A copy of `options` without the keys that do not change the bytes of a job's output."""
     return {key: value for key, value in options.items() if key not in keys}
@@ -99,6 +106,16 @@ def source_options(wildcards):
     return SimpleNamespace(row=row, offline=config.get("offline", False))
 
 
+def declared_digest(section):
+    """Params function: the digest of the file that an experiment's data or model comes from, not compared."""
+
+    def digest(wildcards):
+        name = config["experiments"][wildcards.experiment][section]["source"]
+        return SimpleNamespace(sha256=config["sources"][name]["sha256"])
+
+    return digest
+
+
 def data_source(wildcards):
     return f"{plan.DOWNLOADS}/{config['experiments'][wildcards.experiment]['data']['source']}"
 
@@ -108,9 +125,12 @@ def model_source(wildcards):
 
 
 def diffusers_folder(wildcards):
-    """The index of a local diffusers folder; nothing for a repository on the hub."""
+    """The files of a local diffusers folder that are there; nothing for a repository on the hub."""
     path = config["experiments"][wildcards.experiment]["model"].get("path")
-    return {"index": f"{path}/model_index.json"} if path else {}
+    if not path:
+        return {}
+    files = [str(file) for pattern in (*PATTERNS, *FLAT) for file in sorted(Path(path).glob(pattern))]
+    return {"files": files or [f"{path}/model_index.json"]}
 
 
 def image_files(wildcards):
@@ -120,9 +140,12 @@ def image_files(wildcards):
 
 
 def shown_sample_files(wildcards):
-    """Samples that figures show: the selected ones, where only those can be labelled."""
-    shown = plan.SELECTED if judged_by_people(wildcards.experiment) else "samples"
-    return plan.image_files(config, wildcards.experiment, shown)
+    """Samples that `examples` chooses from: those that have its score."""
+    entry = config["experiments"][wildcards.experiment]
+    scored = entry["estimators"].get(entry["figures"]["examples"]["estimator"], {}).get("items", [])
+    return plan.image_files(
+        config, wildcards.experiment, plan.SELECTED if plan.SELECTED in scored else "samples"
+    )
 
 
 def embedding_files(wildcards):
@@ -222,8 +245,16 @@ def sheet_file(wildcards):
 def disagreement_file(wildcards):
     """The pairs of a second round of labelling: a copy, as the import writes the list anew."""
     only = config["experiments"][wildcards.experiment].get("label_sheet", {}).get("only", "all")
-    kept = f"resources/labels/{wildcards.experiment}/second_round/disagreements.csv"
-    return kept if only == "disagreements" else []
+    if only == "all":
+        return []
+    kept = Path("resources", "labels", wildcards.experiment, "second_round", "disagreements.csv")
+    if not kept.is_file():
+        raise WorkflowError(
+            f"{kept}: missing; a second round asks about a kept list: run `mkdir -p {kept.parent} && "
+            f"cp results/{wildcards.experiment}/disagreements.csv {kept.parent}/` while "
+            f"experiments.{wildcards.experiment}.label_sheet.only is all"
+        )
+    return str(kept)
 
 
 def ratio_options(wildcards):

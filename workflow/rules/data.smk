@@ -44,8 +44,8 @@ rule fetch_source:
         mem_mb=1000,
         runtime=240,
     params:
-        # What is fetched follows from the digest alone: no change of addresses or code may rerun what hangs on it.
-        sha256=lookup("sources/{source}/sha256", within=config),
+        # No change of addresses, code or digest may fetch a file again and rerun what hangs on it: whoever reads the
+        # file compares its digest with the declared one.
         untracked=source_options,
     script:
         "../scripts/fetch_source.py"
@@ -73,6 +73,7 @@ rule import_cifar10:
     params:
         code=code_digest("import_cifar10.py"),
         options=lookup("experiments/{experiment}/data", within=config),
+        untracked=declared_digest("data"),
     script:
         "../scripts/import_cifar10.py"
 

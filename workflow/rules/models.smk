@@ -111,6 +111,7 @@ rule convert_iddpm:
         runtime=20,
     params:
         code=code_digest("convert_iddpm.py"),
+        untracked=declared_digest("model"),
     script:
         "../scripts/convert_iddpm.py"
 
@@ -135,6 +136,7 @@ rule convert_stylegan2:
         runtime=20,
     params:
         code=code_digest("convert_stylegan2.py"),
+        untracked=declared_digest("model"),
     script:
         "../scripts/convert_stylegan2.py"
 
@@ -160,7 +162,7 @@ rule import_diffusers:
     params:
         code=code_digest("import_diffusers.py"),
         options=lookup("experiments/{experiment}/model", within=config),
-        offline=config.get("offline", False),
+        untracked=SimpleNamespace(offline=config.get("offline", False)),
     script:
         "../scripts/import_diffusers.py"
 
@@ -174,6 +176,8 @@ rule train_descriptor:
         "logs/train_descriptor/{descriptor}.log",
     benchmark:
         "benchmarks/train_descriptor/{descriptor}.jsonl"
+    wildcard_constraints:
+        descriptor=trained_descriptors(),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]

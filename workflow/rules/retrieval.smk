@@ -77,6 +77,7 @@ rule list_candidates:
         runtime=20,
     params:
         code=code_digest("list_candidates.py"),
+        calibration=calibration,
         options=lookup("experiments/{experiment}/candidates", within=config),
         seed=lookup("seed", within=config),
     script:

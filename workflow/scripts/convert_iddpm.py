@@ -9,13 +9,15 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(checkpoint: Path, model: Path, *, sha256: str | None = None) -> dict[str, Any]:
+def main(checkpoint: Path, model: Path, *, sha256: str | None) -> dict[str, Any]:
     """Write the model folder; return what was found, for the run record."""
     from dataclasses import asdict
 
     from mmh.checkpoints.iddpm import load_iddpm
+    from mmh.digest import check_digest
 
-    network = load_iddpm(checkpoint, sha256=sha256)
+    check_digest(checkpoint, sha256)
+    network = load_iddpm(checkpoint)
     parameters = sum(p.numel() for p in network.unet.parameters())
     found = {
         "sha256": network.sha256,
@@ -31,10 +33,5 @@ def main(checkpoint: Path, model: Path, *, sha256: str | None = None) -> dict[st
 
 if __name__ == "__main__":
     with job(snakemake) as run:
-        run.record.update(
-            main(
-                run.input.checkpoint,
-                run.output.model,
-                sha256=getattr(run.params, "options", {}).get("sha256"),
-            )
-        )
+        found = main(run.input.checkpoint, run.output.model, sha256=run.params.untracked.sha256)
+        run.record.update(found)

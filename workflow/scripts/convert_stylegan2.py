@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(checkpoint: Path, model: Path, *, record: dict[str, Any]) -> None:
+def main(checkpoint: Path, model: Path, *, sha256: str | None, record: dict[str, Any]) -> None:
     """Write the model folder of the averaged generator."""
     from mmh.checkpoints.stylegan2 import load_stylegan2
+    from mmh.digest import check_digest
 
+    check_digest(checkpoint, sha256)
     generator = load_stylegan2(checkpoint)
     generator.save(model)
     record["source"] = generator.source
@@ -20,4 +22,9 @@ def main(checkpoint: Path, model: Path, *, record: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     with job(snakemake) as run:
-        main(run.input.checkpoint, run.output.model, record=run.record)
+        main(
+            run.input.checkpoint,
+            run.output.model,
+            sha256=run.params.untracked.sha256,
+            record=run.record,
+        )

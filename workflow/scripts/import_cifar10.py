@@ -9,10 +9,14 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(archive: Path, images: Path, table: Path, *, options: dict[str, Any]) -> None:
+def main(
+    archive: Path, images: Path, table: Path, *, options: dict[str, Any], sha256: str | None = None
+) -> None:
     """Write the images and the table of one split."""
     from mmh.datasets import read_cifar10, write_training_set
+    from mmh.digest import check_digest
 
+    check_digest(archive, sha256)
     found = read_cifar10(archive, split=options["split"])
     write_training_set(
         found, images, table, n_train=options["n_train"], what=f"{archive} ({options['split']})"
@@ -21,4 +25,10 @@ def main(archive: Path, images: Path, table: Path, *, options: dict[str, Any]) -
 
 if __name__ == "__main__":
     with job(snakemake) as run:
-        main(run.input.archive, run.output.images, run.output.table, options=run.params.options)
+        main(
+            run.input.archive,
+            run.output.images,
+            run.output.table,
+            options=run.params.options,
+            sha256=run.params.untracked.sha256,
+        )

@@ -28,6 +28,6 @@ if __name__ == "__main__":
         main(
             run.output.model,
             options=run.params.options,
-            offline=run.params.offline,
+            offline=run.params.untracked.offline,
             record=run.record,
         )

@@ -16,6 +16,7 @@ def main(
     selected: Path,
     *,
     options: dict[str, Any],
+    calibration: int,
     seed: int,
     record: dict[str, Any],
 ) -> None:
@@ -31,6 +32,8 @@ def main(
         `candidates.parquet` and `selected.npz`, whose rows are sorted by id.
     options : dict
         `top`: candidates by each distance; `total`: samples selected.
+    calibration : int
+        The first sample ids, which are never evaluated and so are left out.
     seed : int
         Root seed of the run.
     record : dict
@@ -39,7 +42,7 @@ def main(
     from mmh.candidates import candidates, gather, selection
     from mmh.io import read_table, write_arrays, write_table
 
-    pairs = read_table(matches, "matches")
+    pairs = read_table(matches, "matches").query("sample >= @calibration")
     table = candidates(pairs, options["top"])
     ids = selection(table, pairs["sample"].unique(), options["total"], seed)
     write_table(table, out, "candidates")
@@ -55,6 +58,7 @@ if __name__ == "__main__":
             run.output.candidates,
             run.output.selected,
             options=run.params.options,
+            calibration=run.params.calibration,
             seed=run.params.seed,
             record=run.record,
         )

@@ -153,6 +153,8 @@ def _experiment_errors(config: Config, name: str, entry: Config, where: str) -> 
     estimators, image_sets = entry.get("estimators", {}), entry.get("image_sets", {})
     broken = False
     for key, other in image_sets.items():
+        if key in {"samples", SELECTED, "train"}:
+            yield f"{where}.image_sets.{key}: the name stands for this experiment's own images; use another"
         if other["experiment"] not in experiments:
             broken = True
             hint = did_you_mean(other["experiment"], experiments)

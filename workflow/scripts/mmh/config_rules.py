@@ -56,6 +56,7 @@ SAMPLING: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "stylegan2": (("truncation", "noise"), ()),
 }
 NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]*")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def non_finite(value: Any, path: str = "") -> Iterator[str]:
@@ -96,6 +97,16 @@ def name_errors(config: Config) -> Iterator[str]:
         One message per mistake.
     """
     methods: dict[str, tuple[str, str]] = {}
+    taken = {
+        f"{name}{end}"
+        for name in config.get("sources", {})
+        for end in (".json", ".part", ".part.json", ".part.bad")
+    }
+    for name in config.get("sources", {}):
+        if not FILE_NAME.fullmatch(name):
+            yield f"sources.{name}: a source is named by its file: letters, digits, '.', '-' and '_' only"
+        if name in taken:
+            yield f"sources.{name}: is the name of a file that another source's download makes"
     named = [("descriptors", config.get("descriptors", {})), ("experiments", config["experiments"])]
     for experiment, entry in config["experiments"].items():
         named += [
@@ -154,6 +165,7 @@ def _model_errors(config: Config, name: str, where: str) -> Iterator[str]:
         yield f"{where}.model.kind: {kind!r} does not fit the world {entry['data']['world']}; use {wanted}"
     yield from _sampling_errors(entry, where)
     yield from _selection_errors(entry, where)
+    yield from _option_errors(entry, where)
     if kind == "diffusers" and ("path" in entry["model"]) == ("id" in entry["model"]):
         yield f"{where}.model: give either path, a local folder, or id and revision, a repository on the hub"
     if kind == "diffusers" and ("id" in entry["model"]) != ("revision" in entry["model"]):
@@ -187,6 +199,27 @@ def _sampling_errors(entry: Config, where: str) -> Iterator[str]:
             yield f"{where}.sampling.{key}: a model of kind {kind!r} takes {known} only; remove it"
 
 
+def _option_errors(entry: Config, where: str) -> Iterator[str]:
+    model, sampling, retrieval = entry["model"], entry["sampling"], entry.get("retrieval", {})
+    if model["kind"] == "gan" and model["batch_size"] % model["group"]:
+        yield f"{where}.model.group: {model['group']} must divide batch_size, {model['batch_size']}"
+    if sampling.get("eta") and sampling.get("sampler") == "ancestral":
+        yield f"{where}.sampling.eta: belongs to the sampler 'ddim'; remove it"
+    kept = sampling.get("respacing", "").removeprefix("ddim")
+    if kept and not 2 <= int(kept) <= 4000:
+        yield f"{where}.sampling.respacing: {sampling['respacing']!r} must keep 2 to 4000 steps"
+    elif sampling.get("respacing", "").startswith("ddim") and all(
+        len(range(0, 4000, stride)) != int(kept) for stride in range(1, 4000)
+    ):
+        yield f"{where}.sampling.respacing: no stride keeps {kept} of 4000 steps; use {kept!r} without ddim"
+    if retrieval.get("index", "Flat") == "Flat":
+        for key in ("nprobe", "rerank"):
+            if key in retrieval:
+                yield f"{where}.retrieval.{key}: the index 'Flat' is exact and has no such option; remove it"
+    if retrieval.get("rerank", retrieval.get("top", 1)) < retrieval.get("top", 1):
+        yield f"{where}.retrieval.rerank: must be at least top, {retrieval['top']}"
+
+
 def _selection_errors(entry: Config, where: str) -> Iterator[str]:
     n, chosen = entry["sampling"]["n_samples"], entry.get("candidates")
     if chosen and not 2 * chosen["top"] <= chosen["total"] <= n:
@@ -203,6 +236,8 @@ def _selection_errors(entry: Config, where: str) -> Iterator[str]:
     for key, options in entry.get("estimators", {}).items():
         if "selected" in options["items"] and not chosen:
             yield f"{where}.estimators.{key}.items: 'selected' needs the section 'candidates'"
+        if options.get("subset") and set(options["items"]) != {"samples"}:
+            yield f"{where}.estimators.{key}.subset: is of samples; items must be [samples]"
         if {"selected", "samples"} <= set(options["items"]):
             yield f"{where}.estimators.{key}.items: selected samples are samples; use one of the two"
         gan, method = entry["model"]["kind"] in GANS, options["method"]

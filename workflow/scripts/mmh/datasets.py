@@ -73,12 +73,12 @@ def write_training_set(found: ImageSet, images: Path, table: Path, *, n_train: i
     if n != n_train:
         raise InputError(f"{what}: holds {n} images, n_train in config.yaml is {n_train}; set n_train to {n}")
     ids = np.arange(n, dtype=np.int64)
-    labels = np.zeros(n, np.int64) if found.labels is None else found.labels
-    population = np.array(found.class_names or ("train",), dtype=object)[labels]
+    classes = {} if found.labels is None else {"class": found.labels}
+    population = np.array(found.class_names or ("train",), dtype=object)[classes.get("class", 0 * ids)]
     group = duplicate_groups(found.images)
     copies = np.bincount(group)[group].astype(np.int64)
     columns = {"train": ids, "source": ids, "population": population, "group": group, "copies": copies}
-    write_arrays(images, image=found.images, id=ids, **{"class": labels})
+    write_arrays(images, image=found.images, id=ids, **classes)
     write_table(pd.DataFrame(columns), table, "train")
 
 

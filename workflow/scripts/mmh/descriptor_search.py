@@ -128,9 +128,10 @@ def search_shards(
     vector_index.build(shards, index, path, seed=seed)
     wanted = top
     while True:
-        wanted = min(2 * wanted, len(groups))
         depth = None if rerank is None else max(rerank, wanted)
-        distance, rows = vector_index.search(path, shards, generated, wanted, nprobe=nprobe, rerank=depth)
+        distance, rows = vector_index.search(
+            path, shards, generated, wanted, nprobe=nprobe, rerank=depth, name=index
+        )
         order = np.lexsort((shard_ids[rows], distance), axis=1)
         distance = np.take_along_axis(distance, order, axis=1)
         names = np.take_along_axis(groups[rows], order, axis=1)
@@ -142,6 +143,7 @@ def search_shards(
         np.put_along_axis(first, sorting, fresh, axis=1)
         if (first.sum(axis=1) >= top).all():
             break
+        wanted = min(2 * wanted, len(groups))
     kept = np.argsort(~first, axis=1, kind="stable")[:, :top]
     score = np.take_along_axis(distance, kept, axis=1)
     return Matches(score, np.take_along_axis(names, kept, axis=1), score)

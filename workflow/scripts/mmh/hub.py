@@ -6,7 +6,7 @@ from pathlib import Path
 from mmh.errors import InputError
 
 # Configuration and safetensors only: pickled weights could run code.
-PATTERNS = ("model_index.json", "unet/*.json", "unet/*.safetensors", "scheduler/*.json")
+PATTERNS = ("model_index.json", "process.json", "unet/*.json", "unet/*.safetensors", "scheduler/*.json")
 # Some older repositories keep everything at the top.
 FLAT = {
     "config.json": "unet/config.json",
@@ -37,6 +37,11 @@ def copy_pipeline(folder: Path, out: Path) -> None:
         )
     if not (folder / "unet").is_dir():
         files |= {folder / name: Path(place) for name, place in FLAT.items() if (folder / name).is_file()}
+    if Path("unet/diffusion_pytorch_model.safetensors") not in files.values():
+        raise InputError(
+            f"{folder}: holds no unet/diffusion_pytorch_model.safetensors; pickled weights are not read, "
+            "save the model with safe_serialization=True"
+        )
     for file, place in sorted(files.items()):
         (out / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, out / place)

@@ -230,19 +230,19 @@ def read_images(
     parts = []
     for shard in shards:
         x, name = _pixels(shard)
-        parts.append((x, name))
-    # Large sets lie in one file, in order: they are then not copied.
+        parts.append((x, name) if len(shards) == 1 else (_floats(x), name))
+    # A large set lies in one file: rows are picked before they become floats, and all of them are not copied.
     x, found = parts[0] if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
     order = np.argsort(found, kind="stable")
     if (np.diff(found[order]) == 0).any():
         raise InputError(f"{_names(shards)}: an id occurs twice; delete the files and run again")
     if ids is None:
-        return (x, found) if (np.diff(found) > 0).all() else (x[order], found[order])
+        return (_floats(x), found) if (np.diff(found) > 0).all() else (_floats(x[order]), found[order])
     position = np.searchsorted(found[order], ids)
     absent = (position >= len(found)) | (found[order][np.minimum(position, len(found) - 1)] != ids)
     if absent.any():
         raise InputError(f"{_names(shards)}: holds no id {np.asarray(ids)[absent][0]}")
-    return x[order][position], np.asarray(ids, dtype=np.int64)
+    return _floats(x[order[position]]), np.asarray(ids, dtype=np.int64)
 
 
 def read_span(
@@ -322,14 +322,20 @@ def _pixels(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
             stored = set(file)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise _unreadable(path, "an image shard (.npz)", error) from error
-    if "image" in stored:
-        image, ids = read_arrays(path, "image", "id")
-        x = image.astype(np.float32) / np.float32(127.5) - np.float32(1)
-    else:
-        x, ids = read_arrays(path, "x", "id")
+    x, ids = read_arrays(path, "image" if "image" in stored else "x", "id")
     if len(x) != len(ids):
         raise InputError(f"{path}: {len(x)} images but {len(ids)} ids")
     return x, ids
+
+
+def _floats(x: np.ndarray) -> np.ndarray:
+    """Map bytes to [-1, 1]; floats are there already."""
+    if x.dtype != np.uint8:
+        return x
+    floats = x.astype(np.float32)
+    floats /= np.float32(127.5)  # in place: a training set may be large
+    floats -= np.float32(1)
+    return floats
 
 
 def _names(paths: list[Any]) -> str:

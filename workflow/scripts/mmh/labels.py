@@ -140,9 +140,11 @@ def _sheet_fault(record: Mapping[str, str], sheet: Sheet | None) -> tuple[str, i
     if sheet is None:
         return "it is of a label sheet, this experiment has none (candidates in config.yaml)", 1
     pair, ids = record["pair"], (int(record["sample"]), int(record["train"]))
-    if record["sheet"] not in sheet.rounds:
+    # Labels outlive a change of the list, which may have grown since: a pair's name holds its images.
+    stage, asked = sheet.rounds.get(record["sheet"], (1, set(sheet.pairs)))
+    earlier = re.fullmatch("s[0-9a-f]{16}", record["sheet"]) and pair in sheet.pairs
+    if record["sheet"] not in sheet.rounds and not earlier:
         return f"it is of sheet '{record['sheet']}', expected {' or '.join(sheet.rounds)}", 1
-    stage, asked = sheet.rounds[record["sheet"]]
     if pair not in sheet.pairs:
         return f"unknown pair '{pair}'; take the id from the template", stage
     if sheet.pairs[pair] != ids:

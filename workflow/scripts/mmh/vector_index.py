@@ -130,6 +130,7 @@ def search(
     *,
     nprobe: int | None = None,
     rerank: int | None = None,
+    name: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest rows of the shards by a saved index.
 
@@ -148,6 +149,8 @@ def search(
         Matches per query.
     nprobe, rerank : int, optional
         As for `candidates`.
+    name : str, optional
+        What error messages call the index; its path by default.
 
     Returns
     -------
@@ -177,7 +180,7 @@ def search(
             "build it again"
         )
     check_unit(queries, "queries", rows.dim)
-    found = candidates(index, queries, top, nprobe=nprobe, rerank=rerank, name=str(path))
+    found = candidates(index, queries, top, nprobe=nprobe, rerank=rerank, name=name or str(path))
     return nearest(queries, found, rows.take, top)
 
 

@@ -241,7 +241,11 @@ def load_stylegan2(path: str | Path) -> GeneratorModel:
     options, keywords = _options(record, path)
     try:
         tensors = _tensors(record, set(untrained(options).state_dict()))
-        network = build(options, {name: _cut(name, tensor) for name, tensor in tensors})
+        state = {name: _cut(name, tensor) for name, tensor in tensors}
+        broken = [name for name, tensor in state.items() if not tensor.isfinite().all()]
+        if broken:
+            raise InputError(f"tensor {broken[0]} holds NaN or infinity; fetch the file anew")
+        network = build(options, state)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     source = {
