@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +142,13 @@ def test_lid_is_that_of_the_candidates_and_a_draw_of_the_others(cifar: tuple[Pat
         candidates = pd.read_parquet(folder / "candidates.parquet")
         assert len(chosen) == 20
         assert set(candidates["sample"]) <= set(chosen)
+        for estimator in set(estimators) & {"nb", "jacobian"}:
+            record = json.loads((folder / f"scores/selected/{estimator}.parquet.json").read_text())
+            n_candidates = candidates["sample"].nunique()
+            assert (record["pool_items"], record["pool_candidates_left_out"]) == (
+                20 - n_candidates,
+                n_candidates,
+            )
         for estimator in estimators:
             rows = scores.query("items == 'samples' and estimator == @estimator")
             assert sorted(rows["item"]) == chosen, estimator

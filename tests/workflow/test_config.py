@@ -190,7 +190,7 @@ CASES = {
     ),
     "fewer chosen samples than candidates": (
         set_to("experiments/cifar10-iddpm/candidates/total", 500),
-        "experiments.cifar10-iddpm.candidates.total: 500 must lie in 600..50000",
+        "experiments.cifar10-iddpm.candidates.total: 500 must lie in 601..50000",
     ),
     "selected samples without a selection": (
         remove("experiments/cifar10-stylegan2ada/candidates"),

@@ -199,6 +199,12 @@ def sweep_options(wildcards):
     }
 
 
+def left_out_of_pool(wildcards):
+    """The candidates, where they make up much of the images that have spectra."""
+    selected = wildcards.item_set == plan.SELECTED
+    return f"results/{wildcards.experiment}/candidates.parquet" if selected else []
+
+
 def score_files(wildcards):
     return plan.score_files(config, wildcards.experiment)
 

@@ -92,6 +92,7 @@ rule threshold_spectra:
     """Count the singular values under a percentile pooled over all images: LID_theta."""
     input:
         spectra=spectra_files,
+        candidates=left_out_of_pool,
     output:
         scores="results/{experiment}/scores/{item_set}/{estimator}.parquet",
     log:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 def main(
     spectra: list[Path],
+    candidates: Path | None,
     out: Path,
     *,
     estimator: str,
@@ -19,22 +20,31 @@ def main(
     seed: int,
     record: dict[str, Any],
 ) -> None:
-    """Write LID_theta of every image of the pool, and the threshold with its pool to the run record."""
+    """Write LID_theta of every image, and the threshold with its pool to the run record.
+
+    The paper's pool is all generated images. Where only some have spectra, candidates are many times too
+    frequent among them, so the pool is the seeded draw of the others (`candidates` lists who is left out).
+    """
     import numpy as np
     import pandas as pd
 
-    from mmh.io import TABLES, read_arrays, write_table
+    from mmh.io import TABLES, read_arrays, read_table, write_table
     from mmh.lid.normal_bundle import count_stderr
     from mmh.lid.spectra import count_above, count_below, pooled_threshold
 
     parts = [read_arrays(path, "spectrum", "id") for path in spectra]
     pooled, ids = (np.concatenate([part[k] for part in parts]) for k in range(2))
-    threshold = pooled_threshold(pooled, options["percentile"])
+    chosen = np.ones(len(ids), dtype=bool)
+    if candidates is not None:
+        chosen = ~np.isin(ids, read_table(candidates, "candidates")["sample"])
+    pool = pooled[chosen]
+    threshold = pooled_threshold(pool, options["percentile"])
     record.update(
         threshold=threshold,
         percentile=options["percentile"],
-        pool_items=len(ids),
-        pool_values=int(pooled.size),
+        pool_items=len(pool),
+        pool_values=int(pool.size),
+        pool_candidates_left_out=int((~chosen).sum()),
     )
     table = pd.DataFrame({"item": ids, "estimator": estimator})
     if method == "jacobian":  # tangent directions stretch: large values; nothing is drawn at random
@@ -59,6 +69,7 @@ if __name__ == "__main__":
     with job(snakemake) as run:
         main(
             run.input.spectra,
+            run.input.candidates or None,  # an empty list where all images have spectra
             run.output.scores,
             estimator=run.wildcards.estimator,
             method=run.params.method,

@@ -222,8 +222,8 @@ def _option_errors(entry: Config, where: str) -> Iterator[str]:
 
 def _selection_errors(entry: Config, where: str) -> Iterator[str]:
     n, chosen = entry["sampling"]["n_samples"], entry.get("candidates")
-    if chosen and not 2 * chosen["top"] <= chosen["total"] <= n:
-        low = 2 * chosen["top"]
+    if chosen and not 2 * chosen["top"] < chosen["total"] <= n:
+        low = 2 * chosen["top"] + 1
         yield (
             f"{where}.candidates.total: {chosen['total']} must lie in {low}..{n}: two lists of "
             f"{chosen['top']} candidates, and no more than the samples"
