@@ -22,14 +22,14 @@ from unittest import mock
 import numpy as np
 import torch
 
-from mmh import rng, unet
+from mmh import iddpm_process, rng, unet
 from mmh.attention import full_float32
 from mmh.diffusion import ScoreModel
 from mmh.io import write_json
 from mmh.lid import _batched, normal_bundle
 from mmh.lid.flipd import flipd, flipd_estimate
 from mmh.lid.jacobian import jacobian_spectrum
-from mmh.lid.normal_bundle import normal_bundle_spectrum
+from mmh.lid.normal_bundle import normal_bundle_groups, normal_bundle_spectrum
 from mmh.lid.spectra import count_below, pooled_threshold
 from tests.bench.timing import Measure, machine, table
 
@@ -288,8 +288,40 @@ def cifar_costs(setting: Setting) -> Result:
             Measure(f"FLIPD, {probes} probes, 52.5 M UNet, float32, batch {rows}", 1e3 * found, "ms/image")
         )
         spent[f"FLIPD {probes}"] = found
-    batch = setting.pick(500, 4)
+
+    def grouped() -> object:
+        return normal_bundle_groups(
+            model, x[:1], T0, groups=4, copies=copies, batch_size=setting.pick(1024, 4)
+        )
+
+    spent["NB groups"] = seconds({"NB": grouped}, 1)["NB"]
+    measures.append(
+        Measure("NB with 4 groups, batch 1024, as the pipeline calls it", spent["NB groups"], "s/image")
+    )
+    batch, steps = setting.pick(500, 4), setting.pick(10, 2)
     z = images(model, batch)
+
+    def draw() -> object:
+        """The whole sampler, noise drawn on the CPU included."""
+        return iddpm_process.sample(
+            lambda x, time: model.module(x, time).sample,
+            range(batch),
+            seed=0,
+            shape=model.shape,
+            batch_size=batch,
+            respacing=str(steps),
+            device=setting.device,
+        )
+
+    for name, allowed in (("float32", False), ("TF32 convolutions", True)):
+        with tf32(False), torch.no_grad():
+            torch.backends.cudnn.allow_tf32 = allowed
+            found = seconds({"draw": draw}, 2)["draw"] / steps
+        rate = batch / 250 / found
+        measures.append(
+            Measure(f"iDDPM samples, 250 ancestral steps, {name}, batch {batch}", rate, "samples/s")
+        )
+        spent[f"sampler step {name}"] = found
     half = ScoreModel.from_diffusers(copy.deepcopy(model.module).half(), unet.noise_schedule())
     for name, network, allowed in (("float32", model, False), ("TF32", model, True), ("float16", half, True)):
         with tf32(allowed):
