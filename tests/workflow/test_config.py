@@ -232,6 +232,52 @@ CASES = {
         set_to("experiments/cifar10-iddpm/model", {"kind": "diffusers", "id": "someone/model"}),
         "experiments.cifar10-iddpm.model.revision: a repository needs one",
     ),
+    "probes of an exact trace": (
+        set_to("experiments/digits/estimators/flipd/probe", "rademacher"),
+        "experiments.digits.estimators.flipd.probe: the exact trace has no random probes",
+    ),
+    "groups that do not divide the batch": (
+        set_to("experiments/digits-gan/model/group", 5),
+        "experiments.digits-gan.model.group: 5 must divide batch_size, 32",
+    ),
+    "noise of a sampler that has its own": (
+        set_to("experiments/cifar10-iddpm/sampling/eta", 0.5),
+        "experiments.cifar10-iddpm.sampling.eta: belongs to the sampler 'ddim'",
+    ),
+    "more steps than there are": (
+        set_to("experiments/cifar10-iddpm/sampling/respacing", "5000"),
+        "experiments.cifar10-iddpm.sampling.respacing: '5000' must keep 2 to 4000 steps",
+    ),
+    "a number of steps that no stride gives": (
+        set_to("experiments/cifar10-iddpm/sampling/respacing", "ddim300"),
+        "experiments.cifar10-iddpm.sampling.respacing: no stride keeps 300 of 4000 steps",
+    ),
+    "an option of an approximate index": (
+        set_to("experiments/cifar10-iddpm/retrieval/nprobe", 8),
+        "experiments.cifar10-iddpm.retrieval.nprobe: the index 'Flat' is exact",
+    ),
+    "an image set called like one's own": (
+        set_to("experiments/digits-control/image_sets/selected", {"experiment": "digits", "items": "train"}),
+        "experiments.digits-control.image_sets.selected: the name stands for this experiment's own images",
+    ),
+    "a source that leads elsewhere": (
+        set_to(
+            "sources/..%2Fevil".replace("%2F", "\\"),
+            {"urls": ["file:///x"], "sha256": None, "bytes": None, "licence": "", "page": ""},
+        ),
+        "a source is named by its file",
+    ),
+    "a source called like another's record": (
+        set_to(
+            "sources/cifar10.pkl.json",
+            {"urls": ["file:///x"], "sha256": None, "bytes": None, "licence": "", "page": ""},
+        ),
+        "sources.cifar10.pkl.json: is the name of a file that another source's download makes",
+    ),
+    "a calibration of chosen samples": (
+        set_to("experiments/cifar10-iddpm/estimators/flipd/subset", "calibration"),
+        "experiments.cifar10-iddpm.estimators.flipd.subset: is of samples; items must be [samples]",
+    ),
     "a folder and a repository": (
         set_to(
             "experiments/cifar10-iddpm/model",

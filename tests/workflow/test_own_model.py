@@ -1,6 +1,7 @@
 """A model and a folder of images that the pipeline has never seen, added by one block of the configuration."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -112,12 +113,57 @@ def test_lid_is_estimated_on_the_chosen_samples_and_their_classes(own: Path) -> 
     assert candidates.groupby("metric").size().eq(5).all()
 
 
+def test_two_raters_of_the_sheet_disagree_and_settle_it_in_a_second_round(own: Path) -> None:
+    """From the sheet's spreadsheet form to merged labels, by the steps of docs/labelling.md."""
+    folder = own / "resources/labels/own"
+    config = (own / "config.yaml").read_text()
+    labels, results = "results/own/labels.parquet", own / "results/own"
+    snakemake(own, "results/own/label_sheet.html")
+    template = pd.read_csv(results / "label_sheet.csv", dtype=str, keep_default_na=False)
+    assert len(template) == len(pd.read_parquet(results / "label_sheet.parquet"))
+
+    def hand_in(table: pd.DataFrame, rater: str, label: list[str], name: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        table.assign(rater=rater, label=label).to_csv(folder / name, index=False)
+
+    try:
+        hand_in(template, "ann", ["exact"] + ["not_memorized"] * (len(template) - 1), "ann.csv")
+        hand_in(template, "bob", ["not_memorized"] * len(template), "bob.csv")
+        snakemake(own, labels)
+        merged = pd.read_parquet(own / labels).set_index(["sample", "train"])["label"]
+        first = (int(template["sample"][0]), int(template["train"][0]))
+        assert merged[first] == "unsure"
+        assert merged.drop(first).eq("not_memorized").all()
+        assert len(pd.read_parquet(results / "label_votes.parquet")) == 2 * len(template)
+        assert "cohen_kappa" in (results / "label_agreement.csv").read_text()
+        apart = pd.read_csv(results / "disagreements.csv")
+        assert apart["pair"].tolist() == [template["pair"][0]]
+
+        (folder / "second_round").mkdir()
+        shutil.copy(results / "disagreements.csv", folder / "second_round")
+        second = config.replace("labels:\n", "label_sheet: {only: disagreements}\n    labels:\n", 1)
+        assert second != config
+        (own / "config.yaml").write_text(second)
+        snakemake(own, "results/own/label_sheet.html")
+        asked = pd.read_csv(results / "label_sheet.csv", dtype=str, keep_default_na=False)
+        assert asked["pair"].tolist() == [template["pair"][0]]
+        hand_in(asked, "ann", ["exact"], "ann-2.csv")
+        hand_in(asked, "bob", ["exact"], "bob-2.csv")
+        snakemake(own, labels)
+        settled = pd.read_parquet(own / labels).set_index(["sample", "train"])["label"]
+        assert settled[first] == "exact"
+        assert len(settled) == len(template)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        (own / "config.yaml").write_text(config)
+
+
 def test_a_person_s_labels_are_used_once_they_are_there(own: Path) -> None:
     matches = pd.read_parquet(own / "results/own/matches.parquet").query("rank == 1")
     rows = matches.drop_duplicates("sample").head(12).assign(rater="ann", time="")
     rows["label"] = ["exact", "not_memorized"] * 6
     file = own / "resources/labels/own/ann.csv"
-    file.parent.mkdir(parents=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     rows[["sample", "train", "label", "rater", "time"]].to_csv(file, index=False)
     snakemake(own, "results/own/figures/memorized_pairs.pdf")
     assert "unlabelled" not in (own / "results/own/figures/memorized_pairs.csv").read_text()

@@ -37,7 +37,8 @@ def main(
     dtype = str(score.dtype).removeprefix("torch.")
     levels = options["t"] if isinstance(options["t"], list) else [options["t"]]
     probes = None if options["trace"] == "exact" else int(options["trace"])
-    size = options["batch_size"]
+    size, probe = options["batch_size"], options.get("probe", "gaussian")
+    how = {"probes": probes, "probe": probe, "seed": seed, "batch_size": size}
     # Each block of ids is one batch; ids with gaps share batches, so they are computed together.
     whole = len(ids) < ids[-1] - ids[0] + 1
     blocks = np.split(np.arange(len(ids)), [] if whole else np.flatnonzero(np.diff(ids // size)) + 1)
@@ -46,9 +47,7 @@ def main(
     for t in levels:
         values, errors = np.zeros(len(ids)), np.full(len(ids), np.nan)
         for rows in blocks:
-            result = flipd_estimate(
-                score.select(rows), x[rows], t, probes=probes, seed=seed, ids=ids[rows], batch_size=size
-            )
+            result = flipd_estimate(score.select(rows), x[rows], t, ids=ids[rows], **how)
             values[rows] = result.value
             errors[rows] = np.nan if result.stderr is None else result.stderr
             done += len(rows)
@@ -70,7 +69,7 @@ def main(
             )
         )
     record["numerics"] = {
-        "method": "FLIPD, exact trace" if probes is None else f"FLIPD, {probes} Gaussian probes",
+        "method": "FLIPD, exact trace" if probes is None else f"FLIPD, {probes} {probe} probes",
         "dtype": dtype,
         "attention": loaded.attention(),
         "items": len(ids),

@@ -236,6 +236,8 @@ def _selection_errors(entry: Config, where: str) -> Iterator[str]:
     for key, options in entry.get("estimators", {}).items():
         if "selected" in options["items"] and not chosen:
             yield f"{where}.estimators.{key}.items: 'selected' needs the section 'candidates'"
+        if options.get("probe") and options["trace"] == "exact":
+            yield f"{where}.estimators.{key}.probe: the exact trace has no random probes; remove it"
         if options.get("subset") and set(options["items"]) != {"samples"}:
             yield f"{where}.estimators.{key}.subset: is of samples; items must be [samples]"
         if {"selected", "samples"} <= set(options["items"]):
