@@ -2,13 +2,17 @@
 
 import fcntl
 import hashlib
+import io
 import json
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from dataclasses import replace
+from email.message import Message
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -569,3 +573,19 @@ def test_the_script_keeps_the_part_and_takes_a_dropped_file(server: Server, tmp_
     (tmp_path / "resources" / "drop" / "data.bin").write_bytes(BODY)
     assert run_script(tmp_path, row(url), offline=True)[0] == 0
     assert names(folder / "data.bin") == ["data.bin", "data.bin.json"]
+
+
+@pytest.mark.parametrize(
+    ("start", "target", "followed"),
+    [("https", "http", False), ("https", "https", True), ("http", "https", True), ("http", "http", True)],
+)
+def test_a_redirect_never_leaves_encryption(start: str, target: str, followed: bool) -> None:
+    request = urllib.request.Request(f"{start}://one.example/file")
+    arguments = (request, io.BytesIO(), 302, "Found", Message(), f"{target}://other.example/file")
+    if followed:
+        again = fetch_module._Redirects().redirect_request(*arguments)
+        assert again is not None
+        assert again.full_url == f"{target}://other.example/file"
+    else:
+        with pytest.raises(urllib.error.URLError, match="redirects to http://other"):
+            fetch_module._Redirects().redirect_request(*arguments)

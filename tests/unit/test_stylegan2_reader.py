@@ -618,3 +618,13 @@ def test_the_stand_ins_are_no_modules_of_the_authors():
         pickle.loads(forge.dumps(forge.EasyDict()))
     assert isinstance(load(io.BytesIO(forge.dumps(forge.EasyDict(a=1))), ALLOWED, what="file"), dict)
     assert not any(isinstance(stand_in, types.FunctionType) for stand_in in ALLOWED.values())
+
+
+@pytest.mark.parametrize(
+    "body", [b"}" + b"N" + b"\x85" * 200_000 + b"Ns.", b"}N2\x86Ns."], ids=["nested", "doubled"]
+)
+def test_tuples_that_would_end_the_process_are_refused(tmp_path, body):
+    path = tmp_path / "file.pkl"
+    path.write_bytes(b"\x80\x02" + body)
+    with pytest.raises(InputError, match="builds tuples as no file of this kind does"):
+        load_stylegan2(path)

@@ -357,10 +357,10 @@ def _local(url: str, start: int) -> _Body:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follow redirects to http and https addresses only."""
+    """Follow redirects to http and https addresses only, and never from https to http."""
 
     def redirect_request(self, *request: Any) -> urllib.request.Request | None:
-        if urlsplit(request[-1]).scheme not in ("http", "https"):
+        if urlsplit(request[-1]).scheme not in ("https", "https" if request[0].type == "https" else "http"):
             raise urllib.error.URLError(f"redirects to {request[-1]}")
         return super().redirect_request(*request)
 

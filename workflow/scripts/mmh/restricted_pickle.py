@@ -8,6 +8,7 @@ from typing import IO, Any, NoReturn
 
 from mmh.errors import InputError
 
+MOST_TUPLES = 50_000
 Allowed = Mapping[tuple[str, str], Any]
 
 
@@ -37,12 +38,17 @@ class _Reader(pickle.Unpickler):
 def _scan(data: bytes, what: str) -> None:
     """Refuse what the unpickler would act on before it asks for a name.
 
-    A memo slot far out would reserve gigabytes, and an extension code may stand for an object that another
-    reader of this process has looked up already.
+    A memo slot far out would reserve gigabytes, an extension code may stand for an object that another reader
+    of this process has looked up already, and the hash of tuples nested a hundred thousand deep ends
+    the process. Files of this kind have a few thousand tuples.
     """
+    tuples = 0
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data), start=1):
         if opcode.name.startswith("EXT"):
             raise InputError(f"{what}: uses the extension code {argument}; refused, nothing of it was run")
+        tuples += opcode.name.startswith("TUPLE")
+        if tuples > MOST_TUPLES or opcode.name == "DUP":
+            raise InputError(f"{what}: builds tuples as no file of this kind does; refused")
         if "PUT" in opcode.name and argument is not None and int(argument) > count:
             raise InputError(f"{what}: refers to memo slot {argument} in a stream of {count} steps; refused")
 
