@@ -539,7 +539,8 @@ from types import SimpleNamespace
 sys.path.insert(0, {str(SCRIPTS)!r})
 snakemake = SimpleNamespace(
     rule="fetch_source", scriptdir={str(SCRIPTS)!r}, log=["logs/job.log"], threads=1, input={{}}, resources={{}},
-    wildcards={{"source": "data.bin"}}, params={{"options": {source!r}, "offline": {offline}}},
+    wildcards={{"source": "data.bin"}},
+    params={{"untracked": SimpleNamespace(row={source!r}, offline={offline})}},
     output={{"file": "resources/downloads/data.bin"}},
 )
 runpy.run_path({str(SCRIPTS / "fetch_source.py")!r}, {{"snakemake": snakemake}}, "__main__")

@@ -221,7 +221,9 @@ def test_the_scripts_from_a_pickle_to_spectra(tmp_path, model):
     record = forge.network(state, forge.training_keywords(model.network.config), "raise SystemExit")
     (tmp_path / "network.pkl").write_bytes(forge.dumps(forge.published(record, "")))
     note = {}
-    convert_stylegan2.main(tmp_path / "network.pkl", tmp_path / "model", record=note)
+    with pytest.raises(InputError, match=r"config\.yaml declares 0{64}"):
+        convert_stylegan2.main(tmp_path / "network.pkl", tmp_path / "model", sha256="0" * 64, record=note)
+    convert_stylegan2.main(tmp_path / "network.pkl", tmp_path / "model", sha256=None, record=note)
     assert note["source"]["file"] == "network.pkl"
     converted = load_folder(tmp_path / "model")
     for name, tensor in state.items():

@@ -17,6 +17,7 @@ from workflow_runs import ROOT, jobs_of
 DOWNSTREAM_OF_SCORES = {
     "gather_scores",
     "evaluate",
+    "evaluate_raters",
     "check_claims",
     "pair_lid",
     "summarize",
