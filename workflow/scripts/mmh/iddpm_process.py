@@ -193,11 +193,15 @@ class Process:
         """
         clean = self.clean(position, x, output[:, : x.shape[1]])
         eps = (float(self._inverse_psi[position]) * x - clean) / float(self._inverse_snr[position])
-        before = float(self.alphas_cumprod_prev[position])
-        # At position 0 the true variance is 0, not the stand-in that keeps its logarithm finite.
-        variance = eta**2 * float(self.posterior_variance[position]) if position else 0.0
-        mean = before**0.5 * clean + max(1.0 - before - variance, 0.0) ** 0.5 * eps
-        return mean + variance**0.5 * noise
+        # Rounded to the state's dtype before 1 - abar is taken, as the published samplers do: in float32 that
+        # moves the lowest levels by 2e-5.
+        here, before = (
+            torch.tensor(table[position], dtype=x.dtype, device=x.device)
+            for table in (self.alphas_cumprod, self.alphas_cumprod_prev)
+        )
+        sigma = eta * ((1 - before) / (1 - here)).sqrt() * (1 - here / before).sqrt()
+        mean = before.sqrt() * clean + (1 - before - sigma**2).clamp(min=0).sqrt() * eps
+        return mean + sigma * noise if position else mean
 
 
 @torch.no_grad()
