@@ -285,7 +285,7 @@ def _is_list(value: Any, kind: type) -> bool:
     return isinstance(value, list) and all(type(item) is kind for item in value)
 
 
-def read_image_folder(folder: Path, *, size: int | None, channels: int, limit: int | None = None) -> ImageSet:
+def read_image_folder(folder: Path, *, size: int | None, channels: int) -> ImageSet:
     """Read every image below a folder, ordered by path.
 
     Orientations of EXIF are applied, palettes resolved, transparent pixels laid over white. Hidden files are
@@ -300,8 +300,6 @@ def read_image_folder(folder: Path, *, size: int | None, channels: int, limit: i
         Side of the images, pixels; that of the first one if None.
     channels : {1, 3}
         3: colour; greyscale files are refused. 1: grey; colour files are taken if no pixel has a colour.
-    limit : int, optional
-        Read the first so many only.
 
     Returns
     -------
@@ -320,7 +318,7 @@ def read_image_folder(folder: Path, *, size: int | None, channels: int, limit: i
     paths = _image_files(folder)
     labels, classes = _classes(folder, paths)
     images: np.ndarray | None = None
-    for row, path in enumerate(paths[:limit]):
+    for row, path in enumerate(paths):
         what = str(folder / path)
         try:
             with Image.open(what, formats=_FORMATS) as file:
@@ -336,12 +334,12 @@ def read_image_folder(folder: Path, *, size: int | None, channels: int, limit: i
                 f"{what}: cannot be read as an image ({reason}); replace or remove it"
             ) from error
         if images is None:
-            images = np.empty((len(paths[:limit]), *pixels.shape), np.uint8)
+            images = np.empty((len(paths), *pixels.shape), np.uint8)
         images[row] = pixels
     if images is None:
         raise InputError(f"{folder}: holds no images ({', '.join(SUFFIXES)}); check the path")
-    names = tuple(path.as_posix() for path in paths[:limit])
-    return ImageSet(images, names, None if labels is None else labels[:limit], classes)
+    names = tuple(path.as_posix() for path in paths)
+    return ImageSet(images, names, labels, classes)
 
 
 def _image_files(folder: Path) -> list[Path]:
