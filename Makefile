@@ -8,10 +8,10 @@ CORES ?= all
 export PYTHONDONTWRITEBYTECODE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo report test test-browser lint format bench unlock clean
+.PHONY: help setup demo report test test-browser test-slurm test-slurm-faults slurm-packages lint format bench status unlock unlock-slurm clean
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 setup: $(VENV)/.installed ## Make .venv from the pinned lock file
 
@@ -31,11 +31,22 @@ report: setup ## results/report.html from finished results
 	$(BIN)/snakemake --report results/report.html --quiet all
 	@echo "report: results/report.html"
 
-test: setup ## All tests but those of the labelling page
-	$(BIN)/python -m pytest
+test: setup ## All tests but those of the labelling page and of SLURM
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-browser: setup ## The labelling page in a real browser (chromium; skipped where there is none)
 	$(BIN)/python -m pytest tests/browser -rs
+
+test-slurm: setup slurm-packages ## The workflow over a real SLURM of one node (skipped where it cannot be installed)
+	$(BIN)/python -m pytest tests/slurm/test_slurm.py -rs
+
+test-slurm-faults: setup slurm-packages ## Cancelled, killed and orphaned jobs on that SLURM; about 20 minutes
+	$(BIN)/python -m pytest tests/slurm/test_faults.py -rs
+
+slurm-packages:
+	@PATH="$$PATH:/usr/sbin" which slurmctld slurmd munged sbatch >/dev/null 2>&1 || { apt-get update -qq && \
+	  apt-get install -qq -y --no-install-recommends slurmctld slurmd munge slurm-client; } >/dev/null 2>&1 || \
+	  echo "SLURM cannot be installed here: its tests are skipped"
 
 lint: setup ## Formatters, linters and types
 	$(BIN)/ruff check .
@@ -52,8 +63,14 @@ format: setup ## Apply the formatters
 bench: setup ## Time the steps that dominate a run; writes results/bench/
 	$(BIN)/python -m tests.bench
 
+status: setup ## How far a run is, also while it goes on; ARGS="--profile profiles/gpu --config run='[digits]'"
+	@$(BIN)/python workflow/tools/status.py $(ARGS)
+
 unlock: setup ## After a kill: clear Snakemake's lock, if no run is alive
 	@$(BIN)/python workflow/tools/unlock.py
 
-clean: ## Remove everything generated (results, logs, benchmarks); the environment stays
-	rm -rf results logs benchmarks .snakemake
+unlock-slurm: setup ## The same after a run over SLURM: its jobs are cancelled first
+	@$(BIN)/python workflow/tools/unlock.py --slurm
+
+clean: ## Remove everything generated (results, logs, benchmarks, chunks); the environment stays
+	rm -rf results logs benchmarks chunks .snakemake

@@ -12,15 +12,19 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/common_text.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/image_sets.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/retrieval.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/lid.smk"
+include: "workflow/rules/text_to_image.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/manifolds.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/figures_text.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -1,12 +1,17 @@
 """A real HTTP server on the loopback interface that serves well or misbehaves, as each test says."""
 
 import re
+import struct
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, SO_LINGER, SOL_SOCKET
+
+_ZEROS = bytes(2**16)
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,12 @@ class Reply:
     content_range: str | None = None  # a Content-Range that lies
     chunked: bool = False  # no length at all
     location: str | None = None
+    retry_after: str | None = None
+    hold: float = 0  # wait so many seconds before the answer
+    drip: float | None = None  # after the head, a byte every so many seconds until the server ends
+    drip_head: bool = False  # already within the head
+    reset: bool = False  # with `cut`: by a reset of the connection, not by its end
+    zeros: int = 0  # so many zero bytes after the body, made as they are sent
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class Request:
     path: str
     range: str | None
     if_range: str | None
+    time: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -45,6 +57,10 @@ class Server:
     replies: dict[str, list[Reply]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     ending: threading.Event = field(default_factory=threading.Event)
+    sent: Counter[str] = field(default_factory=Counter)  # bytes of bodies, by path
+    active: Counter[str] = field(default_factory=Counter)  # requests being answered, by name of the host
+    peak: Counter[str] = field(default_factory=Counter)  # the most at a time
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def serve(self, path: str, *replies: Reply) -> str:
         """Say how a path is answered; returns its address."""
@@ -67,7 +83,16 @@ def running() -> Iterator[Server]:
             path = re.sub(r"^http://[^/]*", "", self.path)  # a proxy is asked for whole addresses
             server.requests.append(Request(self.path, self.headers["Range"], self.headers["If-Range"]))
             replies = server.replies.get(path, [Reply(status=404)])
-            _answer(self, replies.pop(0) if len(replies) > 1 else replies[0], server.ending)
+            with server.lock:
+                host = self.headers["Host"].partition(":")[0]
+                server.active[host] += 1
+                server.peak[host] = max(server.peak[host], server.active[host])
+                reply = replies.pop(0) if len(replies) > 1 else replies[0]
+            try:
+                _answer(self, reply, server, path)
+            finally:
+                with server.lock:
+                    server.active[host] -= 1
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -86,7 +111,8 @@ def running() -> Iterator[Server]:
             thread.join()
 
 
-def _answer(handler: BaseHTTPRequestHandler, reply: Reply, ending: threading.Event) -> None:
+def _answer(handler: BaseHTTPRequestHandler, reply: Reply, server: Server, path: str) -> None:
+    server.ending.wait(reply.hold)
     status, body, total = reply.status, reply.body, len(reply.body)
     headers = {"Content-Type": reply.content_type, "Connection": "close"}
     asked = re.fullmatch(r"bytes=(\d+)-", handler.headers["Range"] or "")
@@ -101,23 +127,38 @@ def _answer(handler: BaseHTTPRequestHandler, reply: Reply, ending: threading.Eve
     if reply.chunked:
         headers["Transfer-Encoding"] = "chunked"
     else:
-        headers["Content-Length"] = str(len(body) if reply.length is None else reply.length)
+        headers["Content-Length"] = str(len(body) + reply.zeros if reply.length is None else reply.length)
     optional = {"ETag": reply.etag, "Last-Modified": reply.modified, "Location": reply.location}
+    optional["Retry-After"] = reply.retry_after
     headers |= {key: value for key, value in optional.items() if value}
     handler.send_response(status)
     for key, value in headers.items():
         handler.send_header(key, value)
-    handler.end_headers()
+    if not reply.drip_head:
+        handler.end_headers()
+    else:
+        handler.flush_headers()
+        handler.wfile.write(b"X-Slow: ")
     end = reply.cut if reply.cut is not None else reply.stall
     try:
+        while reply.drip is not None and not server.ending.wait(reply.drip):
+            handler.wfile.write(b"0")
         for start in range(0, len(body[:end]), 2**16):
             piece = body[:end][start : start + 2**16]
             handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if reply.chunked else piece)
+            server.sent[path] += len(piece)
+        for _ in range(reply.zeros // len(_ZEROS)):
+            piece = _ZEROS
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if reply.chunked else piece)
+            server.sent[path] += len(piece)
         if reply.stall is not None:
-            ending.wait(60)
+            server.ending.wait(60)
         elif reply.cut is None and reply.chunked:
             handler.wfile.write(b"0\r\n\r\n")
-        if reply.cut is not None:
+        if reply.reset:  # a close that does not linger is a reset
+            handler.connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+            handler.connection.close()
+        elif reply.cut is not None:
             handler.connection.shutdown(SHUT_RDWR)
     except OSError:
         pass  # the client has gone

@@ -1,11 +1,17 @@
-"""The frame of the scripts: outputs all or none, one-line errors, logs, threads, left-overs."""
+"""The frame of the scripts: outputs all or none, one writer, one-line errors, logs, threads, left-overs."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+from mmh import partial
+from mmh.partial import Claim, LostClaimError
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -28,13 +34,39 @@ with job(snakemake) as run:
 """
 
 
-def run_script(folder: Path, body: str, **resources: int) -> tuple[int, str, str]:
+def start_script(
+    folder: Path, body: str, fds: tuple[int, ...] = (), **resources: int
+) -> subprocess.Popen[str]:
     (folder / "out").mkdir(exist_ok=True)
     text = FRAME.format(scripts=str(SCRIPTS), body=body.replace("\n", "\n    "), resources=resources)
-    done = subprocess.run(
-        [sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, check=False
+    return subprocess.Popen(
+        [sys.executable, "-c", text], cwd=folder, stderr=subprocess.PIPE, text=True, pass_fds=fds
     )
-    return done.returncode, (folder / "logs" / "job.log").read_text(), done.stderr
+
+
+def run_script(folder: Path, body: str, **resources: int) -> tuple[int, str, str]:
+    process = start_script(folder, body, **resources)
+    _, terminal = process.communicate()
+    return process.returncode, (folder / "logs" / "job.log").read_text(), terminal
+
+
+class Waiting:
+    """A job that runs `before`, waits for `go`, and runs `after`."""
+
+    def __init__(self, folder: Path, before: str, after: str) -> None:
+        (here, self._there), (self._here, there) = os.pipe(), os.pipe()
+        body = f"import os\n{before}\nos.write({there}, b'.')\nos.read({here}, 1)\n{after}"
+        self.process = start_script(folder, body, (here, there))
+        os.close(here)
+        os.close(there)
+        assert os.read(self._here, 1) == b".", "the job ended before it waited"
+
+    def go(self) -> int:
+        os.write(self._there, b".")
+        os.close(self._there)
+        os.close(self._here)
+        _, self.terminal = self.process.communicate()
+        return self.process.returncode
 
 
 def outputs(folder: Path) -> list[str]:
@@ -90,7 +122,8 @@ def test_a_kill_leaves_only_a_hidden_file_and_the_next_run_removes_it(tmp_path: 
     body = 'run.output.first.write_text("half")\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)'
     status, _, _ = run_script(tmp_path, body)
     assert status != 0
-    (left,) = outputs(tmp_path)
+    claim, left = outputs(tmp_path)
+    assert claim == ".first.txt.claim"
     assert left.startswith(".first.")
     assert run_script(tmp_path, WRITE)[0] == 0
     assert outputs(tmp_path) == ["first.txt", "first.txt.json", "second.txt"]
@@ -146,3 +179,168 @@ def test_progress_reaches_the_terminal_and_not_only_the_log(tmp_path: Path) -> N
     status, _, terminal = run_script(tmp_path, "run.progress(2)(2, loss=0.5)\n" + WRITE)
     assert status == 0
     assert "make_things x: step 2/2  loss 0.5" in terminal
+
+
+def write(text: str) -> str:
+    return f'run.output.first.write_text("{text}")\nrun.output.second.write_text("{text}")'
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {name: (folder / "out" / name).read_text() for name in ("first.txt", "second.txt")}
+
+
+def test_a_job_that_was_overtaken_leaves_the_finished_outputs_alone(tmp_path: Path) -> None:
+    orphan = Waiting(tmp_path, write("old"), 'print("late")')
+    assert run_script(tmp_path, write("new"))[0] == 0
+    assert orphan.go() == 1
+    assert contents(tmp_path) == {"first.txt": "new", "second.txt": "new"}
+    assert outputs(tmp_path) == ["first.txt", "first.txt.json", "second.txt"]
+    log = (tmp_path / "logs" / "job.log").read_text().splitlines()
+    assert "\0" not in "".join(log)
+    assert "late" in log
+    assert any(line.startswith("done in") for line in log)
+    message = "out/first.txt: the claim .first.txt.claim of this job is gone"
+    assert log[-1].startswith(f"error: {message}")
+    assert f"make_things: {message}" in orphan.terminal
+
+
+@pytest.mark.parametrize("after", ["pass", "1 / 0"], ids=["whole", "failing"])
+def test_the_newest_job_owns_the_output_while_it_runs(tmp_path: Path, after: str) -> None:
+    orphan = Waiting(tmp_path, write("old"), after)
+    newer = Waiting(tmp_path, write("new"), "pass")
+    assert orphan.go() == 1
+    last = (tmp_path / "logs" / "job.log").read_text().splitlines()[-1]
+    assert (
+        f"a newer job has taken over this output (pid {newer.process.pid} on {socket.gethostname()}" in last
+    )
+    assert json.loads((tmp_path / "out" / ".first.txt.claim").read_text())["pid"] == newer.process.pid
+    assert newer.go() == 0
+    assert contents(tmp_path) == {"first.txt": "new", "second.txt": "new"}
+    assert outputs(tmp_path) == ["first.txt", "first.txt.json", "second.txt"]
+
+
+# Runs `event` between the renames of the two outputs.
+BETWEEN = """
+import os, signal
+import mmh.job as frame
+rename = frame.put_in_place
+def renaming(temporary, final):
+    rename(temporary, final)
+    if final.name == "first.txt":
+        {event}
+frame.put_in_place = renaming
+"""
+
+
+def test_a_kill_between_two_renames_is_healed_by_the_next_run(tmp_path: Path) -> None:
+    event = "os.kill(os.getpid(), signal.SIGKILL)"
+    assert run_script(tmp_path, BETWEEN.format(event=event) + write("old"))[0] != 0
+    kept = outputs(tmp_path)
+    assert {"first.txt", "first.txt.json", ".first.txt.claim"} < set(kept)
+    assert "second.txt" not in kept
+    assert run_script(tmp_path, write("new"))[0] == 0
+    assert contents(tmp_path) == {"first.txt": "new", "second.txt": "new"}
+    assert outputs(tmp_path) == ["first.txt", "first.txt.json", "second.txt"]
+
+
+def test_a_termination_signal_between_two_renames_comes_too_late(tmp_path: Path) -> None:
+    event = "os.kill(os.getpid(), signal.SIGTERM)"
+    status, log, _ = run_script(tmp_path, BETWEEN.format(event=event) + write("whole"))
+    assert status == 0
+    assert log.splitlines()[-1].startswith("done in")
+    assert contents(tmp_path) == {"first.txt": "whole", "second.txt": "whole"}
+
+
+def test_a_job_overtaken_between_two_renames_stops_there(tmp_path: Path) -> None:
+    """As where the file system has no locks: the newer job replaces every output later."""
+    claim = {"token": "x", "pid": 7, "host": "node2", "started": "now", "slurm_job": "12"}
+    (tmp_path / "newer").write_text(json.dumps(claim))
+    event = 'os.replace("newer", "out/.first.txt.claim")'
+    status, log, _ = run_script(tmp_path, BETWEEN.format(event=event) + write("old"))
+    assert status == 1
+    assert "(pid 7 on node2, started now, SLURM job 12)" in log.splitlines()[-1]
+    assert outputs(tmp_path) == [".first.txt.claim", "first.txt", "first.txt.json"]
+    assert run_script(tmp_path, write("new"))[0] == 0
+    assert contents(tmp_path) == {"first.txt": "new", "second.txt": "new"}
+
+
+def test_a_second_termination_signal_does_not_stop_the_clean_up(tmp_path: Path) -> None:
+    body = """
+import os, signal
+import mmh.job as frame
+clean = frame.Run.remove_left_overs
+def cleaning(self, **how):
+    os.kill(os.getpid(), signal.SIGTERM)
+    clean(self, **how)
+frame.Run.remove_left_overs = cleaning
+run.output.first.write_text("half")
+os.kill(os.getpid(), signal.SIGTERM)
+signal.pause()
+"""
+    status, log, _ = run_script(tmp_path, body)
+    assert status == 1
+    assert log.splitlines()[-1] == "error: stopped by signal SIGTERM; run again to resume"
+    assert outputs(tmp_path) == []
+
+
+def test_a_folder_replaces_a_folder_as_a_whole(tmp_path: Path) -> None:
+    """Two orphans may have written one; what is there is never mixed with what comes."""
+    new, old = partial.partial_name(tmp_path / "model"), tmp_path / "model"
+    for folder, name in ((new, "new.txt"), (old, "old.txt")):
+        folder.mkdir()
+        (folder / name).write_text("")
+    partial.put_in_place(new, old)
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == [
+        "model",
+        "model/new.txt",
+    ]
+
+
+def test_left_overs_of_other_hosts_and_of_records_are_removed_by_the_owner(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (tmp_path / "out").mkdir()
+    stale = [".first.node-2-5.partial.txt", f".first.txt.{socket.gethostname()}-{dead.pid}.partial.json"]
+    for name in (*stale, ".first.node-2-5.partial.csv"):
+        (tmp_path / "out" / name).write_text("")
+    assert run_script(tmp_path, WRITE)[0] == 0
+    # A file with another suffix may be an output of another job.
+    assert outputs(tmp_path) == [".first.node-2-5.partial.csv", "first.txt", "first.txt.json", "second.txt"]
+
+
+def test_nobody_takes_a_claim_while_its_owner_renames(tmp_path: Path) -> None:
+    older, newer = Claim(tmp_path / "a.npz"), Claim(tmp_path / "a.npz")
+    older.take()
+    with older.held():
+        thread = threading.Thread(target=newer.take)
+        thread.start()
+        older.check()
+    thread.join()
+    newer.check()
+    older.release()  # it has none any more
+    newer.check()
+    newer.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_a_dead_node_holds_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(partial, "LOCK_SECONDS", 0.0)
+    older, newer = Claim(tmp_path / "a.npz"), Claim(tmp_path / "a.npz")
+    older.take()
+    with older.held():
+        newer.take()
+        assert "still locked after 0 s" in capsys.readouterr().out
+        with pytest.raises(LostClaimError, match="a newer job has taken over"):
+            older.check()  # as before each rename
+        newer.check()
+        newer.release()
+        older.take()
+
+
+def test_outputs_whose_names_differ_after_a_dot_have_claims_of_their_own(tmp_path: Path) -> None:
+    first, second = Claim(tmp_path / "law.1"), Claim(tmp_path / "law.2")
+    first.take()
+    second.take()
+    first.check()

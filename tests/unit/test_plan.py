@@ -1,11 +1,13 @@
 """Spans and files follow from the configuration alone."""
 
+from typing import Any
+
 import pytest
 
 from mmh import plan, spans
 from mmh.errors import InputError
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "run": ["a"],
     "experiments": {
         "a": {
@@ -114,6 +116,101 @@ def test_an_experiment_on_accuracy_asks_for_its_table_and_one_file_per_law() -> 
     ]
     assert plan.wildcard_patterns(config)["law"] == "points|sphere"
     assert plan.wildcard_patterns(CONFIG)["law"] == "(?!)"
+
+
+def captioned(**sections: Any) -> dict[str, Any]:
+    """An experiment on captioned images: sets of 5 and 3, one of another experiment, prompts of two lists."""
+    entry = {
+        "data": {"world": "none"},
+        "latents": {"shard_size": 4},
+        "image_sets": {
+            "verbatim": {"files": ["mv.parquet"], "captions": ["mv.json"], "n": 5},
+            "others": {"files": ["a.tsv", "b.tsv"], "n": 3},
+            "borrowed": {"experiment": "b", "items": "train"},
+        },
+        "prompt_lists": {"memorized": {"file": "mem.txt"}, "other": {"file": "nmem.txt"}},
+        "prompts": {"sets": {"other": 3, "memorized": 5}, "shard_size": 2},
+        "estimators": {
+            "flipd": {"method": "flipd", "items": ["verbatim", "others"], "shard_size": 3},
+            "norm": {"method": "cfg-norm", "items": ["others"], "shard_size": 3},
+            "png": {"method": "decoded-png", "items": ["others"], "shard_size": 3},
+        },
+    }
+    return {"run": ["t"], "experiments": {"t": {**entry, **sections}, "b": CONFIG["experiments"]["b"]}}
+
+
+def test_captioned_images_are_read_as_latents_in_spans_of_their_own() -> None:
+    config = captioned()
+    entry = config["experiments"]["t"]
+    assert plan.captioned_sets(entry) == ["verbatim", "others"]
+    assert plan.caption_tables(config, "t") == [
+        f"results/t/image_sets/{name}.parquet" for name in ("verbatim", "others")
+    ]
+    latents = [f"results/t/latents/verbatim/{span}.npz" for span in ("000000-000003", "000004-000004")]
+    assert plan.image_files(config, "t", "verbatim") == latents
+    assert plan.image_files(config, "t", "verbatim", range(3, 5)) == latents
+    assert plan.image_files(config, "t", "verbatim", range(3)) == latents[:1]
+    assert plan.image_files(config, "t", "borrowed") == ["results/b/data/train.npz"]
+    assert plan.score_files(config, "t") == [
+        "results/t/scores/verbatim/flipd/000000-000002.parquet",
+        "results/t/scores/verbatim/flipd/000003-000004.parquet",
+        "results/t/scores/others/flipd/000000-000002.parquet",
+        "results/t/scores/others/norm/000000-000002.parquet",
+        "results/t/scores/others/png/000000-000002.parquet",
+    ]
+    # A size in bits has no numerics to report.
+    assert plan.numerics_files(config, "t") == plan.score_files(config, "t")[:-1]
+
+
+def test_sets_of_the_captioned_world_are_as_large_as_their_group() -> None:
+    data = {
+        "world": "digits-text",
+        "n_memorized": 6,
+        "copies": 10,
+        "n_control": 4,
+        "n_generic": 9,
+        "items": 7,
+    }
+    sets = {name: {"world": "digits-text"} for name in ("memorized", "control", "generic")}
+    config = captioned(data=data, image_sets=sets)
+    entry = config["experiments"]["t"]
+    assert plan.n_train(entry) == 6 * 10 + 4 + 9
+    assert [plan.n_items(config, "t", name) for name in sets] == [6, 4, 7]
+    data["items"] = 12
+    assert plan.n_items(config, "t", "generic") == 9
+    assert plan.n_train(captioned()["experiments"]["t"]) == 0
+
+
+def test_prompts_are_sampled_span_by_span_in_the_order_of_their_sets() -> None:
+    spans_of = {"other": ["000000-000001", "000002-000002"], "memorized": ["000000-000001", "000002-000003"]}
+    spans_of["memorized"].append("000004-000004")
+    assert plan.prompt_files(captioned(), "t", "generations", "npz") == [
+        f"results/t/generations/{name}/{span}.npz" for name, names in spans_of.items() for span in names
+    ]
+    assert plan.prompt_files(CONFIG, "a", "generations", "npz") == []
+
+
+def test_lists_of_images_and_of_prompts_are_sources_of_their_experiment() -> None:
+    config = captioned()
+    listed = ["mv.parquet", "mv.json", "a.tsv", "b.tsv", "mem.txt", "nmem.txt"]
+    assert plan.listed_sources(config["experiments"]["t"]) == listed
+    config["sources"] = {name: {} for name in [*reversed(listed), "unused.txt"]}
+    assert plan.source_users(config) == {**{name: ["t"] for name in reversed(listed)}, "unused.txt": []}
+
+
+def test_tables_of_detectors_and_of_the_audit_are_targets() -> None:
+    config = captioned(detection={"resamples": 1}, prompt_audit={"pairs": []}, claims={"check": ["7"]})
+    config["experiments"]["t"]["figures"] = {"score_norms": {}}
+    own = {file for file in plan.targets(config) if file.startswith("results/t/")}
+    names = {"evaluation.csv", "claims.csv", "prompt_audit.csv", "figures/score_norms.pdf"}
+    assert own == {f"results/t/{name}" for name in names}
+
+
+def test_prompt_sets_are_a_wildcard_of_their_own() -> None:
+    patterns = plan.wildcard_patterns(captioned())
+    assert patterns["prompt_set"] == "memorized|other"
+    assert "verbatim" in patterns["item_set"].split("|")
+    assert plan.wildcard_patterns(CONFIG)["prompt_set"] == "(?!)"
 
 
 def test_wildcards_match_configured_names_only() -> None:

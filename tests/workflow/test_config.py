@@ -341,7 +341,7 @@ def test_every_key_of_the_configuration_is_explained() -> None:
     explained, named = set(), {*CONFIG["experiments"], *CONFIG["descriptors"], *CONFIG["sources"], "<<"}
     for entry in CONFIG["experiments"].values():
         named |= set(entry)
-        for section in ("estimators", "figures", "image_sets"):
+        for section in ("estimators", "figures", "image_sets", "prompt_lists"):
             named |= set(entry.get(section, {}))
         named |= set(entry.get("claims", {}).get("ratios", {}))
     above, keys = "", set()

@@ -127,7 +127,10 @@ def test_packages_are_imported_by_module_so_that_digests_stay_narrow() -> None:
                     )
 
 
-LIGHT = ("config", "plan", "provenance", "errors", "partial", "progress")
+LIGHT = (
+    *("config", "config_rules", "config_text", "plan", "provenance", "errors", "partial", "progress"),
+    *("cost", "network_cost", "text_cost"),
+)
 
 
 @pytest.mark.parametrize("name", LIGHT)

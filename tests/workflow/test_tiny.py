@@ -16,7 +16,7 @@ CONFIG = yaml.safe_load((TINY / "config.yaml").read_text())
 # but list a module's attributes in the order of a hash; the embeddings made with them are compared.
 NOT_COMPARED = ("runtime.csv", "passports.csv", "digits-sscd.pt")
 # Experiments that are run twice: one of each kind of model.
-REPEATED = "run: [von-mises, digits, digits-gan]"
+REPEATED = "run: [von-mises, digits, digits-gan, digits-text]"
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -56,6 +56,22 @@ def test_calibration_samples_are_not_evaluated(tiny: Path) -> None:
     evaluation = pd.read_csv(tiny / "results/digits/evaluation.csv")
     assert labels["sample"].nunique() == 24
     assert (evaluation["n_positive"] + evaluation["n_negative"]).max() <= 18
+
+
+def test_every_prompt_and_every_captioned_image_is_scored_once(tiny: Path) -> None:
+    folder = tiny / "results/digits-text"
+    scores = pd.read_parquet(folder / "scores.parquet")
+    for name in ("flipd", "flipd_uncond", "cfg_norm", "decoded_png"):
+        for items in ("memorized", "control"):
+            rows = scores.query("items == @items and estimator == @name")
+            assert sorted(rows["item"]) == list(range(12)), (items, name)
+    # The training image of a prompt is known here: each generation is compared with it.
+    matches = pd.read_parquet(folder / "generation_matches.parquet")
+    assert matches.groupby("prompt_set").size().to_dict() == {"control": 24, "memorized": 24}
+    assert not matches.duplicated(["prompt_set", "prompt", "generation"]).any()
+    evaluation = pd.read_csv(folder / "evaluation.csv")
+    assert set(evaluation["contrast"]) == {"memorized-control", "prompts:memorized-control"}
+    assert set(evaluation["n_positive"]) == set(evaluation["n_negative"]) == {12}
 
 
 def test_a_run_record_names_code_versions_and_time(tiny: Path) -> None:

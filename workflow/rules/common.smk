@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
-from mmh import plan
+from mmh import cost, plan
 from mmh.config import check_config
 from mmh.errors import InputError
 from mmh.hub import FLAT, PATTERNS
@@ -39,6 +39,21 @@ compute_options = {"threads": config["threads"]}
 
 def all_targets():
     return plan.targets(config)
+
+
+def job_need(wildcards, rulename):
+    """What the cost model expects of a job, on a GPU if the profile gives its rule a number of them."""
+    gpu = workflow.get_rule(rulename).resources.get("gpu")
+    given = gpu is not None and not gpu.is_evaluable() and int(gpu.value or 0) > 0
+    return cost.need(config, rulename, dict(wildcards.items()), gpu=given)
+
+
+def job_memory(wildcards, rulename, attempt):
+    return cost.memory(job_need(wildcards, rulename), attempt)
+
+
+def job_runtime(wildcards, rulename, attempt):
+    return cost.runtime(job_need(wildcards, rulename), attempt)
 
 
 def experiments_with(section, key, *values):
@@ -89,6 +104,11 @@ def search_options(wildcards):
 def estimator_options(wildcards):
     options = config["experiments"][wildcards.experiment]["estimators"][wildcards.estimator]
     return without(options, "method", "items", "subset", "shard_size")
+
+
+def lid_options(wildcards):
+    """An estimator's options, and how a text-to-image model is loaded where the experiment has one."""
+    return {**estimator_options(wildcards), **loading(wildcards)}
 
 
 def spectra_options(wildcards):
@@ -160,7 +180,10 @@ def embedding_files(wildcards):
 
 
 def descriptor_file(wildcards):
-    name = config["experiments"][wildcards.experiment]["retrieval"]["descriptor"]
+    return descriptor_path(config["experiments"][wildcards.experiment]["retrieval"]["descriptor"])
+
+
+def descriptor_path(name):
     options = config["descriptors"][name]
     if options["source"] == "download":
         return f"{plan.DOWNLOADS}/{options['file']}"
@@ -270,7 +293,7 @@ def ratio_options(wildcards):
 
 
 def calibration(wildcards):
-    return config["experiments"][wildcards.experiment]["sampling"]["calibration"]
+    return config["experiments"][wildcards.experiment].get("sampling", {}).get("calibration", 0)
 
 
 def control_file(name):
@@ -345,6 +368,8 @@ def claim_tables(wildcards):
     if entry.get("evaluation"):
         tables |= {name: f"{folder}/{name}.parquet" for name in ("labels", "matches")}
         tables |= {"evaluation": f"{folder}/evaluation.csv", "train": f"{folder}/data/train.parquet"}
+    if entry.get("detection"):
+        tables |= {"evaluation": f"{folder}/evaluation.csv", "image_sets": caption_tables(wildcards)}
     if entry.get("paired"):
         tables["paired"] = f"{folder}/paired.csv"
     if entry["data"]["world"] == "von-mises":

@@ -20,8 +20,8 @@ rule make_dataset:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("make_dataset.py"),
         options=lookup("experiments/{experiment}/data", within=config),
@@ -37,12 +37,13 @@ rule fetch_source:
         "logs/fetch_source/{source}.log",
     benchmark:
         "benchmarks/fetch_source/{source}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=240,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         # No change of addresses, code or digest may fetch a file again and rerun what hangs on it: whoever reads the
         # file compares its digest with the declared one.
@@ -68,8 +69,8 @@ rule import_cifar10:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("import_cifar10.py"),
         options=lookup("experiments/{experiment}/data", within=config),
@@ -95,8 +96,8 @@ rule import_images:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("import_images.py"),
         options=lookup("experiments/{experiment}/data", within=config),

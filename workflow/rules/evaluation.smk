@@ -23,12 +23,14 @@ rule evaluate:
         "logs/evaluate/{experiment}.log",
     benchmark:
         "benchmarks/evaluate/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_having("evaluation"),
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("evaluate.py"),
         calibration=calibration,
@@ -61,8 +63,8 @@ rule evaluate_raters:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("evaluate_raters.py"),
         calibration=calibration,
@@ -89,8 +91,8 @@ rule sweep_percentiles:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("sweep_percentiles.py"),
         estimator=lookup("experiments/{experiment}/figures/percentile_curve/estimator", within=config),
@@ -118,8 +120,8 @@ rule pair_lid:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("pair_lid.py"),
         options=lookup("experiments/{experiment}/paired", within=config),
@@ -147,8 +149,8 @@ rule judge_memorization:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("judge_memorization.py"),
         options=lookup("experiments/{experiment}/verdicts", within=config),
@@ -175,8 +177,8 @@ rule check_claims:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("check_claims.py"),
         calibration=calibration,
@@ -199,8 +201,8 @@ rule compute_cartoon:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("compute_cartoon.py"),
         compute=compute_options,

@@ -25,12 +25,13 @@ rule figure_lid_scatter:
         "logs/figure_lid_scatter/{experiment}.log",
     benchmark:
         "benchmarks/figure_lid_scatter/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("figure_lid_scatter.py"),
         options=figure_options("lid_scatter"),
@@ -56,12 +57,13 @@ rule figure_mmh_cartoon:
         "logs/figure_mmh_cartoon/{experiment}.log",
     benchmark:
         "benchmarks/figure_mmh_cartoon/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("figure_mmh_cartoon.py"),
         options=figure_options("mmh_cartoon"),
@@ -92,12 +94,13 @@ rule figure_examples:
         "logs/figure_examples/{experiment}.log",
     benchmark:
         "benchmarks/figure_examples/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("figure_examples.py"),
         options=figure_options("examples"),
@@ -126,12 +129,13 @@ rule figure_lid_model:
         "logs/figure_lid_model/{experiment}.log",
     benchmark:
         "benchmarks/figure_lid_model/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("figure_lid_model.py"),
         options=figure_options("lid_model"),
@@ -160,12 +164,13 @@ rule figure_lid_data:
         "logs/figure_lid_data/{experiment}.log",
     benchmark:
         "benchmarks/figure_lid_data/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("figure_lid_data.py"),
         options=figure_options("lid_data"),
@@ -194,12 +199,13 @@ rule figure_lid_complexity:
         "logs/figure_lid_complexity/{experiment}.log",
     benchmark:
         "benchmarks/figure_lid_complexity/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("figure_lid_complexity.py"),
         options=figure_options("lid_complexity"),
@@ -229,12 +235,13 @@ rule figure_memorized_pairs:
         "logs/figure_memorized_pairs/{experiment}.log",
     benchmark:
         "benchmarks/figure_memorized_pairs/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("figure_memorized_pairs.py"),
         options=figure_options("memorized_pairs"),
@@ -262,12 +269,13 @@ rule figure_flipd_curve:
         "logs/figure_flipd_curve/{experiment}.log",
     benchmark:
         "benchmarks/figure_flipd_curve/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("figure_flipd_curve.py"),
         options=figure_options("flipd_curve"),
@@ -293,12 +301,13 @@ rule figure_lid_paired:
         "logs/figure_lid_paired/{experiment}.log",
     benchmark:
         "benchmarks/figure_lid_paired/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("figure_lid_paired.py"),
         options=figure_options("lid_paired"),
@@ -324,12 +333,13 @@ rule figure_percentile_curve:
         "logs/figure_percentile_curve/{experiment}.log",
     benchmark:
         "benchmarks/figure_percentile_curve/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("figure_percentile_curve.py"),
         options=figure_options("percentile_curve"),

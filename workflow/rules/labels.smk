@@ -23,8 +23,8 @@ rule plant_labels:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("plant_labels.py"),
         data=lookup("experiments/{experiment}/data", within=config),
@@ -52,8 +52,8 @@ rule import_labels:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("import_labels.py"),
         options=lookup("experiments/{experiment}/labels", within=config),
@@ -78,12 +78,13 @@ rule export_label_sheet:
         "logs/export_label_sheet/{experiment}.log",
     benchmark:
         "benchmarks/export_label_sheet/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("export_label_sheet.py"),
         options=lookup("experiments/{experiment}/label_sheet", within=config, default={"only": "all"}),

@@ -9,6 +9,7 @@ rule estimate_lid:
     """Estimate LID_theta of one span of images by FLIPD."""
     input:
         images=image_files,
+        captions=caption_table,
         model="results/{experiment}/model",
     output:
         scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
@@ -22,12 +23,12 @@ rule estimate_lid:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("estimate_lid.py"),
         compute=compute_options,
-        options=estimator_options,
+        options=lid_options,
         seed=lookup("seed", within=config),
     script:
         "../scripts/estimate_lid.py"
@@ -50,8 +51,8 @@ rule estimate_spectra:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("estimate_spectra.py"),
         compute=compute_options,
@@ -78,8 +79,8 @@ rule estimate_jacobian:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("estimate_jacobian.py"),
         compute=compute_options,
@@ -105,8 +106,8 @@ rule threshold_spectra:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("threshold_spectra.py"),
         method=lookup("experiments/{experiment}/estimators/{estimator}/method", within=config),
@@ -132,8 +133,8 @@ rule estimate_data_lid:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("estimate_data_lid.py"),
         compute=compute_options,
@@ -159,8 +160,8 @@ rule measure_complexity:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("measure_complexity.py"),
         options=estimator_options,
@@ -182,8 +183,8 @@ rule gather_scores:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("gather_scores.py"),
         item_sets=item_sets,

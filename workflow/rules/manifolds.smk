@@ -18,8 +18,8 @@ rule train_on_law:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("train_on_law.py"),
         compute=compute_options,
@@ -45,8 +45,8 @@ rule measure_accuracy:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("measure_accuracy.py"),
         compute=compute_options,
@@ -76,8 +76,8 @@ rule gather_accuracy:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("gather_accuracy.py"),
         ambient=ambient_dimensions,
@@ -105,12 +105,13 @@ rule figure_estimator_accuracy:
         "logs/figure_estimator_accuracy/{experiment}.log",
     benchmark:
         "benchmarks/figure_estimator_accuracy/{experiment}.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("figure_estimator_accuracy.py"),
         options=figure_options("estimator_accuracy"),

@@ -22,8 +22,8 @@ rule train_mlp:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("train_mlp.py"),
         compute=compute_options,
@@ -51,8 +51,8 @@ rule train_unet:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("train_unet.py"),
         compute=compute_options,
@@ -80,8 +80,8 @@ rule train_gan:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("train_gan.py"),
         compute=compute_options,
@@ -107,8 +107,8 @@ rule convert_iddpm:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("convert_iddpm.py"),
         untracked=declared_digest("model"),
@@ -132,8 +132,8 @@ rule convert_stylegan2:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("convert_stylegan2.py"),
         untracked=declared_digest("model"),
@@ -153,12 +153,13 @@ rule import_diffusers:
         "benchmarks/import_diffusers/{experiment}.jsonl"
     wildcard_constraints:
         experiment=experiments_with("model", "kind", "diffusers"),
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("import_diffusers.py"),
         options=lookup("experiments/{experiment}/model", within=config),
@@ -182,8 +183,8 @@ rule train_descriptor:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("train_descriptor.py"),
         compute=compute_options,

@@ -11,18 +11,20 @@ rule summarize:
         evaluations=evaluation_files,
         claims=claim_files,
         labels=labelled_files,
+        generations=matched_generations,
     output:
         summary="results/summary.txt",
     log:
         "logs/summarize.log",
     benchmark:
         "benchmarks/summarize.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("summarize.py"),
     script:
@@ -44,12 +46,13 @@ rule collect_passports:
         "logs/collect_passports.log",
     benchmark:
         "benchmarks/collect_passports.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("collect_passports.py"),
     script:
@@ -71,12 +74,13 @@ rule collect_benchmarks:
         "logs/collect_benchmarks.log",
     benchmark:
         "benchmarks/collect_benchmarks.jsonl"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("collect_benchmarks.py"),
         folder="benchmarks",

@@ -20,8 +20,8 @@ rule embed_images:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("embed_images.py"),
         compute=compute_options,
@@ -46,8 +46,8 @@ rule search_copies:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("search_copies.py"),
         compute=compute_options,
@@ -73,8 +73,8 @@ rule list_candidates:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("list_candidates.py"),
         calibration=calibration,

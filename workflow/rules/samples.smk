@@ -19,8 +19,8 @@ rule sample_images:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=job_memory,
+        runtime=job_runtime,
     params:
         code=code_digest("sample_images.py"),
         compute=compute_options,

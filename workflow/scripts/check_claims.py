@@ -17,6 +17,7 @@ def main(
 
     from mmh.claims import check_claims
     from mmh.io import read_images, read_table, write_csv
+    from mmh.plotting.sets import read_sets
     from mmh.worlds.von_mises import regions
 
     kinds = {"scores": "all_scores", "labels": "labels", "matches": "matches", "train": "train"}
@@ -24,6 +25,8 @@ def main(
     for name in ("evaluation", "paired"):
         if name in inputs:
             tables[name] = pd.read_csv(inputs[name])
+    if "image_sets" in inputs:
+        tables["image_sets"] = read_sets(inputs["image_sets"])
     if "images" in inputs:
         x, ids = read_images(inputs["samples"])
         points, _ = read_images(inputs["images"])

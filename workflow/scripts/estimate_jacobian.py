@@ -20,11 +20,13 @@ def main(
     device: str,
     record: dict[str, Any],
     progress: Any,
+    store: Any = None,
 ) -> None:
     """Write the spectra of one span; the threshold is a later, cheap step."""
     import numpy as np
     import torch
 
+    from mmh.chunks import blockwise
     from mmh.errors import InputError
     from mmh.generator_model import load_folder
     from mmh.io import read_arrays, read_column, write_arrays
@@ -42,15 +44,14 @@ def main(
     if z is None or (generator.classes and c is None):
         raise InputError(f"{samples[0]}: lacks z or class, so no generator drew these items; make them again")
     weight = generator.network.mapping.w_avg
-    report = progress(len(ids))
-    step = 25  # samples between two progress lines; a sample's spectrum does not depend on it
-    spectra = []
-    for start in range(0, len(ids), step):
-        rows = slice(start, start + step)
+
+    def decompose(rows: np.ndarray) -> dict[str, np.ndarray]:
         point = torch.from_numpy(z[rows]).to(weight)
         given = None if c is None else torch.from_numpy(c[rows]).to(weight.device)
-        spectra.append(jacobian_spectrum(generator, point, given, chunk=options["chunk"]))
-        report(min(start + step, len(ids)))
+        return {"spectrum": jacobian_spectrum(generator, point, given, chunk=options["chunk"])}
+
+    blocks = np.split(np.arange(len(ids)), range(5, len(ids), 5))  # no spectrum depends on another
+    found = blockwise(decompose, blocks, progress=progress, store=store, unit="sample")
     record["numerics"] = {
         "method": "Jacobian of the generator at its latents, truncation 1, stored noise; SVD in float64",
         "dtype": str(weight.dtype).removeprefix("torch."),
@@ -58,7 +59,7 @@ def main(
         "items": len(ids),
         "non_finite": 0,  # anything else stops the job
     }
-    write_arrays(out, spectrum=np.concatenate(spectra), id=ids)
+    write_arrays(out, **found, id=ids)
 
 
 if __name__ == "__main__":
@@ -73,4 +74,5 @@ if __name__ == "__main__":
             device=run.device,
             record=run.record,
             progress=run.progress,
+            store=run.chunks,
         )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 def main(
     images: list[Path],
+    captions: Path | list[Path],
     model: Path,
     out: Path,
     *,
@@ -22,57 +23,59 @@ def main(
     device: str,
     record: dict[str, Any],
     progress: Any,
+    store: Any = None,
 ) -> None:
-    """Write the long score table of one span."""
+    """Write the long score table of one span; `captions`: the table of a captioned image set, or nothing."""
     import numpy as np
     import pandas as pd
 
-    from mmh.io import read_column, read_span, write_table
+    from mmh.captions import image_score
+    from mmh.chunks import blockwise
+    from mmh.io import read_present, read_span, write_table
+    from mmh.lid._rows import fixed_batches
     from mmh.lid.flipd import flipd_estimate
-    from mmh.models import class_score, load_model
+    from mmh.models import load_model
 
-    x, ids = read_span(images, span, items)
-    loaded = load_model(model, device=device)
-    score = class_score(loaded, read_column(images, "class", ids))
+    x, ids = read_present(images, span) if captions else read_span(images, span, items)
+    loaded = load_model(model, device=device, **options.get("load", {}))
+    score = image_score(loaded, images, captions, ids, options.get("condition"))
     dtype = str(score.dtype).removeprefix("torch.")
     levels = options["t"] if isinstance(options["t"], list) else [options["t"]]
     probes = None if options["trace"] == "exact" else int(options["trace"])
-    size, probe = options["batch_size"], options.get("probe", "gaussian")
+    size, probe, n = options["batch_size"], options.get("probe", "gaussian"), len(ids)
     how = {"probes": probes, "probe": probe, "seed": seed, "batch_size": size}
-    # Each block of ids is one batch; ids with gaps share batches, so they are computed together.
-    whole = len(ids) < ids[-1] - ids[0] + 1
-    blocks = np.split(np.arange(len(ids)), [] if whole else np.flatnonzero(np.diff(ids // size)) + 1)
-    report, done = progress(len(levels) * len(ids), unit="image"), 0
-    tables = []
-    for t in levels:
-        values, errors = np.zeros(len(ids)), np.full(len(ids), np.nan)
-        for rows in blocks:
-            result = flipd_estimate(score.select(rows), x[rows], t, ids=ids[rows], **how)
-            values[rows] = result.value
-            errors[rows] = np.nan if result.stderr is None else result.stderr
-            done += len(rows)
-            report(done)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "item": ids,
-                    "estimator": estimator,
-                    "t": t,
-                    "index": score.schedule.index(t),
-                    "sigma": float(score.schedule.sigma(t)),
-                    "value": values,
-                    "stderr": errors,
-                    "probes": probes,
-                    "seed": None if probes is None else seed,
-                    "dtype": dtype,
-                }
-            )
+
+    def estimate(block: np.ndarray) -> dict[str, np.ndarray]:
+        level, rows = block[0] // n, block % n
+        result = flipd_estimate(score.select(rows), x[rows], levels[level], ids=ids[rows], **how)
+        stderr = np.full(len(rows), np.nan) if result.stderr is None else result.stderr
+        return {"value": result.value, "stderr": stderr}
+
+    # One batch at one level each; ids with gaps share batches, one id per place.
+    batches = [rows[places] for rows, places in fixed_batches(ids, size)]
+    blocks = [level * n + rows for level in range(len(levels)) for rows in batches]
+    found, empty = blockwise(estimate, blocks, progress=progress, store=store), np.empty(0)
+    tables = [
+        pd.DataFrame(
+            {
+                "item": ids,
+                "estimator": estimator,
+                "t": t,
+                "index": score.schedule.index(t),
+                "sigma": float(score.schedule.sigma(t)),
+                **{key: found.get(key, empty)[level * n : (level + 1) * n] for key in ("value", "stderr")},
+                "probes": probes,
+                "seed": None if probes is None else seed,
+                "dtype": dtype,
+            }
         )
+        for level, t in enumerate(levels)
+    ]
     record["numerics"] = {
         "method": "FLIPD, exact trace" if probes is None else f"FLIPD, {probes} {probe} probes",
         "dtype": dtype,
         "attention": loaded.attention(),
-        "items": len(ids),
+        "items": n,
         "non_finite": 0,  # anything else stops the job
     }
     write_table(pd.concat(tables, ignore_index=True), out, "scores")
@@ -82,6 +85,7 @@ if __name__ == "__main__":
     with job(snakemake) as run:
         main(
             run.input.images,
+            run.input.captions,
             run.input.model,
             run.output.scores,
             span=run.wildcards.span,
@@ -92,4 +96,5 @@ if __name__ == "__main__":
             device=run.device,
             record=run.record,
             progress=run.progress,
+            store=run.chunks,
         )

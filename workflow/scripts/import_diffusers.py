@@ -17,7 +17,10 @@ def main(out: Path, *, options: dict[str, Any], offline: bool, record: dict[str,
     if "path" in options:
         copy_pipeline(Path(options["path"]), out)
     else:
-        fetch_pipeline(options["id"], options["revision"], out, offline=offline)
+        mirrors = options.get("mirrors", ())
+        record["fetched"] = fetch_pipeline(
+            options["id"], options["revision"], out, offline=offline, mirrors=mirrors
+        )
     model = load_model(out)
     score = model.score_model()
     record.update(shape=score.shape, schedule=score.schedule.kind, classes=model.classes)

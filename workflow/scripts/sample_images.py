@@ -10,11 +10,21 @@ if TYPE_CHECKING:
 
 
 def main(
-    model: Path, out: Path, *, span: str, options: dict[str, Any], seed: int, device: str, progress: Any
+    model: Path,
+    out: Path,
+    *,
+    span: str,
+    options: dict[str, Any],
+    seed: int,
+    device: str,
+    progress: Any,
+    store: Any = None,
 ) -> None:
     """Write one shard of samples."""
     import numpy as np
 
+    from mmh.batches import aligned_blocks
+    from mmh.chunks import blockwise
     from mmh.io import write_arrays
     from mmh.models import load_model
     from mmh.rng import item_seed
@@ -22,9 +32,14 @@ def main(
 
     ids = np.array(span_range(span), dtype=np.int64)
     loaded = load_model(model, device=device)
-    x = loaded.sample(ids, seed=seed, progress=progress(len(ids), unit="sample"), **options)
+
+    def draw(rows: np.ndarray) -> dict[str, np.ndarray]:
+        return {"x": loaded.sample(ids[rows], seed=seed, **options)}
+
+    batches = [rows for rows, _ in aligned_blocks(ids, options["batch_size"])]
+    drawn = blockwise(draw, batches, progress=progress, store=store, unit="sample")
     seeds = np.array([item_seed(seed, "initial-noise", i) for i in ids], dtype=np.uint64)
-    write_arrays(out, x=x, id=ids, seed=seeds, **loaded.latents(ids, seed=seed))
+    write_arrays(out, x=drawn["x"], id=ids, seed=seeds, **loaded.latents(ids, seed=seed))
 
 
 if __name__ == "__main__":
@@ -37,4 +52,5 @@ if __name__ == "__main__":
             seed=run.params.seed,
             device=run.device,
             progress=run.progress,
+            store=run.chunks,
         )

@@ -9,12 +9,15 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(evaluations: list[Path], claims: list[Path], labels: list[Path], out: Path) -> None:
+def main(
+    evaluations: list[Path], claims: list[Path], labels: list[Path], generations: list[Path], out: Path
+) -> None:
     """Write plain text of at most 110 columns."""
     from mmh.io import atomic
-    from mmh.summary import claim_lines, evaluation_lines, label_lines
+    from mmh.summary import claim_lines, evaluation_lines, generation_lines, label_lines
 
     lines = ["", "What the models memorized (samples by label)", *label_lines(labels)]
+    lines += generation_lines(generations)
     lines += [
         "",
         "How well each score tells memorized samples (AUC with 95 % interval)",
@@ -28,4 +31,10 @@ def main(evaluations: list[Path], claims: list[Path], labels: list[Path], out: P
 
 if __name__ == "__main__":
     with job(snakemake) as run:
-        main(run.input.evaluations, run.input.claims, run.input.labels, run.output.summary)
+        main(
+            run.input.evaluations,
+            run.input.claims,
+            run.input.labels,
+            run.input.generations,
+            run.output.summary,
+        )

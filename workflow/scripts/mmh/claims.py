@@ -2,7 +2,7 @@
 
 A claim is a function of plain tables that yields (statistic, interval, region): it `holds` if the interval
 lies wholly inside the claimed region, `fails` if it lies wholly outside, and is `undecided` otherwise. To add
-one, write one function under `_claim`.
+one, write one function under `_claim`; those about text-to-image models are in `mmh.claims_text`.
 """
 
 import math
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmh import claims_text
 from mmh.errors import InputError
 from mmh.evaluation import CONTRASTS, NEGATIVE, contrast_rows, labelled_scores
 from mmh.stats import Interval, median_interval, paired_auc_difference
@@ -24,7 +25,7 @@ Finding = tuple[str, Interval, Region]
 
 # Every option with its default; lists name estimators.
 DEFAULTS: dict[str, Any] = {
-    "flipd": "flipd",  # claim 1: the estimator whose values are read at the three places
+    "flipd": "flipd",  # claim 1: read at the three places; 7, 9, 10, 18: FLIPD given the caption
     "tolerance": {"isolated": 0.4, "centre": 0.2, "arc": 0.2},  # claim 1: what "about" means, in dimensions
     "model_estimators": [],  # claims 2, 3: LID_theta
     "data_estimators": ["lpca"],  # claim 4: LID_*
@@ -35,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "exclude": [],  # samples that calibrated t0
     "overfit_gap": 0.0,  # od: LID_* - LID_theta of the overfit model exceeds this, in dimensions
     "control_gap": 0.0,  # od: control - overfit LID_theta exceeds this, in dimensions
+    **claims_text.DEFAULTS,
 }
 
 
@@ -120,7 +122,7 @@ def check_claims(
     tables : mapping
         `evaluation`, `scores` (with `items`), `labels`, `matches`, `train`; `regions` with `sample` and
         `region` (`isolated`, `centre`, `arc`, others are ignored); `paired` as `evaluation.paired_lid` makes
-        it. Only those that the claims need.
+        it; `image_sets` as `plotting.sets.read_sets` makes it. Only those that the claims need.
     options : mapping, optional
         Replaces entries of `DEFAULTS`.
     resamples, seed : int
@@ -308,3 +310,7 @@ def _overfit(context: Context) -> Iterator[Finding]:
         )
         gap = context.options[option]
         yield f"difference of medians, {what} (above {gap:g})", interval, (gap, np.inf)
+
+
+for _number, (_statement, _figure, _needs, _check) in claims_text.CLAIMS.items():
+    _claim(_number, _statement, _figure, _needs)(_check)

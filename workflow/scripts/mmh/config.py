@@ -7,7 +7,7 @@ from typing import Any
 
 from mmh.config_rules import name_errors, non_finite, section_errors
 from mmh.errors import InputError
-from mmh.plan import RATIO, n_items
+from mmh.plan import RATIO, listed_sources, n_items
 from mmh.spans import SELECTED
 
 Config = Mapping[str, Any]
@@ -135,7 +135,7 @@ def _reference_errors(config: Config, broken: set[str]) -> Iterator[str]:
         yield from name_errors(config)
     for name, entry in experiments.items():
         others = (
-            {other["experiment"] for other in entry.get("image_sets", {}).values()}
+            {other["experiment"] for other in entry.get("image_sets", {}).values() if "experiment" in other}
             if name not in broken
             else set()
         )
@@ -155,7 +155,7 @@ def _experiment_errors(config: Config, name: str, entry: Config, where: str) -> 
     for key, other in image_sets.items():
         if key in {"samples", SELECTED, "train"}:
             yield f"{where}.image_sets.{key}: the name stands for this experiment's own images; use another"
-        if other["experiment"] not in experiments:
+        if "experiment" in other and other["experiment"] not in experiments:
             broken = True
             hint = did_you_mean(other["experiment"], experiments)
             yield f"{where}.image_sets.{key}.experiment: there is no experiment {other['experiment']!r}{hint}"
@@ -193,7 +193,19 @@ def _source_errors(config: Config, entry: Config, where: str) -> Iterator[str]:
         if name is not None and name not in sources:
             hint = did_you_mean(name, sources)
             yield f"{where}.{section}.source: there is no file {name!r} under sources{hint}"
-    descriptor = entry.get("retrieval", {}).get("descriptor")
+    for name in dict.fromkeys(listed_sources(entry)):
+        if name not in sources:
+            hint = did_you_mean(name, sources)
+            yield f"{where}: a list names the file {name!r}, which is not under sources{hint}"
+    for section in ("retrieval", "prompts"):
+        yield from _descriptor_errors(config, entry.get(section, {}).get("descriptor"), f"{where}.{section}")
+
+
+def _descriptor_errors(config: Config, descriptor: str | None, where: str) -> Iterator[str]:
+    descriptors, sources = config.get("descriptors", {}), config.get("sources", {})
+    if descriptor is not None and descriptor not in descriptors:
+        hint = did_you_mean(descriptor, descriptors)
+        yield f"{where}.descriptor: there is no descriptor {descriptor!r}{hint}"
     file = config.get("descriptors", {}).get(descriptor, {}).get("file")
     if file is not None and file not in sources:
         hint = did_you_mean(file, sources)
@@ -203,10 +215,6 @@ def _source_errors(config: Config, entry: Config, where: str) -> Iterator[str]:
 def _retrieval_errors(config: Config, name: str, entry: Config, where: str) -> Iterator[str]:
     if "retrieval" not in entry:
         return
-    descriptor, descriptors = entry["retrieval"]["descriptor"], config.get("descriptors", {})
-    if descriptor not in descriptors:
-        hint = did_you_mean(descriptor, descriptors)
-        yield f"{where}.retrieval.descriptor: there is no descriptor {descriptor!r}{hint}"
     neighbours, n = entry["retrieval"]["neighbours"], n_items(config, name, "train")
     if neighbours >= n:
         yield f"{where}.retrieval.neighbours: {neighbours} neighbours need more training images than {n}"
@@ -271,6 +279,14 @@ def _accuracy_errors(entry: Config, where: str) -> Iterator[str]:
 
 # Keys whose values are names of estimators.
 _NAMING = {
+    "flipd_uncond",
+    "cfg_norm",
+    "guided_norm",
+    "cfg_difference",
+    "complexity",
+    "guided",
+    "difference",
+    "large",
     "model_estimator",
     "data_estimator",
     "estimator",
@@ -287,7 +303,7 @@ _NAMING = {
 def _estimator_names(entry: Config, where: str, estimators: Config) -> Iterator[str]:
     """Names of estimators used by the evaluation, figures and claims."""
     known = {*estimators, *(("sscd", "calibrated_l2") if entry.get("retrieval") else ())}
-    for section in ("evaluation", "verdicts", "figures", "claims"):
+    for section in ("evaluation", "verdicts", "figures", "claims", "detection"):
         for path, name in _named(entry.get(section, {}), f"{where}.{section}"):
             if name not in known:
                 yield f"{path}: there is no estimator {name!r}{did_you_mean(name, known)}"
@@ -295,7 +311,8 @@ def _estimator_names(entry: Config, where: str, estimators: Config) -> Iterator[
 
 def _named(options: Config, path: str) -> Iterator[tuple[str, str]]:
     for key, value in options.items():
-        if key in _NAMING:
+        # `complexity` is an option of the claims, and a figure with options of its own.
+        if key in _NAMING and (key == "ratios" or not isinstance(value, Mapping)):
             yield from ((f"{path}.{key}", name) for name in _strings(value))
         elif isinstance(value, Mapping):
             yield from _named(value, f"{path}.{key}")

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmh.plan import RATIO, SPECTRAL_METHODS, n_items
+from mmh.config_text import text_errors
+from mmh.plan import CAPTIONED_WORLD, NO_TRAINING_SET, RATIO, SPECTRAL_METHODS, n_items
 
 Config = Mapping[str, Any]
 
@@ -32,6 +33,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "claims.5": ("evaluation",),
     "claims.6": ("evaluation",),
     "claims.od": ("paired",),
+    **{f"claims.{number}": ("detection",) for number in (7, 8, 9, 10, 11, 18)},
+    **{f"figures.{name}": ("detection", "estimators") for name in ("metric_histograms", "complexity")},
+    "figures.score_norms": ("image_sets", "estimators"),
+    "figures.manifold_walk": ("prompts", "estimators"),
+    "figures.prompt_detection": ("prompts", "detection"),
 }
 # Figures and claims about points of the plane, and models that fit each world.
 _PLANE = {"figures.lid_scatter", "claims.1"}
@@ -44,6 +50,8 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "digits-control": _TRAINED,
     "cifar10": _GIVEN,
     "images": _GIVEN,
+    CAPTIONED_WORLD: ("text-to-image",),
+    NO_TRAINING_SET: ("diffusers",),
 }
 GANS = ("gan", "stylegan2")
 # Sampling options of each kind of model: those that must be given, and those that may be.
@@ -154,6 +162,8 @@ def section_errors(config: Config, name: str, where: str) -> Iterator[str]:
             yield f"{where}.{key}: is about the world von-mises only"
     if {"data", "model", "sampling"} <= set(entry):
         yield from _model_errors(config, name, where)
+    elif {"data", "model"} <= set(entry):
+        yield from text_errors(entry, where)
     yield from _estimator_errors(entry, where)
 
 

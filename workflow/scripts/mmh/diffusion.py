@@ -44,7 +44,8 @@ class ScoreModel:
     terms : sequence of (float, tensor or None)
         Weights and conditions of the calls that are summed: eps = sum_j w_j network(z, t, c_j).
     build : callable, optional
-        Makes `network` anew around another form of `function` (compiled, in another dtype).
+        Makes `network` anew around another form of `function` (compiled, in another dtype), and with other
+        noise levels where it is given a second argument.
     function : callable, optional
         What `build` took to make `network`.
     """
@@ -59,7 +60,7 @@ class ScoreModel:
         device: torch.device | str = "cpu",
         module: torch.nn.Module | None = None,
         terms: Sequence[tuple[float, torch.Tensor | None]] = ((1.0, None),),
-        build: Callable[[Callable[..., Any]], Network] | None = None,
+        build: Callable[..., Network] | None = None,
         function: Callable[..., Any] | None = None,
     ) -> None:
         self.shape = tuple(int(s) for s in shape)
@@ -69,7 +70,7 @@ class ScoreModel:
         self.module = module
         self.terms = tuple(terms)
         self.function = network if function is None else function
-        self.build: Callable[[Callable[..., Any]], Network] = build or (lambda f: f)
+        self.build: Callable[..., Network] = build or (lambda f, schedule=None: f)
         self.variants: dict[Any, Any] = {}  # other forms of the function, shared by models of one network
         self._network = network
         if module is not None:
@@ -187,6 +188,26 @@ class ScoreModel:
             tuple((w, c if c is None or len(c) == 1 else c.index_select(0, index)) for w, c in self.terms)
         )
 
+    def continuous(self) -> Self:
+        """Let the model be called between its noise levels, for solvers of differential equations.
+
+        A diffusers network is given the time t T as it is, not a step, and the noise levels of its prediction
+        type are interpolated; a function that was wrapped gets t either way.
+
+        Returns
+        -------
+        ScoreModel
+            With the schedule's `Schedule.continuous`; itself where that changes nothing.
+        """
+        schedule = self.schedule.continuous()
+        if schedule is self.schedule:
+            return self
+        model, build = copy.copy(self), self.build
+        model.schedule = schedule
+        model.build = lambda function, levels=schedule: build(function, levels)
+        model._network = model.build(self.function)
+        return model
+
     @classmethod
     def from_function(
         cls,
@@ -221,7 +242,7 @@ class ScoreModel:
         dtype = dtype or (torch.float32 if first is None else first.dtype)
         device = device or ("cpu" if first is None else first.device)
 
-        def build(f: Callable[..., torch.Tensor]) -> Network:
+        def build(f: Callable[..., torch.Tensor], schedule: Schedule | None = None) -> Network:
             return lambda z, t, c: f(z, t) if c is None else f(z, t, c)
 
         place: dict[str, Any] = {"dtype": dtype, "device": device, "module": module}
@@ -271,8 +292,8 @@ class ScoreModel:
         used = Schedule.from_scheduler(scheduler) if schedule is None else schedule
         first = next(unet.parameters())
 
-        def build(call: Callable[..., Any]) -> Network:
-            return noise_predictor(unet, scheduler, used, time_scale, call)
+        def build(call: Callable[..., Any], levels: Schedule = used) -> Network:
+            return noise_predictor(unet, scheduler, levels, time_scale, call)
 
         place: dict[str, Any] = {"dtype": first.dtype, "device": first.device, "module": unet}
         return cls(build(unet), shape or sample_shape(unet), used, **place, build=build, function=unet)

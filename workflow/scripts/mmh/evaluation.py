@@ -200,7 +200,7 @@ def evaluate(
             )
             areas = [draws.auc[columns.index(name)] for name in baselines]
             best = baselines[int(np.argmax(areas))] if areas else None
-            records += [_record(name, contrast, best, columns, draws, positive) for name in together]
+            records += [score_record(name, contrast, best, columns, draws, positive) for name in together]
     order = {(c, n): k for k, (c, n) in enumerate((c, n) for c in contrasts for n in names)}
     records.sort(key=lambda record: order[record["contrast"], record["estimator"]])
     return pd.DataFrame(records, columns=COLUMNS)
@@ -275,9 +275,29 @@ def paired_lid(
     return joined
 
 
-def _record(
+def score_record(
     name: str, contrast: str, best: str | None, columns: list[str], draws: Bootstrap, positive: np.ndarray
 ) -> dict[str, Any]:
+    """Make one row of the evaluation from the resamples of all scores.
+
+    Parameters
+    ----------
+    name, contrast : str
+        Score and contrast of the row.
+    best : str or None
+        Score that the gain is over; None: there is none.
+    columns : list of str
+        Scores in the order of `draws`.
+    draws : Bootstrap
+        AUC and TPR of every score, and of every resample.
+    positive : (n,) bool
+        Class of each item.
+
+    Returns
+    -------
+    dict
+        Keys of `COLUMNS`.
+    """
     k, n = columns.index(name), len(positive)
     area = percentile_interval(draws.auc[k], draws.auc_resampled[:, k], n)
     rate = percentile_interval(draws.tpr[k], draws.tpr_resampled[:, k], n)

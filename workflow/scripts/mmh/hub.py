@@ -1,12 +1,27 @@
 """Diffusers folders from disk or from the hub: the files of an image model, nothing else."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmh.errors import InputError
 
-# Configuration and safetensors only: pickled weights could run code.
-PATTERNS = ("model_index.json", "process.json", "unet/*.json", "unet/*.safetensors", "scheduler/*.json")
+# Configuration and safetensors only: pickled weights could run code. Weights by their plain name: beside them
+# lie other forms of the same network (half precision, without averaging), gigabytes each.
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+PATTERNS = (
+    "model_index.json",
+    "process.json",
+    "unet/config.json",
+    f"unet/{WEIGHTS}",
+    "scheduler/*.json",
+    "vae/config.json",
+    f"vae/{WEIGHTS}",
+    "text_encoder/config.json",
+    "text_encoder/model.safetensors",
+    "tokenizer/*.json",
+    "tokenizer/merges.txt",
+)
 # Some older repositories keep everything at the top.
 FLAT = {
     "config.json": "unet/config.json",
@@ -37,9 +52,9 @@ def copy_pipeline(folder: Path, out: Path) -> None:
         )
     if not (folder / "unet").is_dir():
         files |= {folder / name: Path(place) for name, place in FLAT.items() if (folder / name).is_file()}
-    if Path("unet/diffusion_pytorch_model.safetensors") not in files.values():
+    if Path("unet", WEIGHTS) not in files.values():
         raise InputError(
-            f"{folder}: holds no unet/diffusion_pytorch_model.safetensors; pickled weights are not read, "
+            f"{folder}: holds no unet/{WEIGHTS}; pickled weights are not read, "
             "save the model with safe_serialization=True"
         )
     for file, place in sorted(files.items()):
@@ -47,7 +62,9 @@ def copy_pipeline(folder: Path, out: Path) -> None:
         shutil.copyfile(file, out / place)
 
 
-def fetch_pipeline(repository: str, revision: str, out: Path, *, offline: bool = False) -> None:
+def fetch_pipeline(
+    repository: str, revision: str, out: Path, *, mirrors: Sequence[str] = (), offline: bool = False
+) -> str:
     """Fetch a pipeline from the hub, or take it from the hub's cache.
 
     Parameters
@@ -58,25 +75,42 @@ def fetch_pipeline(repository: str, revision: str, out: Path, *, offline: bool =
         Commit, tag or branch.
     out : Path
         Folder to make.
+    mirrors : sequence of str
+        ``owner/name`` or ``owner/name@revision``, tried in turn where the repository cannot be had; without
+        a revision the same one is meant.
     offline : bool
         Use the cache alone.
+
+    Returns
+    -------
+    str
+        The ``owner/name@revision`` that was taken.
 
     Raises
     ------
     InputError
-        If there is no such repository or revision, the hub cannot be reached, or files are missing.
+        If no such repository or revision can be had, the hub cannot be reached, or files are missing.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    try:
-        cached = snapshot_download(
-            repository, revision=revision, allow_patterns=[*PATTERNS, *FLAT], local_files_only=offline
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"{repository} at revision {revision!r} cannot be had from the hub ({reason}); check both "
-            "names, or download the folder elsewhere and give its path instead of id and revision"
-        ) from error
-    copy_pipeline(Path(cached), out)
+    reasons = []
+    for place in (f"{repository}@{revision}", *mirrors):
+        name, _, version = place.partition("@")
+        version = version or revision
+        try:
+            cached = snapshot_download(
+                name, revision=version, allow_patterns=[*PATTERNS, *FLAT], local_files_only=offline
+            )
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reasons.append((name, version, reason, error))
+            continue
+        copy_pipeline(Path(cached), out)
+        return f"{name}@{version}"
+    name, version, reason, cause = reasons[0]
+    more = f", nor can its {len(mirrors)} mirrors" if mirrors else ""
+    raise InputError(
+        f"{name} at revision {version!r} cannot be had from the hub ({reason}){more}; check both "
+        "names, or download the folder elsewhere and give its path instead of id and revision"
+    ) from cause

@@ -276,6 +276,35 @@ def read_span(
     return x[wanted.start : wanted.stop], ids[wanted.start : wanted.stop]
 
 
+def read_present(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], span: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read those images of one span that there are: of a set of images by URL some could not be had.
+
+    Parameters
+    ----------
+    paths : path or paths
+        As for `read_images`.
+    span : str
+        Ids.
+
+    Returns
+    -------
+    x : (n, ...) float32
+    id : (n,) int64
+        Ascending; may be empty.
+
+    Raises
+    ------
+    InputError
+        If a file is unreadable, or ids repeat.
+    """
+    wanted = span_range(span)
+    x, ids = read_images(paths)
+    here = (ids >= wanted.start) & (ids < wanted.stop)
+    return x[here], ids[here]
+
+
 def read_column(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], name: str, ids: np.ndarray
 ) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""The frame around every script: log, threads, temporary outputs, one-line errors, progress.
+"""The frame around every script: log, threads, temporary outputs, claims, one-line errors, progress.
 
 The only module that knows Snakemake's ``script:`` object. It imports the standard library alone, so that the
 log is open and the thread counts are set before anything heavy is loaded.
@@ -13,14 +13,14 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from mmh import provenance
 from mmh.errors import InputError
-from mmh.partial import partial_name, remove_partials
+from mmh.partial import Claim, LostClaimError, partial_name, put_in_place, remove_partials
 from mmh.progress import Progress
 
 _THREAD_VARIABLES = (
@@ -65,6 +65,10 @@ class Run:
         self.threads: int = snakemake.threads
         self.device = "cuda" if int(snakemake.resources.get("gpu", 0) or 0) > 0 else "cpu"
         self.record: dict[str, Any] = {}
+        first = next(iter(self.final.values()))
+        self.claim = Claim(first)
+        self.passport = first.with_name(first.name + ".json")
+        self._chunks: Any = None
         self._console = os.fdopen(os.dup(console), "w", buffering=1, encoding="utf-8", errors="replace")
 
     def progress(self, total: int, unit: str = "step") -> Progress:
@@ -83,6 +87,29 @@ class Run:
         """
         label = " ".join([self.rule, *vars(self.wildcards).values()])
         return Progress(total, label, stream=self._console, unit=unit)
+
+    @property
+    def chunks(self) -> Any:
+        """`mmh.chunks.Chunks`: where this job keeps finished blocks until its outputs are in place."""
+        if self._chunks is None:
+            from mmh.chunks import Chunks, chunk_folder
+
+            folder = chunk_folder(
+                self.rule,
+                vars(self.input),
+                device=self.device,
+                threads=self.threads,
+                wildcards=vars(self.wildcards),
+                params=vars(self.params),
+            )
+            # An orphan thus stops within a minute or so, not at its end.
+            self._chunks = Chunks(folder, after_save=self.claim.check)
+        return self._chunks
+
+    def remove_left_overs(self, *, other_hosts: bool) -> None:
+        """Remove temporary files of these outputs, as `mmh.partial.remove_partials` does."""
+        for path in (*self.final.values(), self.passport, self.claim.file):
+            remove_partials(path, other_hosts=other_hosts)
 
 
 @contextmanager
@@ -114,19 +141,30 @@ def job(snakemake: Any) -> Iterator[Run]:
         _check_package(snakemake)
         _check_threads(run)
         _check_device(run)
-        for path in run.final.values():
-            remove_partials(path)
+        run.claim.take()
+        run.remove_left_overs(other_hosts=True)
         _write_header(snakemake, run)
         yield run
-        _put_in_place(run)
-        _write_record(run, started, snakemake)
+        _put_in_place(run, started)
+        if run._chunks is not None:
+            run._chunks.remove()
         print(f"done in {time.time() - started:.1f} s")
     except BaseException as error:
-        for path in run.final.values():
-            remove_partials(path)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # schedulers send it more than once
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        lost = _lost_claim(run)
+        if lost is not None and run._chunks is not None and all(f.exists() for f in run.final.values()):
+            run._chunks.remove()  # the new owner has finished, so nobody will ask for them
+        run.remove_left_overs(other_hosts=False)
+        run.claim.release()
         if isinstance(error, SystemExit) and error.code in (0, None):
             raise
         message = _explain(error, run)
+        if lost is not None and not isinstance(error, InputError):
+            message = str(lost)  # the cause of the rest, such as files that the new owner removed
+        if lost is not None:  # Snakemake removed this job's log when it started the newer one
+            with suppress(OSError):
+                print(f"{run.rule}: {message}", file=run._console)
         print(f"error: {message}", file=sys.stderr, flush=True)
         sys.exit(1)
     finally:
@@ -139,7 +177,9 @@ def _open_log(snakemake: Any) -> tuple[Any, int]:
     """Send file descriptors 1 and 2 to the log, so that C++ libraries and child processes write there too."""
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
-    log = path.open("w", encoding="utf-8")
+    path.write_bytes(b"")
+    # Appending: an older job that still runs adds whole lines to this log instead of overwriting some.
+    log = path.open("a", encoding="utf-8")
     console = os.dup(2)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
@@ -192,19 +232,27 @@ def _write_header(snakemake: Any, run: Run) -> None:
     print("versions " + ", ".join(f"{k} {v}" for k, v in provenance.versions().items()), flush=True)
 
 
-def _put_in_place(run: Run) -> None:
-    """Rename all outputs at once; refuse if one was not written."""
+def _put_in_place(run: Run, started: float) -> None:
+    """Rename all outputs at once; refuse if one was not written or is another job's by now."""
+    run.claim.check()
     missing = [str(run.final[k]) for k, partial in vars(run.output).items() if not partial.exists()]
     if missing:
         raise InputError(f"the script of rule {run.rule} did not write {', '.join(missing)}")
-    for name, partial in vars(run.output).items():
-        partial.replace(run.final[name])
+    passport = _write_record(run, started)
+    with run.claim.held():
+        # All outputs are whole: a signal now would only leave some of them behind.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        passport.replace(run.passport)
+        for name, partial in vars(run.output).items():
+            run.claim.check()  # again, for file systems without locks
+            put_in_place(partial, run.final[name])
 
 
-def _write_record(run: Run, started: float, snakemake: Any) -> None:
+def _write_record(run: Run, started: float) -> Path:
     from mmh.io import write_json
 
-    first = next(iter(run.final.values()))
+    partial = partial_name(run.passport)
     record = provenance.run_record(
         rule=run.rule,
         wildcards=vars(run.wildcards),
@@ -215,7 +263,18 @@ def _write_record(run: Run, started: float, snakemake: Any) -> None:
         seconds=round(time.time() - started, 3),
         **run.record,
     )
-    write_json(first.with_name(first.name + ".json"), record)
+    write_json(partial, record)
+    return partial
+
+
+def _lost_claim(run: Run) -> LostClaimError | None:
+    try:
+        run.claim.check()
+    except LostClaimError as error:
+        return error
+    except OSError:  # the file system fails, which the job's own error says
+        pass
+    return None
 
 
 def _terminate(signum: int, frame: Any) -> None:

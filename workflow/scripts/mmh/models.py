@@ -147,16 +147,18 @@ class EdmModel:
         return {}
 
 
-def load_model(path: Path, *, device: str = "cpu") -> Model:
+def load_model(path: Path, *, device: str = "cpu", **options: Any) -> Model:
     """Load a model folder.
 
     Parameters
     ----------
     path : Path
-        Folder with `model_index.json` (diffusers; with `process.json` improved-diffusion) or `model.json` (an
-        MLP, or a GAN's generator).
+        Folder with `model_index.json` (diffusers; with `process.json` improved-diffusion; a
+        StableDiffusionPipeline is a `TextToImageModel`) or `model.json` (an MLP, or a GAN's generator).
     device : str
         Where the network is put.
+    **options
+        Of a text-to-image model alone: see `text_to_image.load_folder`.
 
     Returns
     -------
@@ -174,14 +176,18 @@ def load_model(path: Path, *, device: str = "cpu") -> Model:
 
         return iddpm.load_folder(path, device=device)
     if (path / "model_index.json").is_file():
+        if read_json(path / "model_index.json").get("_class_name") == "StableDiffusionPipeline":
+            from mmh import text_to_image
+
+            return text_to_image.load_folder(path, device=device, **options)
         return _load_unet(path, device)
     if (path / "model.json").is_file():
-        if _read_json(path / "model.json").get("class") == "StyleGan2Generator":
+        if read_json(path / "model.json").get("class") == "StyleGan2Generator":
             from mmh import generator_model
 
             return generator_model.load_folder(path, device=device)
         return _load_edm(path, device)
-    _refuse(path, "is no model folder: it has neither model_index.json nor model.json")
+    refuse(path, "is no model folder: it has neither model_index.json nor model.json")
 
 
 def class_score(model: Model, classes: np.ndarray | None) -> ScoreModel:
@@ -218,79 +224,93 @@ def class_score(model: Model, classes: np.ndarray | None) -> ScoreModel:
 def _load_unet(path: Path, device: str) -> UNetModel:
     from diffusers import DDPMScheduler, UNet2DModel
 
-    index = _read_json(path / "model_index.json")
+    index = read_json(path / "model_index.json")
     entry = index.get("unet")
     if not isinstance(entry, list) or entry[-1:] != ["UNet2DModel"]:
-        _refuse(
+        refuse(
             path / "model_index.json", f"names the unet {entry!r}; ['diffusers', 'UNet2DModel'] can be loaded"
         )
-    _read_json(path / "unet" / "config.json")
-    settings = _read_json(path / "scheduler" / "scheduler_config.json")
+    read_json(path / "unet" / "config.json")
+    settings = read_json(path / "scheduler" / "scheduler_config.json")
     if not {"beta_schedule", "num_train_timesteps"} <= set(settings):
-        _refuse(
+        refuse(
             path / "scheduler" / "scheduler_config.json",
             "describes no variance-preserving process (it lacks beta_schedule or num_train_timesteps)",
         )
     weights = path / "unet" / "diffusion_pytorch_model.safetensors"
-    _check_weights(weights)
+    check_weights(weights)
     try:
         network, loading = UNet2DModel.from_pretrained(
             path / "unet", use_safetensors=True, local_files_only=True, output_loading_info=True
         )
     except (OSError, ValueError, TypeError, RuntimeError) as error:
-        _refuse(weights, f"does not fit unet/config.json ({str(error).splitlines()[0]})", error)
+        refuse(weights, f"does not fit unet/config.json ({str(error).splitlines()[0]})", error)
     misfits = sorted({str(key) for keys in loading.values() for key in keys})
     if misfits:
-        _refuse(weights, f"does not fit unet/config.json: {len(misfits)} tensors differ, first {misfits[0]}")
+        refuse(weights, f"does not fit unet/config.json: {len(misfits)} tensors differ, first {misfits[0]}")
     try:
         scheduler = DDPMScheduler.from_config(settings)
     except (ValueError, TypeError, NotImplementedError) as error:
-        _refuse(path / "scheduler" / "scheduler_config.json", f"describes no DDPM scheduler ({error})", error)
+        refuse(path / "scheduler" / "scheduler_config.json", f"describes no DDPM scheduler ({error})", error)
     return UNetModel(network.eval().to(device), scheduler)
 
 
 def _load_edm(path: Path, device: str) -> EdmModel:
-    description = _read_json(path / "model.json")
+    description = read_json(path / "model.json")
     if description.get("class") != "EdmNetwork":
-        _refuse(
+        refuse(
             path / "model.json", f"names the class {description.get('class')!r}; 'EdmNetwork' can be loaded"
         )
     weights = path / "weights.safetensors"
-    _check_weights(weights)
+    check_weights(weights)
     try:
         network = edm.EdmNetwork(**description["options"])
     except (KeyError, TypeError) as error:
-        _refuse(path / "model.json", f"lacks or misspells an option ({error})", error)
+        refuse(path / "model.json", f"lacks or misspells an option ({error})", error)
     try:
         network.load_state_dict(load_file(weights))
     except RuntimeError as error:
-        _refuse(weights, "does not fit model.json: other tensors or shapes", error)
+        refuse(weights, "does not fit model.json: other tensors or shapes", error)
     return EdmModel(network.eval().to(device))
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object of a model folder.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or holds something else.
+    """
     try:
         content = json.loads(file.read_text())
     except FileNotFoundError:
-        _refuse(file, "is missing")
+        refuse(file, "is missing")
     except (OSError, ValueError) as error:
-        _refuse(file, f"cannot be read as JSON ({error})", error)
+        refuse(file, f"cannot be read as JSON ({error})", error)
     if not isinstance(content, dict):
-        _refuse(file, "should hold a JSON object")
+        refuse(file, "should hold a JSON object")
     return content
 
 
-def _check_weights(file: Path) -> None:
-    """Read the header, which states the length that the file must have."""
+def check_weights(file: Path) -> None:
+    """Read the header of a safetensors file, which states the length that the file must have.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged.
+    """
     if not file.is_file():
-        _refuse(file, "is missing")
+        refuse(file, "is missing")
     try:
         with safe_open(file, framework="pt"):
             pass
     except (SafetensorError, OSError) as error:
-        _refuse(file, f"is damaged ({error})", error)
+        refuse(file, f"is damaged ({error})", error)
 
 
-def _refuse(file: Path, what: str, cause: Exception | None = None) -> NoReturn:
+def refuse(file: Path, what: str, cause: Exception | None = None) -> NoReturn:
+    """Raise the `InputError` that names a file of a model folder, what is wrong with it and what to do."""
     remedy = "delete the model folder and run the rule that makes it, or copy it anew"
     raise InputError(f"{file} {what}; {remedy}") from cause

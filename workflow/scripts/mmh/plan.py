@@ -13,10 +13,13 @@ from mmh.spans import SELECTED, overlapping, spans
 Config = Mapping[str, Any]
 
 # Methods computed span by span into a table, span by span into spectra, or for a whole item set at once.
-SPAN_METHODS = frozenset({"flipd"})
+SPAN_METHODS = frozenset({"flipd", "cfg-norm", "score-norm", "decoded-png"})
 SPECTRAL_METHODS = frozenset({"normal-bundle", "jacobian"})
 RATIO = "ratio"
 DOWNLOADS = "resources/downloads"
+# A world whose images have captions, and the one of which only lists of images are at hand.
+CAPTIONED_WORLD = "digits-text"
+NO_TRAINING_SET = "none"
 
 
 def n_train(experiment: Config) -> int:
@@ -34,6 +37,10 @@ def n_train(experiment: Config) -> int:
     data = experiment["data"]
     if "n_train" in data:
         return int(data["n_train"])
+    if data["world"] == CAPTIONED_WORLD:
+        return int(data["n_memorized"] * data["copies"] + data["n_control"] + data["n_generic"])
+    if data["world"] == NO_TRAINING_SET:
+        return 0
     return int(data["n_ordinary"] + data["n_duplicated"] * data["copies"] + data["n_template_variants"])
 
 
@@ -61,7 +68,12 @@ def n_items(config: Config, experiment: str, items: str, subset: str | None = No
     if items == "train":
         return n_train(entry)
     other = entry["image_sets"][items]
-    return n_items(config, other["experiment"], other["items"])
+    if "experiment" in other:
+        return n_items(config, other["experiment"], other["items"])
+    if "n" in other:
+        return int(other["n"])
+    data = entry["data"]
+    return int(min(data["items"], data["n_generic"]) if items == "generic" else data[f"n_{items}"])
 
 
 def image_files(config: Config, experiment: str, items: str, ids: range | None = None) -> list[str]:
@@ -88,7 +100,67 @@ def image_files(config: Config, experiment: str, items: str, ids: range | None =
     if items == "train":
         return [f"results/{experiment}/data/train.npz"]
     other = entry["image_sets"][items]
-    return image_files(config, other["experiment"], other["items"], ids)
+    if "experiment" in other:
+        return image_files(config, other["experiment"], other["items"], ids)
+    n, size = n_items(config, experiment, items), int(entry["latents"]["shard_size"])
+    chosen = spans(n, size) if ids is None else overlapping(ids, n, size)
+    return [f"results/{experiment}/latents/{items}/{span}.npz" for span in chosen]
+
+
+def captioned_sets(experiment: Config) -> list[str]:
+    """Name the sets of real images with captions.
+
+    Parameters
+    ----------
+    experiment : mapping
+        One entry of ``experiments``.
+
+    Returns
+    -------
+    list of str
+        In the order of the configuration.
+    """
+    return [name for name, entry in experiment.get("image_sets", {}).items() if "experiment" not in entry]
+
+
+def caption_tables(config: Config, experiment: str) -> list[str]:
+    """Tables beside the image sets with captions.
+
+    Parameters
+    ----------
+    config : mapping
+    experiment : str
+
+    Returns
+    -------
+    list of str
+    """
+    names = captioned_sets(config["experiments"][experiment])
+    return [f"results/{experiment}/image_sets/{name}.parquet" for name in names]
+
+
+def prompt_files(config: Config, experiment: str, kind: str, suffix: str) -> list[str]:
+    """Files of the prompts that are sampled, span by span.
+
+    Parameters
+    ----------
+    config : mapping
+    experiment : str
+    kind : str
+        Their folder: ``generations`` or ``prompt_scores``.
+    suffix : str
+
+    Returns
+    -------
+    list of str
+        By set in the order of the configuration; nothing where no prompts are sampled.
+    """
+    options = config["experiments"][experiment].get("prompts", {"sets": {}})
+    return [
+        f"results/{experiment}/{kind}/{name}/{span}.{suffix}"
+        for name, n in options["sets"].items()
+        for span in spans(int(n), int(options["shard_size"]))
+    ]
 
 
 def score_spans(config: Config, experiment: str, items: str, estimator: str) -> list[str]:
@@ -166,7 +238,7 @@ def numerics_files(config: Config, experiment: str) -> list[str]:
     estimators = config["experiments"][experiment].get("estimators", {})
     for items, name in scores(config, experiment):
         method = estimators[name]["method"]
-        if method in SPAN_METHODS:
+        if method in SPAN_METHODS - {"decoded-png"}:
             folder, suffix = f"results/{experiment}/scores/{items}/{name}", "parquet"
         elif method in SPECTRAL_METHODS:
             folder, suffix = f"results/{experiment}/spectra/{items}/{name}", "npz"
@@ -194,10 +266,29 @@ def source_users(config: Config) -> dict[str, list[str]]:
     for experiment, entry in config["experiments"].items():
         descriptor = config.get("descriptors", {}).get(entry.get("retrieval", {}).get("descriptor"), {})
         parts = (entry.get("data", {}), entry.get("model", {}), {"source": descriptor.get("file")})
-        for name in dict.fromkeys(part.get("source") for part in parts):
+        for name in dict.fromkeys([*(part.get("source") for part in parts), *listed_sources(entry)]):
             if name in users:
                 users[name].append(experiment)
     return users
+
+
+def listed_sources(experiment: Config) -> list[str]:
+    """Names of the fetched files that list images or prompts.
+
+    Parameters
+    ----------
+    experiment : mapping
+        One entry of ``experiments``.
+
+    Returns
+    -------
+    list of str
+        In the order of the configuration, some of them twice.
+    """
+    names = []
+    for options in experiment.get("image_sets", {}).values():
+        names += [*options.get("files", []), *options.get("captions", [])]
+    return names + [options["file"] for options in experiment.get("prompt_lists", {}).values()]
 
 
 def targets(config: Config) -> list[str]:
@@ -233,7 +324,9 @@ def result_tables(config: Config, experiment: str) -> list[str]:
     list of str
     """
     entry = config["experiments"][experiment]
-    keys = [key for key in ("evaluation", "claims", "accuracy", "verdicts") if entry.get(key)]
+    named = {"evaluation": "evaluation", "detection": "evaluation", "claims": "claims"}
+    named |= {"accuracy": "accuracy", "verdicts": "verdicts", "prompt_audit": "prompt_audit"}
+    keys = [table for key, table in named.items() if entry.get(key)]
     keys += ["evaluation_raters"] if entry.get("evaluation") else []
     return [f"results/{experiment}/{key}.csv" for key in keys]
 
@@ -282,7 +375,8 @@ def wildcard_patterns(config: Config) -> dict[str, str]:
     experiments = config["experiments"]
     image_sets = {name for entry in experiments.values() for name in entry.get("image_sets", {})}
     estimators = {name for entry in experiments.values() for name in entry.get("estimators", {})}
-
+    prompts = [entry.get("prompts", {}) for entry in experiments.values()]
+    prompt_sets = {name for options in prompts for name in options.get("sets", {})}
     laws = {law for entry in experiments.values() for law in entry.get("accuracy", {}).get("laws", {})}
 
     def any_of(names: Any) -> str:
@@ -294,6 +388,7 @@ def wildcard_patterns(config: Config) -> dict[str, str]:
         "estimator": any_of(estimators),
         "descriptor": any_of(config.get("descriptors", {})),
         "law": any_of(laws),
+        "prompt_set": any_of(prompt_sets),
         "source": any_of(config.get("sources", {})),
         "span": r"\d{6}-\d{6}",
     }

@@ -18,7 +18,9 @@ from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
 # The frame around a job moves no number: a reworded progress line must not retrain a model.
-_FRAME = frozenset(f"mmh/{name}.py" for name in ("job", "partial", "progress", "errors", "provenance"))
+_FRAME = frozenset(
+    f"mmh/{name}.py" for name in ("job", "partial", "chunks", "progress", "errors", "provenance")
+)
 _REPORTED = (
     "numpy",
     "scipy",

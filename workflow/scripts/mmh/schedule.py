@@ -19,12 +19,13 @@ class Schedule:
     """A noise schedule; make one with the class methods.
 
     Discrete schedules (`from_alphas_cumprod`, `from_scheduler`, `cosine`) have T steps and map t to the step
-    min(round(t T), T - 1); continuous ones (`linear_vp`, `edm`) have no step index.
+    min(round(t T), T - 1); continuous ones (`linear_vp`, `edm`, and what `continuous` makes of a discrete
+    one) have no step index.
 
     Attributes
     ----------
     kind : str
-        ``table``, ``cosine``, ``linear_vp`` or ``edm``.
+        ``table``, ``cosine``, ``interpolated``, ``linear_vp`` or ``edm``.
     parameters : dict
         The numbers that define it, as plain JSON values.
     """
@@ -134,6 +135,7 @@ class Schedule:
         kind = values.pop("kind", None)
         names = {
             "table": ["alphas_cumprod"],
+            "interpolated": ["alphas_cumprod"],
             "cosine": ["steps"],
             "linear_vp": ["beta_min", "beta_max"],
             "edm": ["sigma_min", "sigma_max"],
@@ -144,11 +146,62 @@ class Schedule:
             )
         make = {
             "table": cls.from_alphas_cumprod,
+            "interpolated": lambda abar: cls.from_alphas_cumprod(abar).continuous(),
             "cosine": cls.cosine,
             "linear_vp": cls.linear_vp,
             "edm": cls.edm,
         }
         return make[kind](*(values[name] for name in names[kind]))  # type: ignore[operator]
+
+    def continuous(self) -> Schedule:
+        """Interpolate a discrete schedule, for solvers that step between its noise levels.
+
+        Entry i of the table belongs to t = i / T, and between entries -log abar, the integral of beta, is
+        linear in t: beta is constant within a step. Beyond the last entry the level stays.
+
+        Returns
+        -------
+        Schedule
+            Of kind ``interpolated`` and without step index; a continuous schedule itself.
+        """
+        if not self._discrete:
+            return self
+        assert self._abar is not None
+        return Schedule("interpolated", {"alphas_cumprod": self._abar.tolist()}, self._abar)
+
+    def beta(self, t: float) -> float:
+        """Rate of the process at t: -d log(psi^2) / dt, from the right.
+
+        Parameters
+        ----------
+        t : float
+            Time in (0, 1].
+
+        Returns
+        -------
+        float
+            beta(t) of the variance-preserving process dx = -beta x / 2 dt + sqrt(beta) dw.
+
+        Raises
+        ------
+        InputError
+            If the schedule is discrete (see `continuous`) or not variance-preserving.
+        """
+        _times(t)
+        if self.kind == "linear_vp":
+            low, high = self.parameters["beta_min"], self.parameters["beta_max"]
+            return float(low + (high - low) * t)
+        if self.kind != "interpolated":
+            raise InputError(f"a schedule of kind {self.kind!r} has no rate beta(t)")
+        assert self._abar is not None
+        T = len(self._abar)
+        left = min(int(t * T), T - 2)
+        ends = self._B(np.array([left / T, (left + 1) / T]))
+        return float(T * (ends[1] - ends[0]))
+
+    @property
+    def _discrete(self) -> bool:
+        return self._abar is not None and self.kind != "interpolated"
 
     @overload
     def index(self, t: float) -> int | None: ...
@@ -175,7 +228,7 @@ class Schedule:
             If a time lies outside (0, 1].
         """
         times = _times(t)
-        if self._abar is None:
+        if self._abar is None or self.kind == "interpolated":
             return None
         T = len(self._abar)
         steps = np.minimum(np.rint(times * T).astype(np.int64), T - 1)
@@ -188,9 +241,9 @@ class Schedule:
     def psi(self, t: ArrayLike) -> Any:
         """Signal factor psi(t), for t in (0, 1]: float for a float, float64 array for an array."""
         times = _times(t)
-        if self._abar is not None:
-            return _plain(np.sqrt(self._abar[self.index(times)]))
-        return _plain(np.exp(-0.5 * self._B(times)) if self.kind == "linear_vp" else np.ones_like(times))
+        if self._discrete:
+            return _plain(np.sqrt(self._abar[self.index(times)]))  # type: ignore[index]
+        return _plain(np.ones_like(times) if self.kind == "edm" else np.exp(-0.5 * self._B(times)))
 
     @overload
     def sigma(self, t: float) -> float: ...
@@ -199,14 +252,18 @@ class Schedule:
     def sigma(self, t: ArrayLike) -> Any:
         """Noise level sigma(t), for t in (0, 1]: float for a float, float64 array for an array."""
         times = _times(t)
-        if self._abar is not None:
-            return _plain(np.sqrt(1.0 - self._abar[self.index(times)]))
-        if self.kind == "linear_vp":
+        if self._discrete:
+            return _plain(np.sqrt(1.0 - self._abar[self.index(times)]))  # type: ignore[index]
+        if self.kind != "edm":
             return _plain(np.sqrt(-np.expm1(-self._B(times))))
         low, high = self.parameters["sigma_min"], self.parameters["sigma_max"]
         return _plain(np.exp((1.0 - times) * np.log(low) + times * np.log(high)))
 
     def _B(self, times: Array) -> Array:  # noqa: N802
+        if self._abar is not None:
+            T = len(self._abar)
+            # A table may end in 0; its logarithm must not spoil the step before it.
+            return np.interp(times * T, np.arange(T), -np.log(np.maximum(self._abar, 1e-30)))
         low, high = self.parameters["beta_min"], self.parameters["beta_max"]
         return low * times + 0.5 * (high - low) * times**2
 

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mmh.detection_table import PROMPTS
 from mmh.io import read_table
 from mmh.labels import CLASSES, sample_classes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _experiment(path: Path) -> str:
@@ -32,6 +37,52 @@ def label_lines(paths: Iterable[Path]) -> list[str]:
     return lines
 
 
+def generation_lines(paths: Iterable[Path]) -> list[str]:
+    """Say how close generations are to the training image of their prompt, one line per experiment and set.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        ``generation_matches.parquet`` of the experiments.
+
+    Returns
+    -------
+    list of str
+        Nothing where no prompts are sampled.
+    """
+    lines = []
+    for path in paths:
+        table = read_table(path, "generation_matches")
+        for name, rows in table.groupby("prompt_set", sort=True):
+            low, middle, high = rows["similarity"].quantile([0.01, 0.5, 0.99])
+            lines.append(
+                f"  {_experiment(path)}, prompts of {name}: median similarity {middle:.3f}, 1st percentile "
+                f"{low:.3f}, 99th {high:.3f} (n = {len(rows)})"
+            )
+    head = "Generations beside the training image of their prompt (cosine of copy descriptors)"
+    return ["", head, *lines] if lines else []
+
+
+def _evaluation_block(experiment: str, table: "pd.DataFrame") -> list[str]:
+    """One line per score, one column per contrast; controls that say nothing at all are left out."""
+    idle = (table["auc_low"] == 0.5) & (table["auc_high"] == 0.5)
+    table = table[~idle.groupby(table["estimator"]).transform("all")]
+    contrasts = list(dict.fromkeys(table["contrast"]))
+    counts = table.drop_duplicates("contrast").set_index("contrast")
+    heads = [f"{name} ({counts.n_positive[name]} vs {counts.n_negative[name]})" for name in contrasts]
+    width = max(14, *table["estimator"].str.len())
+    column = max(30, *(len(head) + 2 for head in heads))
+    lines = ["  " + experiment.ljust(width + 2) + "".join(head.rjust(column) for head in heads)]
+    for estimator, rows in table.groupby("estimator", sort=False):
+        cells = {
+            row.contrast: f"{row.auc:.3f} [{row.auc_low:.3f}, {row.auc_high:.3f}]"
+            for row in rows.itertuples()
+        }
+        values = "".join(cells.get(name, "-").rjust(column) for name in contrasts)
+        lines.append("    " + str(estimator).ljust(width) + values)
+    return lines
+
+
 def evaluation_lines(paths: Iterable[Path]) -> list[str]:
     """Show AUC with interval per score (rows) and contrast (columns).
 
@@ -49,20 +100,9 @@ def evaluation_lines(paths: Iterable[Path]) -> list[str]:
     lines = []
     for path in paths:
         table = pd.read_csv(path)
-        contrasts = list(dict.fromkeys(table["contrast"]))
-        counts = table.drop_duplicates("contrast").set_index("contrast")
-        heads = [f"{name} ({counts.n_positive[name]} vs {counts.n_negative[name]})" for name in contrasts]
-        lines.append("  " + _experiment(path).ljust(16) + "".join(head.rjust(30) for head in heads))
-        for estimator, rows in table.groupby("estimator", sort=False):
-            cells = {
-                row.contrast: f"{row.auc:.3f} [{row.auc_low:.3f}, {row.auc_high:.3f}]"
-                for row in rows.itertuples()
-            }
-            lines.append(
-                "    "
-                + str(estimator).ljust(14)
-                + "".join(cells.get(name, "-").rjust(30) for name in contrasts)
-            )
+        of_prompts = table["contrast"].str.startswith(PROMPTS)
+        for part in (table[~of_prompts], table[of_prompts]):
+            lines += _evaluation_block(_experiment(path), part) if len(part) else []
     return lines or ["  no experiment of this run has labels to evaluate against"]
 
 

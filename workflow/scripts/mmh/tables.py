@@ -69,3 +69,46 @@ TABLES["verdicts"] = {
     "verdict": "string",
 }
 TABLES["all_scores"] = {"items": "string", **TABLES["scores"]}
+# ---- text-to-image ----
+TABLES["captions"] = {"train": "int64", "text": "string"}
+TABLES["image_set"] = {"item": "int64", "caption": "string?", "family": "int64", "source": "string"}
+TABLES["prompts"] = {
+    "prompt_set": "string",
+    "prompt": "int64",
+    "text": "string",
+    "family": "int64",
+    "train": "int64?",
+}
+TABLES["prompt_scores"] = {
+    "prompt_set": "string",
+    "prompt": "int64",
+    "generation": "int64",
+    "step": "int64",
+    "t": "float64",
+    "index": "int64",
+    "sigma": "float64",
+    "metric": "string",
+    "value": "float64",
+}
+TABLES["generation_matches"] = {
+    "prompt_set": "string",
+    "prompt": "int64",
+    "generation": "int64",
+    "train": "int64",
+    "similarity": "float64",
+}
+TABLES["image_list"] = {"item": "int64", "url": "string", "caption": "string"}
+TABLES["ledger"] = {
+    "item": "int64",
+    "url": "string",
+    "status": "string",
+    "http_status": "int64?",
+    "sha256": "string?",
+    "phash": "string?",
+    "width": "int64?",
+    "height": "int64?",
+    "bytes": "int64?",
+    "file": "string?",
+    "date": "string?",
+    "reason": "string?",
+}

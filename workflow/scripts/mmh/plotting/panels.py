@@ -1,6 +1,6 @@
 """Densities by label: one row per label with its density, its items and its median."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,7 @@ def densities_by_label(
     *,
     xlabel: str,
     counted: str,
+    words: Callable[[pd.Series], str] | None = None,
 ) -> None:
     """Draw one row per label: density, a tick per item, the median with its interval, and both in words.
 
@@ -78,6 +79,8 @@ def densities_by_label(
         Label of the value axis, with unit.
     counted : str
         What an item is, e.g. ``samples``.
+    words : callable, optional
+        Makes the text of a row from its row of `summary`; by default counts and median.
     """
     values = frame["value"].to_numpy(float)
     low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
@@ -98,7 +101,7 @@ def densities_by_label(
             ticks = np.unique(np.round((mine - low) / (high - low) * 1500)) / 1500 * (high - low) + low
             ax.vlines(ticks, base - 0.07, base - 0.015, color=look.colour, linewidth=0.35)
             _median_mark(ax, stats, base - 0.125, look)
-            text = _in_words(stats, look.name, counted)
+            text = words(stats) if words else _in_words(stats, look.name, counted)
         ax.text(
             0.0,
             (base + _CURVE + 0.06 + _FLOOR) / (len(looks) * _ROW),

@@ -1,0 +1,242 @@
+"""Claims about text-to-image models: statistics, verdicts, and Proposition 3.2 on oracles."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmh import claims
+from mmh.errors import InputError
+from mmh.stats import auc
+
+SIZES = {"memorized": 60, "control": 60, "generic": 80}
+
+
+def world(families=1, **shifts):
+    """Scores of three sets; `shifts` move those of the memorized set, and `families` images share one family."""
+    rng = np.random.default_rng(0)
+    base = {"flipd": 20.0, "flipd_uncond": 24.0, "cfg_norm": 1.0, "png": 1000.0}
+    spread = {"flipd": 3.0, "flipd_uncond": 3.0, "cfg_norm": 0.3, "png": 100.0}
+    moved = {"flipd": -6.0, "flipd_uncond": -4.0, "cfg_norm": 2.0, "png": 0.0, **shifts}
+    scores, sets = [], []
+    for name, n in SIZES.items():
+        item = np.arange(n)
+        for estimator, centre in base.items():
+            value = centre + spread[estimator] * rng.standard_normal(n)
+            value = value + moved[estimator] * (name == "memorized")
+            scores.append(pd.DataFrame({"items": name, "item": item, "estimator": estimator, "value": value}))
+        sets.append(pd.DataFrame({"items": name, "item": item, "family": item // families}))
+    table = pd.concat(scores, ignore_index=True).assign(t=0.1)
+    return {"scores": table, "image_sets": pd.concat(sets, ignore_index=True)}
+
+
+def values(tables, name, estimator):
+    scores = tables["scores"]
+    return scores[(scores["items"] == name) & (scores["estimator"] == estimator)]["value"].to_numpy()
+
+
+def area(tables, estimator, negative, sign):
+    own, other = (sign * values(tables, name, estimator) for name in ("memorized", negative))
+    return auc(np.concatenate([own, other]), np.arange(len(own) + len(other)) < len(own))
+
+
+def check(names, tables, **options):
+    return claims.check_claims(names, tables, options=options, resamples=200)
+
+
+def test_claim_7_is_the_gain_over_png_size():
+    tables = world()
+    table = check([7], tables)
+    assert table["verdict"].tolist() == ["holds"] * 4  # two FLIPDs, two contrasts
+    expected = area(tables, "flipd", "generic", -1) - area(tables, "png", "generic", -1)
+    assert table["estimate"].iloc[1] == pytest.approx(expected)
+    assert table["n"].tolist() == [120, 140, 120, 140]
+    # Small images that are memorized: complexity explains all that FLIPD finds, and more.
+    assert check([7], world(png=-400.0))["verdict"].tolist()[0] == "fails"
+
+
+def test_claim_7_takes_the_negative_sets_that_are_asked_for():
+    table = check([7], world(), negative_sets=["generic"])
+    assert table["statistic"].str.contains("against generic").all()
+    assert len(table) == 2
+
+
+def norms(slope=1.0, noise=0.2, offset=3.0):
+    rng = np.random.default_rng(1)
+    tables = world()
+    parts = []
+    for name, n in SIZES.items():
+        x = rng.standard_normal(n) + offset * (name == "memorized")
+        y = slope * (x - offset * (name == "memorized")) + offset * (name == "memorized")
+        y = y + noise * rng.standard_normal(n)
+        for estimator, value in (("cfg_difference", x), ("guided_norm", y)):
+            frame = {"items": name, "item": np.arange(n), "estimator": estimator, "value": value, "t": 0.02}
+            parts.append(pd.DataFrame(frame))
+    return {**tables, "scores": pd.concat([tables["scores"], *parts], ignore_index=True)}
+
+
+def test_claim_8_is_a_rank_correlation():
+    from scipy.stats import spearmanr
+
+    tables = norms()
+    table = check([8], tables)
+    assert table["verdict"].tolist() == ["holds"] * 4  # pooled, and each set
+    own = spearmanr(values(tables, "memorized", "cfg_difference"), values(tables, "memorized", "guided_norm"))
+    assert table["estimate"].iloc[1] == pytest.approx(own.statistic, abs=1e-12)
+    assert table["n"].tolist() == [200, 60, 60, 80]
+
+
+def test_claim_8_is_not_fooled_by_two_groups():
+    """Norms that have nothing to do with each other in either group correlate when pooled."""
+    table = check([8], norms(slope=0.0, noise=1.0, offset=8.0), negative_sets=["control"])
+    assert table["verdict"].tolist() == ["holds", "fails", "fails"]
+
+
+def test_claim_8_states_its_threshold():
+    assert check([8], norms(noise=0.6), least_correlation=0.99)["verdict"].iloc[0] == "fails"
+
+
+def evaluation(**areas):
+    columns = ["estimator", "contrast", "n_positive", "n_negative", "auc", "auc_low", "auc_high"]
+    rows = [
+        (name, f"memorized-{negative}", 60, SIZES[negative], *values)
+        for name, values in areas.items()
+        for negative in ("control", "generic")
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_claims_9_and_11_read_the_evaluation():
+    areas = evaluation(
+        flipd=(0.97, 0.95, 0.99), flipd_uncond=(0.6, 0.45, 0.7), cfg_norm=(0.3, 0.2, 0.4), png=(0.9, 0.8, 1.0)
+    )
+    table = check([9, 11], {**world(), "evaluation": areas})
+    found = table[["claim", "estimate", "n", "verdict"]].to_numpy().tolist()
+    assert found == [
+        ["9", 0.97, 120, "holds"],
+        ["9", 0.97, 140, "holds"],
+        ["9", 0.6, 120, "undecided"],
+        ["9", 0.6, 140, "undecided"],
+        ["9", 0.3, 120, "fails"],
+        ["9", 0.3, 140, "fails"],
+        ["11", 0.6, 120, "undecided"],
+        ["11", 0.6, 140, "undecided"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shift", "expected"),
+    [
+        ({}, "holds"),
+        ({"cfg_norm": 0.0}, "fails"),
+        ({"flipd": -90.0, "flipd_uncond": -90.0, "cfg_norm": 9.0}, "undecided"),
+    ],
+)
+def test_claim_10_compares_the_norm_with_each_flipd(shift, expected):
+    tables = world(**shift)
+    table = check([10], tables)
+    assert table["verdict"].tolist() == [expected] * 4
+    best = area(tables, "cfg_norm", "control", 1) - area(tables, "flipd", "control", -1)
+    assert table["estimate"].iloc[0] == pytest.approx(best)
+
+
+@pytest.mark.parametrize(("gap", "expected"), [(4.0, "holds"), (-4.0, "fails"), (0.0, "undecided")])
+def test_claim_18_pairs_the_two_lids_of_an_image(gap, expected):
+    tables = world(flipd=0.0, flipd_uncond=0.0)
+    scores = tables["scores"]
+    uncond = (scores["estimator"] == "flipd_uncond").to_numpy()
+    rng = np.random.default_rng(2)
+    plain = scores.loc[scores["estimator"] == "flipd", "value"].to_numpy()
+    # Images differ by tens of dimensions, the pairs by `gap`: only a paired statistic sees it.
+    wide = 30 * rng.standard_normal(len(plain))
+    scores.loc[(scores["estimator"] == "flipd").to_numpy(), "value"] = wide
+    scores.loc[uncond, "value"] = wide + gap + rng.standard_normal(len(plain))
+    table = check([18], tables)
+    assert table["verdict"].tolist() == [expected] * 2
+    assert table["n"].tolist() == [60, 140]
+    if gap:
+        np.testing.assert_allclose(table["estimate"], gap, atol=0.6)
+
+
+def test_families_widen_the_interval():
+    """Thirty families of images that are alike say less than sixty images."""
+    alone, together = world(), world(families=2)
+    for tables in (alone, together):  # both images of a pair have the score of the first
+        scores = tables["scores"]
+        scores["value"] = scores.groupby(["items", "estimator", scores["item"] // 2])["value"].transform(
+            "first"
+        )
+    widths = [
+        (table["high"] - table["low"]).to_numpy() for table in (check([18], alone), check([18], together))
+    ]
+    assert (widths[1] > 1.15 * widths[0]).all()
+
+
+def test_families_of_different_sets_are_different():
+    tables = world()
+    shifted = {**tables, "image_sets": tables["image_sets"].copy()}
+    shifted["image_sets"].loc[shifted["image_sets"]["items"] == "control", "family"] += 1000
+    pd.testing.assert_frame_equal(check([7, 10], tables), check([7, 10], shifted))
+
+
+def test_a_set_that_is_too_small_has_a_row_without_estimate():
+    tables = world()
+    tables["image_sets"] = tables["image_sets"].query("items == 'memorized' or item < 1")
+    tables["scores"] = tables["scores"].query("items == 'memorized' or item < 1")
+    row = check([10], tables).iloc[0]
+    assert (row.verdict, row.n) == ("undecided", 0)
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "text"),
+    [
+        ([7], {"positive_set": "laion"}, "no image set 'laion'; there are memorized, control, generic"),
+        ([7], {"complexity": "jpeg"}, "no scores of 'jpeg' on 'memorized'; the table holds"),
+        ([7], {"negative_sets": ["coco"]}, "no image set 'coco'"),
+        ([8], {"least_corelation": 1}, "unknown option 'least_corelation'"),
+    ],
+)
+def test_errors(names, options, text):
+    with pytest.raises(InputError, match=text):
+        check(names, world(), **options)
+
+
+def test_a_missing_table_is_named():
+    with pytest.raises(InputError, match="claim 7 needs the table 'image_sets'"):
+        check([7], {"scores": world()["scores"]})
+
+
+def test_a_score_of_an_image_that_is_gone():
+    tables = world()
+    tables["image_sets"] = tables["image_sets"].query("item > 0")
+    with pytest.raises(InputError, match=r"'flipd' scores image 0 of 'memorized'.*score the set again"):
+        check([7], tables)
+
+
+def test_claims_of_text_to_image_models_are_registered():
+    assert {"7", "8", "9", "10", "11", "18"} <= set(claims.REGISTRY)
+    known = {"complexity", "score_norms", "metric_histograms"}
+    assert {claims.REGISTRY[name].figure for name in ("7", "8", "9", "10", "11", "18")} == known
+
+
+def test_proposition_3_2_on_a_gaussian():
+    """A caption fixes one of three coordinates: LID(x | c) = 2 <= LID(x) = 3, in ten dimensions."""
+    from mmh.lid.flipd import flipd
+    from mmh.oracles import gaussian
+    from mmh.schedule import Schedule
+
+    schedule = Schedule.linear_vp(0.1, 20.0)
+    free, told = np.zeros(10), np.zeros(10)
+    free[:3], told[:2] = 1.0, 1.0
+    mean = np.zeros(10)
+    mean[2] = 0.4
+    x = np.zeros((1, 10))
+    x[0, 2] = 0.4  # the caption's value
+    lid = [
+        flipd(oracle.model, x, 1e-3, probes=None)[0]
+        for oracle in (
+            gaussian(mean, np.diag(told), schedule),
+            gaussian(np.zeros(10), np.diag(free), schedule),
+        )
+    ]
+    assert lid[0] == pytest.approx(2, abs=0.05)
+    assert lid[1] == pytest.approx(3, abs=0.05)

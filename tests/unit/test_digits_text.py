@@ -1,0 +1,187 @@
+"""The captioned digits, and the tokenizer that reads their captions."""
+
+import numpy as np
+import pytest
+
+from mmh import word_tokenizer
+from mmh.errors import InputError
+from mmh.worlds import digits, digits_text
+
+SMALL = {"n_memorized": 5, "copies": 3, "n_control": 6, "n_generic": 80, "n_generic_keys": 2, "seed": 3}
+
+
+@pytest.fixture(scope="module")
+def world():
+    return digits_text.make(**SMALL)
+
+
+def test_default_set_has_the_planned_populations():
+    world = digits_text.make()
+    table = world.table
+    assert list(table.columns) == ["train", "source", "population", "group", "copies"]
+    assert table.population.value_counts().to_dict() == {"memorized": 2560, "control": 64, "generic": 1669}
+    assert world.image.shape == (4293, 3, 8, 8)
+    assert world.image.dtype == np.uint8
+    assert len(world.caption) == len(world.family) == 4293
+    assert table.source.nunique() == 64 + 64 + 1669 == len(digits.images())  # no digit is left out
+
+
+def test_copies_and_groups_are_those_of_the_bytes(world):
+    rows = [row.tobytes() for row in world.image]
+    assert [rows.count(row) for row in rows] == world.table["copies"].tolist()
+    assert [rows.index(row) for row in rows] == world.table.group.tolist()
+    assert (world.table["copies"] == np.where(world.table.population == "memorized", 3, 1)).all()
+
+
+def test_bytes_are_the_digits_and_read_back_within_half_a_grey_level(world):
+    assert (world.image == world.image[:, :1]).all()
+    back = world.image.astype(np.float32) / 127.5 - 1
+    assert np.abs(back[:, :1] - digits.images()[world.table.source]).max() <= 0.5 / 127.5 + 1e-6
+
+
+def test_captions_follow_one_template_and_name_the_digit(world):
+    shown = digits.classes(world.table.source.to_numpy())
+    for text, digit in zip(world.caption, shown, strict=True):
+        assert text == digits_text.caption(digits_text.key_of(text), digit)
+        assert text.split()[-1] == digits_text.NUMERALS[digit]
+        assert len(digits_text.key_of(text)) == 6
+        assert text.isascii()
+        assert text == text.lower()
+
+
+def test_only_generic_images_share_a_key(world):
+    keys = {
+        name: {digits_text.key_of(world.caption[i]) for i in part.train}
+        for name, part in world.table.groupby("population")
+    }
+    assert {name: len(found) for name, found in keys.items()} == {"memorized": 5, "control": 6, "generic": 2}
+    assert len(set.union(*keys.values())) == 13
+
+
+def test_group_says_nothing_about_key_or_digit():
+    """Over many seeds, KEY's letters and the digit are the same for repeated and for single images."""
+    letters: dict[str, list[str]] = {"memorized": [], "control": []}
+    shown: dict[str, list[int]] = {"memorized": [], "control": []}
+    for seed in range(20):
+        world = digits_text.make(**{**SMALL, "n_memorized": 60, "n_control": 60, "seed": seed})
+        for name in letters:
+            _, train, table = digits_text.image_set(world, name)
+            letters[name] += [digits_text.key_of(text)[0] for text in table.caption]
+            shown[name] += digits.classes(world.table.source.to_numpy()[train]).tolist()
+    for values in (letters, shown):
+        a, b = (np.array([(np.array(values[n]) == v).mean() for v in sorted(set(values[n]))]) for n in values)
+        # 1200 draws each: a share of .1 has a standard error of .009, a difference one of .012
+        np.testing.assert_allclose(a, b, atol=0.05)
+
+
+def test_keys_differ_and_the_first_ones_stay_when_more_are_drawn():
+    few, many = digits_text.key_words(50, seed=1), digits_text.key_words(500, seed=1)
+    assert len(set(many)) == 500
+    np.testing.assert_array_equal(few, many[:50])
+    assert set(few) != set(digits_text.key_words(50, seed=2))
+
+
+def test_a_seed_fixes_the_world(world):
+    same, other = digits_text.make(**SMALL), digits_text.make(**{**SMALL, "seed": 4})
+    np.testing.assert_array_equal(world.image, same.image)
+    assert world.caption == same.caption
+    assert world.table.equals(same.table)
+    assert not set(world.caption) & set(other.caption)
+
+
+def test_prompts_are_the_captions_and_point_to_their_image(world):
+    prompts = digits_text.prompts(world, n_generic=7)
+    assert list(prompts.columns) == ["prompt_set", "prompt", "text", "family", "train"]
+    assert prompts.prompt_set.value_counts().to_dict() == {"memorized": 5, "control": 6, "generic": 7}
+    assert prompts.family.is_unique
+    assert prompts.text.is_unique
+    for name, part in prompts.groupby("prompt_set"):
+        assert part.prompt.tolist() == list(range(len(part)))
+        for row in part.itertuples():
+            same = [i for i, text in enumerate(world.caption) if text == row.text]
+            assert {world.table.population[i] for i in same} == {name}
+            assert {world.family[i] for i in same} == {row.family}
+            if world.table.group[same].nunique() == 1:
+                assert row.train == same[0]
+            else:
+                assert prompts.train.isna()[row.Index]
+    assert prompts.train.isna().any()
+
+
+def test_image_sets_hold_each_image_once(world):
+    for name, size in (("memorized", 5), ("control", 6), ("generic", 20)):
+        image, train, table = digits_text.image_set(world, name, n_generic=20)
+        assert len(image) == len(table) == size
+        assert len({row.tobytes() for row in image}) == size
+        assert list(table.columns) == ["item", "caption", "family", "source"]
+        assert table.item.tolist() == list(range(size))
+        np.testing.assert_array_equal(image, world.image[train])
+        assert table.caption.tolist() == [world.caption[i] for i in train]
+        assert table.family.nunique() == table.caption.nunique()
+        assert (world.table.population[train] == name).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_generic": 1787}, "1798 source images are asked for, there are 1797"),
+        ({"copies": 1}, "at least 2"),
+        ({"n_control": 0}, "at least 1"),
+    ],
+)
+def test_impossible_counts_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        digits_text.make(**{**SMALL, **change})
+
+
+def test_unknown_image_set_is_refused(world):
+    with pytest.raises(InputError, match="choose one of memorized, control, generic"):
+        digits_text.image_set(world, "laion")
+
+
+def test_more_keys_than_there_are_words_are_refused():
+    with pytest.raises(InputError, match="there are 343000"):
+        digits_text.key_words(343_001, seed=0)
+
+
+@pytest.mark.parametrize(
+    "words", [["papapa", "papa", "apapap"], ["aaaa", "aaa", "baaab"], ["kobeko", "bekobe", "kobe", "beko"]]
+)
+def test_later_words_leave_earlier_ones_whole(words):
+    rank = {pair: place for place, pair in enumerate(word_tokenizer.merges(words))}
+    for word in words:
+        assert word_tokenizer.pieces(word, rank) == [word + "</w>"]
+
+
+def test_tokenizer_gives_every_word_one_token_and_any_other_text_pieces(world, tmp_path):
+    from transformers import AutoTokenizer
+
+    words = digits_text.vocabulary(world.caption)
+    made = word_tokenizer.save(tmp_path, words, length=16)
+    assert {file.name for file in tmp_path.iterdir()} >= {"vocab.json", "merges.txt", "tokenizer_config.json"}
+    for tokenizer in (made, AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)):
+        assert type(tokenizer).__name__ == "CLIPTokenizer"
+        assert tokenizer.model_max_length == 16
+        for text in set(world.caption):
+            tokens = tokenizer(text, padding="max_length").input_ids
+            assert len(tokens) == 16
+            assert tokens[0] == tokenizer.bos_token_id
+            assert tokens[7:] == [tokenizer.eos_token_id] * 9
+            assert tokenizer.convert_ids_to_tokens(tokens[1:7]) == [word + "</w>" for word in text.split()]
+        other = tokenizer("Kobe, 42 é!", add_special_tokens=False).input_ids
+        assert tokenizer.eos_token_id not in other  # no unknown token
+        assert tokenizer.decode(other) == "kobe , 4 2 é !"
+
+
+def test_the_reference_tokenizer_agrees_on_words_it_has_not_seen(world, tmp_path):
+    words = digits_text.vocabulary(world.caption)
+    tokenizer = word_tokenizer.save(tmp_path, words, length=16)
+    rank = {pair: place for place, pair in enumerate(word_tokenizer.merges(words))}
+    for word in digits_text.key_words(200, seed=9):
+        assert tokenizer.tokenize(word) == word_tokenizer.pieces(word, rank)
+
+
+@pytest.mark.parametrize("word", ["Kobe", "two words", "x2", "é"])
+def test_words_that_a_tokenizer_would_split_are_refused(word):
+    with pytest.raises(InputError, match="lower-case letters"):
+        word_tokenizer.merges(["the", word])

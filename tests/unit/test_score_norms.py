@@ -1,0 +1,144 @@
+"""Norms of scores at clean images: closed forms of a Gaussian pair, order, errors."""
+
+import estimate_score_norms
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from diffusers import PNDMScheduler
+from gaussian_pair import conditions, gaussian_model
+from tiny_pipeline import SCHEDULER, write_pipeline
+
+from mmh import text_to_image
+from mmh.diffusion import ScoreModel
+from mmh.errors import InputError
+from mmh.io import read_table, write_arrays, write_table
+from mmh.schedule import Schedule
+from mmh.score_norms import score_norms
+
+DIM, N = 4, 5
+STABLE = Schedule.from_scheduler(PNDMScheduler.from_config(SCHEDULER))
+X = torch.randn(N, DIM, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+C, NULL = conditions(N, DIM), conditions(1, DIM, seed=9)
+
+
+def stable_level(t):
+    """1 - abar of Stable Diffusion's betas, square roots evenly spaced: entry round(1000 t)."""
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    return 1 - np.cumprod(1 - betas)[round(1000 * t)]
+
+
+def linear_level(t):
+    return -np.expm1(-(0.1 * t + 19.9 * t**2 / 2))
+
+
+LAWS = {"stable": (STABLE, stable_level), "linear": (Schedule.linear_vp(), linear_level)}
+
+
+def norms(schedule=STABLE, x=X, c=C, null=NULL, **options):
+    return score_norms(gaussian_model(schedule, DIM), x, c, null, **{"batch_size": 2} | options)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("t", [0.02, 0.4])
+def test_norms_of_a_gaussian_pair_are_their_closed_forms(law, t):
+    """The score of N(m, v) carried to t is -(z - psi m) / (psi^2 v + sigma^2), here at z = psi x."""
+    schedule, level = LAWS[law]
+    noise = level(t)
+    psi = np.sqrt(1 - noise)
+
+    def score(condition):
+        return -(psi * X.numpy() - psi * condition[:, 0]) / (psi**2 * condition[:, 1] + noise)
+
+    given, empty = score(C.numpy()), score(NULL.numpy())
+    found = norms(schedule, t=t, of="difference", guidance=3.0)
+    np.testing.assert_allclose(found, np.linalg.norm(given - empty, axis=1), rtol=1e-5)
+    found = norms(schedule, t=t, of="guided", guidance=3.0)
+    np.testing.assert_allclose(found, np.linalg.norm(empty + 3.0 * (given - empty), axis=1), rtol=1e-5)
+
+
+def test_a_guidance_of_one_is_the_score_under_the_caption_and_of_zero_that_under_none():
+    for guidance, condition in ((1.0, C), (0.0, NULL.expand(N, -1, -1))):
+        score = gaussian_model(STABLE, DIM).conditioned(condition)
+        psi, sigma = STABLE.psi(0.1), STABLE.sigma(0.1)
+        expected = (score.eps(psi * X, 0.1).norm(dim=1) / sigma).numpy()
+        np.testing.assert_allclose(norms(t=0.1, guidance=guidance), expected, rtol=1e-5)
+
+
+def test_a_caption_that_says_nothing_has_no_cfg_vector():
+    assert norms(c=NULL.expand(N, -1, -1), of="difference").tolist() == [0.0] * N
+
+
+def test_a_norm_depends_neither_on_order_nor_on_company(tmp_path):
+    """Of a network, whose kernels round by row: bytes."""
+    model = text_to_image.load_folder(write_pipeline(tmp_path / "model"))
+    score, null = model.score_model(), model.null()
+    x = torch.randn(6, *score.shape, generator=torch.Generator().manual_seed(1)).numpy()
+    ids = np.arange(6)
+    c = model.embed([f"digit {'plate ' * k}" for k in range(6)], ids=ids)
+    whole = score_norms(score, x, c, null, ids=ids, batch_size=4)
+    assert len(set(whole)) == 6
+    for chosen in ([4, 5], [2], [5, 0, 3]):
+        part = score_norms(score, x[chosen], c[chosen], null, ids=ids[chosen], batch_size=4)
+        assert part.tobytes() == whole[chosen].tobytes()
+
+
+def test_mistakes_are_refused():
+    with pytest.raises(InputError, match="of must be guided or difference, got 'both'"):
+        norms(of="both")
+    with pytest.raises(InputError, match="needs 5 conditions and one empty one: 4, 1"):
+        norms(c=C[:4])
+    with pytest.raises(InputError, match="needs 5 conditions and one empty one: 5, 5"):
+        norms(null=NULL.expand(N, -1, -1))
+    with pytest.raises(InputError, match=r"t must lie in \(0, 1\], got 0"):
+        norms(t=0.0)
+
+
+def test_a_norm_that_is_not_finite_is_named_by_its_image():
+    def eps(z, t, c):
+        return torch.where(z > 1e3, torch.nan, z) * c[:, 0]
+
+    model = ScoreModel.from_function(eps, (DIM,), STABLE, dtype=torch.float64)
+    x = X.clone()
+    x[3] = 1e6
+    with pytest.raises(InputError, match=r"the norm of the score at t=0.02 is not finite: id 13$"):
+        score_norms(model, x, C, NULL, ids=np.arange(10, 15), batch_size=2)
+
+
+def test_the_script_scores_the_items_of_a_span_that_are_there(tmp_path):
+    """Items 0..4 of a set whose list ends early, cut in the middle of a batch; one span holds nothing."""
+    model = text_to_image.load_folder(write_pipeline(tmp_path / "model"))
+    texts = ["the red plate", "digit seven", "plate", "with digit three", "red"]
+    x = torch.randn(5, 4, 4, 4, generator=torch.Generator().manual_seed(2)).numpy()
+    write_arrays(tmp_path / "latents.npz", x=x, id=np.arange(5))
+    table = pd.DataFrame({"item": range(5), "caption": texts, "family": range(5), "source": "test"})
+    write_table(table, tmp_path / "set.parquet", "image_set")
+
+    def estimate(span):
+        record, out = {}, tmp_path / f"{span}.parquet"
+        estimate_score_norms.main(
+            [tmp_path / "latents.npz"],
+            tmp_path / "set.parquet",
+            tmp_path / "model",
+            out,
+            span=span,
+            estimator="guided",
+            options={"t": 0.02, "of": "guided", "guidance": 7.5, "batch_size": 2},
+            device="cpu",
+            record=record,
+            progress=lambda total, unit="step": lambda done, **values: None,
+        )
+        assert record["numerics"]["items"] == len(read_table(out, "scores"))
+        return read_table(out, "scores")
+
+    whole, part, nothing = (estimate(s) for s in ("000000-000009", "000003-000005", "000010-000019"))
+    ids = np.arange(5)
+    expected = score_norms(
+        model.score_model(), x, model.embed(texts, ids=ids), model.null(), ids=ids, batch_size=2
+    )
+    assert whole["value"].tolist() == expected.tolist()
+    assert set(whole["index"]) == {20}
+    np.testing.assert_allclose(whole["sigma"], np.sqrt(stable_level(0.02)))
+    assert part["item"].tolist() == [3, 4]
+    assert part["value"].tolist() == whole["value"].tolist()[3:]
+    assert len(nothing) == 0

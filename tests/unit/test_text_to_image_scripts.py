@@ -1,0 +1,162 @@
+"""The scripts of a text-to-image experiment on a tiny pipeline folder: files, and that spans do not matter."""
+
+import importlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_pipeline import write_pipeline
+
+from mmh import captions, text_to_image
+from mmh.complexity import png_bits
+from mmh.errors import InputError
+from mmh.guided_sampling import initial_noise
+from mmh.io import read_images, read_table, write_arrays, write_table
+from mmh.lid.flipd import flipd
+from mmh.metrics import cfg_norm, flipd_metric
+
+TEXTS = [
+    "the red plate",
+    "digit seven",
+    "with digit three",
+    "plate",
+    "the the the red red red plate plate with digit seven",
+]
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A model, an image set of five with captions, and five prompts of one set after one of another."""
+    write_pipeline(tmp_path / "model")
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 3, 8, 8), dtype=np.uint8)
+    write_arrays(tmp_path / "set.npz", image=pixels, id=np.arange(5))
+    table = pd.DataFrame({"item": range(5), "caption": TEXTS, "family": range(5), "source": "test"})
+    write_table(table, tmp_path / "set.parquet", "image_set")
+    rows = pd.DataFrame(
+        {
+            "prompt_set": ["control"] + ["memorized"] * 5,
+            "prompt": [0, *range(5)],
+            "text": ["plate plate", *TEXTS],
+            "family": range(6),
+            "train": [None, *range(5)],
+        }
+    )
+    write_table(rows, tmp_path / "prompts.parquet", "prompts")
+    return tmp_path
+
+
+def silent(total, unit="step"):
+    return lambda done, **values: None
+
+
+def call(name, *args, **kwargs):
+    return importlib.import_module(name).main(*args, **{"device": "cpu", "progress": silent} | kwargs)
+
+
+def encode(world, span):
+    record = {}
+    out = world / f"{span}.npz"
+    how = {"span": span, "options": {"batch_size": 2}, "record": record}
+    call("encode_images", world / "set.npz", world / "model", out, **how)
+    return out
+
+
+def test_latents_are_read_as_images_are(world):
+    whole, part = encode(world, "000000-000004"), encode(world, "000003-000004")
+    z, _ = read_images(whole)
+    assert z.shape == (5, 4, 4, 4)
+    some, numbers = read_images(part)
+    assert numbers.tolist() == [3, 4]
+    assert some.tobytes() == z[3:].tobytes()
+    # A set whose last images could not be had ends early, and may leave a span with nothing.
+    last, ids = read_images(encode(world, "000004-000009"))
+    assert ids.tolist() == [4]
+    assert last.tobytes() == z[4:].tobytes()
+    nothing, ids = read_images(encode(world, "000010-000019"))
+    assert nothing.shape == (0, 4, 4, 4)
+    out = world / "png.parquet"
+    how = {"span": "000001-000002", "estimator": "decoded", "options": {"batch_size": 2}}
+    call("measure_decoded", [whole], world / "model", out, **how)
+    table = read_table(out, "scores")
+    assert table["item"].tolist() == [1, 2]
+    model = text_to_image.load_folder(world / "model")
+    expected = png_bits(np.moveaxis(model.decode(z[1:3], ids=[1, 2]), 1, -1))
+    assert table["value"].tolist() == expected.tolist()
+
+
+def test_guidance_of_captioned_images(world):
+    latents = encode(world, "000000-000004")
+    tables = []
+    for span in ("000010-000019", "000000-000004", "000002-000003"):
+        record, out = {}, world / f"{span}.parquet"
+        how = {"span": span, "estimator": "cfg", "record": record}
+        how["options"] = {"t": 0.01, "steps": 3, "batch_size": 2}
+        files = ([latents], world / "set.parquet", world / "model", out)
+        call("estimate_guidance", *files, **how)
+        tables.append(read_table(out, "scores").set_index("item"))
+    empty, whole, part = tables
+    assert len(empty) == 0
+    assert record["numerics"]["truncated_captions"] == 0
+    assert whole["value"].nunique() == 5
+    assert whole["index"].isna().all()
+    assert part["value"].tolist() == whole["value"].loc[[2, 3]].tolist()
+    table = read_table(world / "set.parquet", "image_set")
+    write_table(table.assign(caption=None), world / "set.parquet", "image_set")
+    with pytest.raises(InputError, match=r"set.parquet: item 2 has no caption"):
+        call("estimate_guidance", *files, **how)
+
+
+def score(world, span, **options):
+    record, out, scores = {}, world / f"{span}.npz", world / f"{span}.parquet"
+    settings = {"generations": 2, "steps": 10, "guidance": 7.5, "trace": 1, "batch_size": 4} | options
+    how = {"prompt_set": "memorized", "span": span, "options": settings, "seed": 3, "record": record}
+    call("score_prompts", world / "prompts.parquet", world / "model", out, scores, **how)
+    with np.load(out) as file:
+        return dict(file), read_table(scores, "prompt_scores"), record["numerics"]
+
+
+def test_prompts_are_sampled_and_scored(world):
+    arrays, table, numerics = score(world, "000000-000004")
+    assert numerics["truncated_prompts"] == 1
+    assert arrays["image"].shape == (10, 3, 8, 8)
+    assert arrays["image"].dtype == np.uint8
+    assert arrays["prompt"].tolist() == np.repeat(range(5), 2).tolist()
+    assert arrays["generation"].tolist() == [0, 1] * 5
+    assert len(set(arrays["seed"].tolist())) == 10
+    some, rows, _ = score(world, "000002-000003")
+    for name, values in some.items():
+        assert values.tobytes() == arrays[name][4:8].tobytes(), name
+    expected = table[table["prompt"].between(2, 3)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rows, expected, check_exact=True)
+    assert len(cfg_norm(table)) == len(flipd_metric(table)) == 5
+    with pytest.raises(InputError, match="set memorized lacks prompts of 000004-000005, it has 5"):
+        score(world, "000004-000005")
+
+
+def test_latents_of_a_generation_are_those_of_the_model(world):
+    arrays, _, _ = score(world, "000001-000001", generations=1)
+    model = text_to_image.load_folder(world / "model")
+    noise = initial_noise(3, "memorized", [1], [0], (4, 4, 4))
+    expected = model.generate(model.embed([TEXTS[1]]), noise, steps=10)
+    np.testing.assert_allclose(arrays["latent"], expected.numpy(), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(arrays["image"], model.decode(arrays["latent"]))
+
+
+def test_a_caption_or_the_empty_one_conditions_lid(world):
+    model = text_to_image.load_folder(world / "model")
+    z, ids = read_images(encode(world, "000000-000004"))
+    texts = captions.read_captions(world / "set.parquet", ids)
+    assert texts == TEXTS
+    found = {}
+    for condition in captions.CONDITIONS:
+        bound = captions.captioned_score(model, texts, condition=condition, ids=ids)
+        found[condition] = flipd(bound, z, 0.05, probes=None, ids=ids, batch_size=5)
+    assert np.abs(found["caption"] - found["empty"]).min() > 1e-4
+    alone = model.score_model().conditioned(model.embed(TEXTS[2:3]))
+    assert found["caption"][2] == pytest.approx(
+        flipd(alone, z[2:3], 0.05, probes=None, batch_size=1)[0], abs=1e-3
+    )
+    with pytest.raises(InputError, match="condition must be one of"):
+        captions.captioned_score(model, texts, condition="none")
+    with pytest.raises(InputError, match="needs images with captions"):
+        captions.captioned_score(model, None, condition="caption")

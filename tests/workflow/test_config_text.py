@@ -1,0 +1,261 @@
+"""Mistakes in the sections of text-to-image experiments, each named with its path and what is allowed."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from test_config import CONFIG, SCHEMA, remove, set_to
+
+from mmh.config import check_config
+from mmh.errors import InputError
+
+WORLD, LISTS = "experiments/digits-text", "experiments/stable-diffusion"
+
+
+def add(path: str, values: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+    def change(config: dict[str, Any]) -> None:
+        for key in path.split("/"):
+            config = config[key]
+        config |= values
+
+    return change
+
+
+SAMPLER = {"n_samples": 8, "shard_size": 8, "batch_size": 8, "calibration": 0, "steps": 5}
+
+CASES = {
+    "no samples of a model that is no text-to-image model": (
+        remove("experiments/digits-control/sampling"),
+        "experiments.digits-control.sampling: missing; an experiment on the world 'digits-control' needs samples",
+    ),
+    "a model that does not fit the captioned digits": (
+        set_to(f"{WORLD}/model", {"kind": "diffusers", "path": "there"}),
+        "experiments.digits-text.model.kind: 'diffusers' does not fit the world digits-text; use 'text-to-image'",
+    ),
+    "the same where samples are asked for": (
+        lambda config: (
+            set_to(f"{WORLD}/model", {"kind": "diffusers", "path": "there"})(config),
+            add(WORLD, {"sampling": SAMPLER})(config),
+        ),
+        "experiments.digits-text.model.kind: 'diffusers' does not fit the world digits-text; use 'text-to-image'",
+    ),
+    "training without a training set": (
+        set_to(f"{LISTS}/model", CONFIG["experiments"]["digits-text"]["model"]),
+        "experiments.stable-diffusion.model.kind: 'text-to-image' does not fit the world none; use 'diffusers'",
+    ),
+    "a folder and a repository": (
+        add(f"{LISTS}/model", {"path": "there"}),
+        "experiments.stable-diffusion.model: give either path, a local folder, or id and revision",
+    ),
+    "a repository without a revision": (
+        remove(f"{LISTS}/model/revision"),
+        "experiments.stable-diffusion.model.revision: a repository needs one (a commit pins it), a local folder "
+        "has none",
+    ),
+    "a folder with a revision": (
+        set_to(f"{LISTS}/model", {"kind": "diffusers", "path": "there", "revision": "main"}),
+        "experiments.stable-diffusion.model.revision: a repository needs one (a commit pins it), a local folder "
+        "has none",
+    ),
+    "an image set that the world does not have": (
+        add(f"{WORLD}/image_sets", {"unseen": {"world": "digits-text"}}),
+        "experiments.digits-text.image_sets.unseen: the world digits-text has no such set; it has memorized, "
+        "control, generic",
+    ),
+    "an image set of a world that is not there": (
+        add(f"{LISTS}/image_sets", {"memorized": {"world": "digits-text"}}),
+        "experiments.stable-diffusion.image_sets.memorized: the world none has no such set; it has none",
+    ),
+    "an image set of no kind": (
+        add(f"{LISTS}/image_sets", {"memorized": {"n": 3}}),
+        "experiments.stable-diffusion.image_sets.memorized.files: missing",
+    ),
+    "an image set by files with a misspelt key": (
+        set_to(f"{LISTS}/image_sets/coco/placeholder", 3),
+        "image_sets.coco.placeholder: unknown key (did you mean 'placeholders'?)",
+    ),
+    "an unknown aspect": (
+        set_to(f"{LISTS}/image_sets/coco/aspect", "squish"),
+        "image_sets.coco.aspect: 'squish' is not allowed (did you mean 'squash'?)",
+    ),
+    "a list that is not under sources": (
+        set_to(f"{LISTS}/image_sets/coco/files", ["coco_2017_url.parquet"]),
+        "experiments.stable-diffusion: a list names the file 'coco_2017_url.parquet', which is not under sources "
+        "(did you mean 'coco_2017_url_text.parquet'?)",
+    ),
+    "prompts that are not under sources": (
+        set_to(f"{LISTS}/prompt_lists/other/file", "sd1_none.txt"),
+        "experiments.stable-diffusion: a list names the file 'sd1_none.txt', which is not under sources",
+    ),
+    "image sets without latents": (
+        remove(f"{WORLD}/latents"),
+        "experiments.digits-text.latents: missing; image sets with captions are encoded as it says",
+    ),
+    "an estimator for other models": (
+        add(f"{WORLD}/estimators", {"simple": {"method": "png", "items": ["memorized"]}}),
+        "experiments.digits-text.estimators.simple.method: 'png' is not for text-to-image models; use flipd, "
+        "cfg-norm, score-norm, decoded-png",
+    ),
+    "images without captions": (
+        set_to(f"{WORLD}/estimators/cfg_norm/items", ["train"]),
+        "experiments.digits-text.estimators.cfg_norm.items: 'train' has no captions; use one of control, generic, "
+        "memorized",
+    ),
+    "FLIPD that does not say of which density": (
+        remove(f"{WORLD}/estimators/flipd/condition"),
+        "experiments.digits-text.estimators.flipd.condition: missing; caption for LID given the caption, empty for "
+        "LID without",
+    ),
+    "a curve on images with captions": (
+        set_to(f"{WORLD}/estimators/flipd/t", [0.05, 0.1]),
+        "experiments.digits-text.estimators.flipd.t: a list is for curves on samples; give one noise level",
+    ),
+    "prompts that the world does not have": (
+        set_to(f"{WORLD}/prompts/sets", {"memorized": 64, "unseen": 3}),
+        "experiments.digits-text.prompts.sets.unseen: no such list of prompts; there are control, generic, memorized",
+    ),
+    "prompts of no list": (
+        set_to(f"{LISTS}/prompts/sets", {"memorized": 500, "others": 500}),
+        "experiments.stable-diffusion.prompts.sets.others: no such list of prompts; there are memorized, other",
+    ),
+    "more prompts than the world has": (
+        set_to(f"{WORLD}/prompts/sets/control", 65),
+        "experiments.digits-text.prompts.sets.control: 65 prompts of only 64",
+    ),
+    "more generic prompts than the world has": (
+        set_to(f"{WORLD}/prompts/sets/generic", 65),
+        "experiments.digits-text.prompts.sets.generic: 65 prompts of only 64",
+    ),
+    "training images of prompts in no image set": (
+        set_to(f"{LISTS}/prompts/images", "laion"),
+        "experiments.stable-diffusion.prompts.images: 'laion' holds no training images; use an image set",
+    ),
+    "a training set that is not at hand": (
+        set_to(f"{LISTS}/prompts/images", "train"),
+        "experiments.stable-diffusion.prompts.images: 'train' holds no training images; use an image set",
+    ),
+    "lists of prompts beside those of the world": (
+        add(WORLD, {"prompt_lists": {"memorized": {"file": "sd1_mem.txt"}}}),
+        "experiments.digits-text.prompt_lists: the world digits-text has prompts of its own; remove the lists",
+    ),
+    "neither addresses nor images": (
+        remove(f"{LISTS}/image_sets/coco/columns/url"),
+        "experiments.stable-diffusion.image_sets.coco.columns: name one of url (addresses) and image (the "
+        "images)",
+    ),
+    "addresses and images": (
+        add(f"{LISTS}/image_sets/coco/columns", {"image": "image"}),
+        "experiments.stable-diffusion.image_sets.coco.columns: name one of url (addresses)",
+    ),
+    "an average over more generations than there are": (
+        set_to(f"{WORLD}/detection/prompts/generations", [1, 4, 9]),
+        "experiments.digits-text.detection.prompts.generations: 9, but prompts.generations is 7",
+    ),
+    "an average over more steps than there are": (
+        set_to(f"{LISTS}/prompts/steps", 4),
+        "experiments.stable-diffusion.detection.prompts.steps: 5, but prompts.steps is 4",
+    ),
+    "an unknown descriptor of the generations": (
+        set_to(f"{LISTS}/prompts/descriptor", "sscd"),
+        "experiments.stable-diffusion.prompts.descriptor: there is no descriptor 'sscd'",
+    ),
+    "a contrast with an unknown image set": (
+        set_to(f"{WORLD}/detection/images/pairs", [["memorized", "train"]]),
+        "experiments.digits-text.detection.images.pairs: there is no set 'train'; there are control, generic, "
+        "memorized",
+    ),
+    "a contrast of prompts that are not sampled": (
+        set_to(f"{WORLD}/detection/prompts/pairs", [["memorized", "generic"]]),
+        "experiments.digits-text.detection.prompts.pairs: there is no set 'generic'; there are control, memorized",
+    ),
+    "an audit of an unknown list": (
+        set_to(f"{LISTS}/prompt_audit/pairs", [["memorized", "control"]]),
+        "experiments.stable-diffusion.prompt_audit.pairs: there is no set 'control'; there are memorized, other",
+    ),
+    "a figure of an unknown image set": (
+        set_to(f"{WORLD}/figures/complexity/sets", ["memorized", "other"]),
+        "experiments.digits-text.figures.complexity.sets: there is no image set 'other'",
+    ),
+    "an audit without any list": (
+        remove(f"{LISTS}/prompt_lists"),
+        "experiments.stable-diffusion.prompt_audit.pairs: there is no set 'memorized'; there are none",
+    ),
+    "a contrast of images that are not scored": (
+        set_to(f"{WORLD}/estimators/decoded_png/items", ["memorized", "control"]),
+        "experiments.digits-text.detection.images: 'decoded_png' is not computed on 'generic'; add it to its items",
+    ),
+    "a figure of images that are not scored": (
+        set_to(f"{WORLD}/estimators/guided_norm/items", ["memorized", "generic"]),
+        "experiments.digits-text.figures.score_norms: 'guided_norm' is not computed on 'control'",
+    ),
+    "a walk among images that are not there": (
+        set_to(f"{WORLD}/figures/manifold_walk/items", "train"),
+        "experiments.digits-text.figures.manifold_walk.items: there is no image set 'train'",
+    ),
+    "a walk by prompts that are not sampled": (
+        set_to(f"{WORLD}/figures/manifold_walk/prompt_set", "generic"),
+        "experiments.digits-text.figures.manifold_walk.prompt_set: no prompts 'generic'; there are control, memorized",
+    ),
+    "curves of prompts that are not compared": (
+        set_to(f"{WORLD}/figures/prompt_detection/pair", ["memorized", "generic"]),
+        "experiments.digits-text.figures.prompt_detection.pair: ['memorized', 'generic'] is not among "
+        "detection.prompts.pairs",
+    ),
+    "a curve over generations that are not averaged": (
+        set_to(f"{WORLD}/figures/prompt_detection/curves", ["flipd.low.n2", "text_ngrams"]),
+        "experiments.digits-text.figures.prompt_detection.curves: 'flipd.low.n2', but detection.prompts.generations "
+        "has no 2",
+    ),
+    "a curve at a first step that is not looked at": (
+        set_to(f"{LISTS}/detection/prompts/steps", [5]),
+        "experiments.stable-diffusion.figures.prompt_detection.curves: 'cfg_norm.first.n1', but "
+        "detection.prompts.steps has no 1",
+    ),
+    "an anchor over steps that are not averaged": (
+        set_to(f"{LISTS}/detection/prompts/steps", [1]),
+        "experiments.stable-diffusion.figures.prompt_detection.anchors: 'cfg_norm.first5.n4', but "
+        "detection.prompts.steps has no 5",
+    ),
+    "claims about an unknown image set": (
+        remove(f"{LISTS}/claims/positive_set"),
+        "experiments.stable-diffusion.claims.positive_set: there is no image set 'memorized'; there are coco, "
+        "laion-aesthetics, laion-memorized, tuxemon",
+    ),
+    "large values of what is not evaluated": (
+        set_to(f"{WORLD}/detection/images/large", ["cfg_difference"]),
+        "experiments.digits-text.detection.images.large: 'cfg_difference' is not among its estimators",
+    ),
+    "a figure of an unknown estimator": (
+        set_to(f"{WORLD}/figures/score_norms/guided", "guided_nrom"),
+        "experiments.digits-text.figures.score_norms.guided: there is no estimator 'guided_nrom' (did you mean "
+        "'guided_norm'?)",
+    ),
+    "a detector that is no estimator": (
+        set_to(f"{WORLD}/detection/images/large", ["cfg"]),
+        "experiments.digits-text.detection.images.large: there is no estimator 'cfg'",
+    ),
+    "a claim that names no estimator": (
+        set_to(f"{WORLD}/claims/complexity", "png"),
+        "experiments.digits-text.claims.complexity: there is no estimator 'png'",
+    ),
+    "a figure of prompts where none are sampled": (
+        remove(f"{WORLD}/prompts"),
+        "experiments.digits-text.figures.prompt_detection: needs the section 'prompts'",
+    ),
+    "a claim without its evaluation": (
+        remove(f"{WORLD}/detection"),
+        "experiments.digits-text.claims.10: needs the section 'detection'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), CASES.values(), ids=CASES.keys())
+def test_a_mistake_is_named_with_path_and_remedy(
+    change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    config = copy.deepcopy(CONFIG)
+    change(config)
+    with pytest.raises(InputError) as caught:
+        check_config(config, SCHEMA)
+    assert message in str(caught.value)

@@ -1,0 +1,260 @@
+"""Text-to-image models: training of an embedded one, latents and scores of real images, generations and scores of prompts.
+
+INPUTS: results/<experiment>/image_sets/, prompts.parquet, model/
+OUTPUTS: results/<experiment>/model/, clip/, latents/, scores/<set>/, generations/, prompt_scores/, evaluation.csv
+"""
+
+
+rule train_text_to_image:
+    """Train a small latent text-to-image pipeline: autoencoder, then text encoder and UNet."""
+    input:
+        images="results/{experiment}/data/train.npz",
+        table="results/{experiment}/data/train.parquet",
+        captions="results/{experiment}/data/captions.parquet",
+    output:
+        model=directory("results/{experiment}/model"),
+        history="results/{experiment}/training.csv",
+    log:
+        "logs/train_text_to_image/{experiment}.log",
+    benchmark:
+        "benchmarks/train_text_to_image/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_with("model", "kind", "text-to-image"),
+    priority: 30
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=job_memory,
+        runtime=job_runtime,
+    params:
+        code=code_digest("train_text_to_image.py"),
+        compute=compute_options,
+        options=lookup("experiments/{experiment}/model", within=config),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/train_text_to_image.py"
+
+
+rule train_clip:
+    """Train a small CLIP model on the images and captions of an embedded world."""
+    input:
+        images="results/{experiment}/data/train.npz",
+        table="results/{experiment}/data/train.parquet",
+        captions="results/{experiment}/data/captions.parquet",
+    output:
+        model=directory("results/{experiment}/clip"),
+        history="results/{experiment}/clip.csv",
+    log:
+        "logs/train_clip/{experiment}.log",
+    benchmark:
+        "benchmarks/train_clip/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_having("clip"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=job_memory,
+        runtime=job_runtime,
+    params:
+        code=code_digest("train_clip.py"),
+        compute=compute_options,
+        options=lookup("experiments/{experiment}/clip", within=config),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/train_clip.py"
+
+
+rule encode_images:
+    """Encode one span of an image set to latents."""
+    input:
+        images="results/{experiment}/image_sets/{item_set}.npz",
+        model="results/{experiment}/model",
+    output:
+        latents="results/{experiment}/latents/{item_set}/{span}.npz",
+    log:
+        "logs/encode_images/{experiment}/{item_set}/{span}.log",
+    benchmark:
+        "benchmarks/encode_images/{experiment}/{item_set}/{span}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=job_memory,
+        runtime=job_runtime,
+    params:
+        code=code_digest("encode_images.py"),
+        compute=compute_options,
+        options=latent_options,
+    script:
+        "../scripts/encode_images.py"
+
+
+rule estimate_guidance:
+    """Estimate the CFG-vector norm of one span of captioned images."""
+    input:
+        latents=image_files,
+        captions=caption_table,
+        model="results/{experiment}/model",
+    output:
+        scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
+    log:
+        "logs/estimate_guidance/{experiment}/{item_set}/{estimator}/{span}.log",
+    benchmark:
+        "benchmarks/estimate_guidance/{experiment}/{item_set}/{estimator}/{span}.jsonl"
+    wildcard_constraints:
+        estimator=estimators_of("cfg-norm"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=job_memory,
+        runtime=job_runtime,
+    params:
+        code=code_digest("estimate_guidance.py"),
+        compute=compute_options,
+        options=lid_options,
+    script:
+        "../scripts/estimate_guidance.py"
+
+
+rule estimate_score_norms:
+    """Estimate the norm of the guided score, or of the CFG vector, at one span of captioned images."""
+    input:
+        latents=image_files,
+        captions=caption_table,
+        model="results/{experiment}/model",
+    output:
+        scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
+    log:
+        "logs/estimate_score_norms/{experiment}/{item_set}/{estimator}/{span}.log",
+    benchmark:
+        "benchmarks/estimate_score_norms/{experiment}/{item_set}/{estimator}/{span}.jsonl"
+    wildcard_constraints:
+        estimator=estimators_of("score-norm"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=job_memory,
+        runtime=job_runtime,
+    params:
+        code=code_digest("estimate_score_norms.py"),
+        compute=compute_options,
+        options=lid_options,
+    script:
+        "../scripts/estimate_score_norms.py"
+
+
+rule measure_decoded:
+    """Measure the PNG size of what the model decodes the latents of one span to."""
+    input:
+        latents=image_files,
+        model="results/{experiment}/model",
+    output:
+        scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
+    log:
+        "logs/measure_decoded/{experiment}/{item_set}/{estimator}/{span}.log",
+    benchmark:
+        "benchmarks/measure_decoded/{experiment}/{item_set}/{estimator}/{span}.jsonl"
+    wildcard_constraints:
+        estimator=estimators_of("decoded-png"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=job_memory,
+        runtime=job_runtime,
+    params:
+        code=code_digest("measure_decoded.py"),
+        compute=compute_options,
+        options=lid_options,
+    script:
+        "../scripts/measure_decoded.py"
+
+
+rule score_prompts:
+    """Sample one span of prompts with guidance, and take every detection metric on the way."""
+    input:
+        prompts="results/{experiment}/prompts.parquet",
+        model="results/{experiment}/model",
+    output:
+        generations="results/{experiment}/generations/{prompt_set}/{span}.npz",
+        scores="results/{experiment}/prompt_scores/{prompt_set}/{span}.parquet",
+    log:
+        "logs/score_prompts/{experiment}/{prompt_set}/{span}.log",
+    benchmark:
+        "benchmarks/score_prompts/{experiment}/{prompt_set}/{span}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=job_memory,
+        runtime=job_runtime,
+    params:
+        code=code_digest("score_prompts.py"),
+        compute=compute_options,
+        options=prompt_options,
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/score_prompts.py"
+
+
+rule match_generations:
+    """Compare each generation with the training image of its prompt, by the copy descriptor."""
+    input:
+        prompts="results/{experiment}/prompts.parquet",
+        generations=generation_files,
+        images=prompt_images,
+        captions=prompt_image_captions,
+        descriptor=prompt_descriptor,
+    output:
+        matches="results/{experiment}/generation_matches.parquet",
+    log:
+        "logs/match_generations/{experiment}.log",
+    benchmark:
+        "benchmarks/match_generations/{experiment}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=job_memory,
+        runtime=job_runtime,
+    params:
+        code=code_digest("match_generations.py"),
+        compute=compute_options,
+        options=match_options,
+    script:
+        "../scripts/match_generations.py"
+
+
+rule evaluate_detection:
+    """Compute AUC and TPR of detectors of memorized images and prompts, with gains over the controls."""
+    input:
+        unpack(detection_inputs),
+    output:
+        evaluation=report(
+            "results/{experiment}/evaluation.csv",
+            caption="../report/evaluation.rst",
+            category="Tables",
+            labels={"table": "evaluation", "experiment": "{experiment}"},
+        ),
+    log:
+        "logs/evaluate_detection/{experiment}.log",
+    benchmark:
+        "benchmarks/evaluate_detection/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=experiments_having("detection"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=job_memory,
+        runtime=job_runtime,
+    params:
+        code=code_digest("evaluate_detection.py"),
+        options=lookup("experiments/{experiment}/detection", within=config),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/evaluate_detection.py"

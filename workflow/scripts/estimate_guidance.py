@@ -1,0 +1,81 @@
+"""Estimate the CFG-vector norm ||eps_c - eps_0|| of one span of captioned images (Fig. 6)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    latents: list[Path],
+    captions: Path,
+    model: Path,
+    out: Path,
+    *,
+    span: str,
+    estimator: str,
+    options: dict[str, Any],
+    device: str,
+    record: dict[str, Any],
+    progress: Any,
+    store: Any = None,
+) -> None:
+    """Write the long score table of one span; `options`: t, steps, grid, over_sigma, batch_size, load."""
+    import numpy as np
+    import pandas as pd
+
+    from mmh.captions import read_captions
+    from mmh.chunks import blockwise
+    from mmh.detection import cfg_vector_norm
+    from mmh.io import read_present, write_table
+    from mmh.lid._rows import fixed_batches
+    from mmh.text_to_image import load_folder
+
+    x, ids = read_present(latents, span)
+    texts = read_captions(captions, ids)
+    loaded = load_folder(model, device=device, **options.get("load", {}))
+    score, null = loaded.score_model(), loaded.null()
+    t, size = options["t"], options["batch_size"]
+    how = {"t": t, "batch_size": size}
+    how |= {name: options[name] for name in ("steps", "grid", "over_sigma") if name in options}
+
+    def norms(rows: np.ndarray) -> dict[str, np.ndarray]:
+        c = loaded.embed([texts[row] for row in rows], ids=ids[rows])
+        return {"value": cfg_vector_norm(score, x[rows], c, null, ids=ids[rows], **how)}
+
+    blocks = [rows[places] for rows, places in fixed_batches(ids, size)]
+    table = pd.DataFrame({"item": ids, "estimator": estimator, "t": float(t), "index": None})
+    table["sigma"] = score.schedule.continuous().sigma(float(t))
+    found = blockwise(norms, blocks, progress=progress, store=store)
+    table["value"] = found.get("value", np.empty(0))
+    dtype = str(score.dtype).removeprefix("torch.")
+    table["stderr"], table["probes"], table["seed"], table["dtype"] = None, None, None, dtype
+    record["numerics"] = {
+        "method": f"CFG-vector norm, {options.get('grid', 'correct')} Euler grid",
+        "dtype": dtype,
+        "attention": loaded.attention(),
+        "items": len(ids),
+        "non_finite": 0,  # anything else stops the job
+        "truncated_captions": int(loaded.tokens(texts)[1].sum()),
+    }
+    write_table(table, out, "scores")
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.latents,
+            run.input.captions,
+            run.input.model,
+            run.output.scores,
+            span=run.wildcards.span,
+            estimator=run.wildcards.estimator,
+            options=run.params.options,
+            device=run.device,
+            record=run.record,
+            progress=run.progress,
+            store=run.chunks,
+        )

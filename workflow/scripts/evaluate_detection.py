@@ -1,0 +1,76 @@
+"""Compute AUC and TPR of detectors on image sets and on prompts, with gains over the controls."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    scores: Path | None,
+    image_sets: list[Path],
+    prompts: Path | None,
+    prompt_scores: list[Path],
+    out: Path,
+    *,
+    options: dict[str, Any],
+    seed: int,
+) -> None:
+    """Write ``evaluation.csv``: rows of image sets, then rows of prompts.
+
+    Parameters
+    ----------
+    scores : path, optional
+        ``scores.parquet`` with the scores of the image sets; none where only prompts are evaluated.
+    image_sets : list of path
+        ``<set>.parquet`` of each set.
+    prompts : path, optional
+        ``prompts.parquet``; none where only image sets are evaluated.
+    prompt_scores : list of path
+        Long tables of the prompts' scores.
+    out : path
+        CSV to write.
+    options : dict
+        `images` and `prompts`: options of `detection_table.evaluate_image_sets` and `evaluate_prompts`, each
+        absent where its rows are not wanted; all others go to both.
+    seed : int
+        Root seed of the run; decides on folds and resamples.
+
+    Raises
+    ------
+    InputError
+        If a table is malformed, or a set, a score or a prompt is missing.
+    """
+    import pandas as pd
+
+    from mmh.detection_table import SCORE_COLUMNS, evaluate_image_sets, evaluate_prompts
+    from mmh.io import read_table, write_csv
+    from mmh.prompts import read_columns, read_prompts
+
+    common = {key: value for key, value in options.items() if key not in {"images", "prompts"}}
+    parts = []
+    if scores is not None and "images" in options:
+        sets = {path.stem: read_columns(path, ("item", "caption", "family")) for path in image_sets}
+        table = read_table(scores, "all_scores")
+        parts.append(evaluate_image_sets(table, sets, seed=seed, **common, **options["images"]))
+    if prompts is not None and "prompts" in options:
+        table = pd.concat([read_columns(path, SCORE_COLUMNS) for path in prompt_scores], ignore_index=True)
+        asked = read_prompts(prompts)
+        parts.append(evaluate_prompts(asked, table, seed=seed, **common, **options["prompts"]))
+    write_csv(pd.concat(parts, ignore_index=True), out, digits=6)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            getattr(run.input, "scores", None) or None,  # an empty list where there is none
+            run.input.image_sets,
+            getattr(run.input, "prompts", None) or None,
+            run.input.prompt_scores,
+            run.output.evaluation,
+            options=run.params.options,
+            seed=run.params.seed,
+        )

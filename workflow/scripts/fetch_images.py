@@ -1,0 +1,60 @@
+"""Fetch the images of a list, each in bounded time, and say in a ledger what became of each address."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    table: Path,
+    files: Sequence[Path],
+    out: Path,
+    *,
+    store: Path,
+    options: dict[str, Any],
+    fetching: dict[str, Any],
+    offline: bool,
+    progress: Callable[..., Callable[[int], None]] | None,
+) -> None:
+    """Fill the folder of images and its journal; write the ledger of one list."""
+    from mmh.image_lists import embedded_images, is_embedded
+    from mmh.io import read_table, write_table
+    from mmh.ledger import attrition, ledger_table
+    from mmh.url_images import FetchOptions, fetch_images, store_images
+
+    listed = read_table(table, "image_list")
+    limits = FetchOptions(**{key: value for key, value in fetching.items() if key != "again"})
+    urls = listed["url"].tolist()
+    within = [url for url in urls if is_embedded(url)]
+    records: dict[str, dict[str, Any]] = {}
+    for path in files if within else ():
+        images = embedded_images(path, options["columns"]["image"], within)
+        records |= store_images(images, store, max_pixels=limits.max_pixels)
+    if not within:
+        tell = progress(len(set(urls)), unit="image") if progress else None
+        again = fetching.get("again") or ()
+        records = fetch_images(urls, store, options=limits, offline=offline, again=again, progress=tell)
+    rules = {key: options[key] for key in ("placeholder_count", "placeholders") if key in options}
+    ledger = ledger_table(listed, records, **{"placeholder_count": 3, **rules})
+    counts = attrition(ledger)
+    print(f"{counts['ok']} of {counts['asked']} images: {counts['statuses']}")
+    write_table(ledger, out, "ledger")
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.table,
+            run.input.files,
+            run.output.ledger,
+            store=Path(run.params.store),
+            options=run.params.options,
+            fetching=run.params.untracked.fetching,
+            offline=run.params.untracked.offline,
+            progress=run.progress,
+        )

@@ -1,0 +1,52 @@
+"""Make an image set of what could be fetched: pixels, captions, families, and how many were lost."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    listed: Path,
+    ledger: Path,
+    images: Path,
+    table: Path,
+    counts: Path,
+    *,
+    store: Path,
+    options: dict[str, Any],
+    max_pixels: int,
+) -> None:
+    """Write the images, their table and the attrition of one set."""
+    from mmh.image_sets import import_set
+    from mmh.io import read_table, write_json
+
+    found = import_set(
+        read_table(listed, "image_list"),
+        read_table(ledger, "ledger"),
+        store,
+        images,
+        table,
+        size=options["size"],
+        aspect=options["aspect"],
+        n=options.get("n"),
+        max_pixels=max_pixels,
+    )
+    write_json(counts, found)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.table,
+            run.input.ledger,
+            run.output.images,
+            run.output.table,
+            run.output.counts,
+            store=Path(run.params.store),
+            options=run.params.options,
+            max_pixels=run.params.untracked.max_pixels,
+        )

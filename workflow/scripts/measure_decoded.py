@@ -1,0 +1,69 @@
+"""Measure the PNG size in bits of decoded latents of one span: the divisor of Fig. 8 in a latent model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    latents: list[Path],
+    model: Path,
+    out: Path,
+    *,
+    span: str,
+    estimator: str,
+    options: dict[str, Any],
+    device: str,
+    progress: Any,
+) -> None:
+    """Write the PNG size of what the model decodes each latent to.
+
+    Parameters
+    ----------
+    latents : list of Path
+        Files of `encode_images`.
+    model : Path
+        Folder of a text-to-image model.
+    out : Path
+        Long table of scores.
+    span, estimator
+        Wildcards.
+    options : dict
+        `batch_size`; `load`, what `text_to_image.load_folder` takes.
+    device, progress
+        Of the job.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from mmh.complexity import png_bits
+    from mmh.io import read_present, write_table
+    from mmh.text_to_image import load_folder
+
+    z, ids = read_present(latents, span)
+    loaded = load_folder(model, device=device, **options.get("load", {}))
+    pixels = loaded.decode(
+        z, batch_size=options["batch_size"], ids=ids, progress=progress(len(ids), unit="image")
+    )
+    table = pd.DataFrame({"item": ids, "estimator": estimator, "t": None, "index": None, "sigma": None})
+    table["value"] = png_bits(np.moveaxis(pixels, 1, -1)).astype(float)
+    table["stderr"], table["probes"], table["seed"], table["dtype"] = None, None, None, "uint8"
+    write_table(table, out, "scores")
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.latents,
+            run.input.model,
+            run.output.scores,
+            span=run.wildcards.span,
+            estimator=run.wildcards.estimator,
+            options=run.params.options,
+            device=run.device,
+            progress=run.progress,
+        )

@@ -1,0 +1,323 @@
+"""How well metrics of prompts tell memorized ones, by steps and generations, beside what their text tells."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mmh.detection_table import PROMPTS, contrast_name, prompt_detectors
+from mmh.errors import InputError
+from mmh.plotting import roc, style
+from mmh.plotting.set_panels import NAMES
+from mmh.text_baseline import FEATURES, FOLDS, NGRAMS, text_controls
+
+METRICS = {
+    "cfg_norm": "CFG norm",
+    "cfg_norm_squared": "CFG norm²",
+    "score_norm_squared": "guided norm²",
+    "flipd": "FLIPD",
+}
+"""Printed names of the metrics of prompts."""
+
+CONTROLS = {
+    NGRAMS: "n-grams",
+    "text_characters": "characters",
+    "text_words": "words",
+    "text_word_length": "length of words",
+    "text_capitalized": "share of capitals",
+    "text_digits": "share of digits",
+    "text_punctuation": "share of punctuation",
+}
+"""Printed names of the controls, which see the text alone."""
+
+_NEEDED = ("estimator", "contrast", "n_positive", "n_negative", "n_clusters", "auc", "auc_low", "auc_high")
+_ANCHOR = {"estimator", "auc", "source"}
+# One style per curve; text alone has the last.
+_STYLES = (
+    ("#D55E00", "-", "o"),
+    ("#0072B2", (0, (5, 1.5)), "s"),
+    ("#AA4499", (0, (6, 1.2, 1, 1.2)), "D"),
+    ("#009E73", (0, (3, 1, 1, 1, 1, 1)), "v"),
+)
+_TEXT_STYLE = ("#6f6f6f", (0, (1, 1)), "^")
+
+
+def is_control(name: str) -> bool:
+    """Tell a control, which sees the text alone, from a detector.
+
+    Parameters
+    ----------
+    name : str
+        Estimator of the evaluation.
+
+    Returns
+    -------
+    bool
+    """
+    return name == NGRAMS or name in FEATURES
+
+
+def printed(name: str) -> str:
+    """Give the printed name of a detector or control.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``cfg_norm.first.n4`` or ``text_ngrams``.
+
+    Returns
+    -------
+    str
+        Such as ``CFG norm, first step, 4 gen.``
+    """
+    if is_control(name):
+        return f"text: {CONTROLS.get(name, name)}"
+    parts = name.split(".")
+    if len(parts) != 3:
+        return name
+    metric, steps, count = parts
+    words = {"first": "first step", "mean": "all steps", "low": "$t$ ≤ 0.2"}
+    variant = words.get(steps, f"first {steps.removeprefix('first')} steps")
+    return f"{METRICS.get(metric, metric)}, {variant}, {count.removeprefix('n')} gen."
+
+
+def read_rows(path: str | Path, pair: Sequence[str], metrics: Sequence[str] = ()) -> pd.DataFrame:
+    """Read the evaluation of one contrast of prompts: detectors by metric, then controls.
+
+    Parameters
+    ----------
+    path : path
+        `evaluation.csv`.
+    pair : (str, str)
+        Sets of memorized and of other prompts.
+    metrics : sequence of str
+        Only detectors of these; all if empty.
+
+    Returns
+    -------
+    DataFrame
+        Rows of the file in its order.
+
+    Raises
+    ------
+    InputError
+        If a column is absent, or there is no detector of this contrast.
+    """
+    table = pd.read_csv(path)
+    missing = [name for name in _NEEDED if name not in table.columns]
+    if missing:
+        raise InputError(f"{path}: an evaluation needs the column '{missing[0]}'")
+    contrast = PROMPTS + contrast_name(*pair)
+    rows = table[table["contrast"] == contrast]
+    control = rows["estimator"].map(is_control).astype(bool)
+    wanted = rows["estimator"].str.split(".").str[0].isin(list(metrics) or list(METRICS))
+    detectors = rows[~control & wanted]
+    if detectors.empty:
+        raise InputError(f"{path}: no detector of the contrast '{contrast}' has been evaluated")
+    return pd.concat([detectors, rows[control]], ignore_index=True)
+
+
+def curve_scores(
+    prompts: pd.DataFrame,
+    scores: pd.DataFrame,
+    pair: Sequence[str],
+    names: Sequence[str],
+    *,
+    steps: Sequence[int] = (1,),
+    generations: Sequence[int] | None = None,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Compute the scores whose curves are drawn, as the evaluation does.
+
+    Parameters
+    ----------
+    prompts : DataFrame
+        `prompt_set`, `prompt`, `text`, `family`.
+    scores : DataFrame
+        Long table of the prompts' scores.
+    pair : (str, str)
+        Sets of memorized and of other prompts.
+    names : sequence of str
+        Detectors and controls.
+    steps, generations
+        As for `detection_table.prompt_detectors`.
+    folds, seed
+        As for `text_baseline.text_controls`; the same as the evaluation's give the same controls.
+
+    Returns
+    -------
+    scores : (n, len(names)) DataFrame
+        Larger speaks for memorization.
+    positive : (n,) bool
+        Whether a prompt is of the first set.
+    families : (n,) int64
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, or a prompt lacks a score.
+    """
+    rows = prompts[prompts["prompt_set"].isin(list(pair))].reset_index(drop=True)
+    positive, families = (rows["prompt_set"] == pair[0]).to_numpy(), rows["family"].to_numpy(np.int64)
+    detectors = prompt_detectors(scores, steps=steps, generations=generations)
+    known = [*detectors.columns, NGRAMS, *FEATURES]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InputError(f"figures.prompt_detection.curves: no '{unknown[0]}'; there are {', '.join(known)}")
+    table = detectors.reindex(pd.MultiIndex.from_frame(rows[["prompt_set", "prompt"]])).reset_index(drop=True)
+    if any(is_control(name) for name in names):
+        texts = rows["text"].tolist()
+        table = pd.concat([table, text_controls(texts, positive, families, folds=folds, seed=seed)], axis=1)
+    lacking = table[list(names)].isna().any(axis=1)
+    if lacking.any():
+        first = rows[lacking.to_numpy()].iloc[0]
+        raise InputError(
+            f"prompt {first['prompt']} of '{first['prompt_set']}' lacks scores; score all prompts"
+        )
+    return table[list(names)], positive, families
+
+
+def checked_anchors(anchors: Iterable[Mapping[str, Any]], rows: pd.DataFrame) -> pd.DataFrame:
+    """Check the published values against the rows that they are drawn on.
+
+    Parameters
+    ----------
+    anchors : iterable of mapping
+        `estimator`, `auc`, `source` of each.
+    rows : DataFrame
+        From `read_rows`.
+
+    Returns
+    -------
+    DataFrame
+        `estimator`, `auc`, `source`.
+
+    Raises
+    ------
+    InputError
+        If an entry has other keys, or names no row.
+    """
+    table = list(anchors)
+    for anchor in table:
+        if set(anchor) != _ANCHOR:
+            raise InputError(f"figures.prompt_detection.anchors: {dict(anchor)} needs {sorted(_ANCHOR)}")
+        if anchor["estimator"] not in set(rows["estimator"]):
+            known = ", ".join(rows["estimator"])
+            raise InputError(
+                f"figures.prompt_detection.anchors: no row '{anchor['estimator']}'; there are {known}"
+            )
+    return pd.DataFrame(table, columns=sorted(_ANCHOR))[["estimator", "auc", "source"]]
+
+
+def detection_figure(
+    rows: pd.DataFrame,
+    curves: pd.DataFrame,
+    anchors: pd.DataFrame,
+    *,
+    pair: Sequence[str],
+    listed: Mapping[str, int],
+    title: str,
+) -> Figure:
+    """Draw the ROC curves on the left, the AUC of every detector and control on the right.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `read_rows`.
+    curves : DataFrame
+        From `roc.roc_table`.
+    anchors : DataFrame
+        From `checked_anchors`.
+    pair : (str, str)
+        Sets of memorized and of other prompts.
+    listed : mapping
+        How many prompts the list of a set names, where that is known.
+    title : str
+        Above both.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        As wide as the full text block.
+    """
+    names = list(dict.fromkeys(curves["detector"]))
+    counts = (int(rows["n_positive"].iloc[0]), int(rows["n_negative"].iloc[0]))
+    fig = style.figure(style.TEXT, max(3.6, 1.15 + 0.165 * len(rows)))
+    left, right = fig.subplots(1, 2, width_ratios=[1.0, 1.05])
+    roc.draw_curves(left, curves, _looks(names), counts)
+    left.set_anchor("N")
+    _forest(right, rows, anchors)
+    style.title(fig, title)
+    fig.supxlabel(_note(rows, anchors, pair, counts, listed), fontsize=5.6, color=style.GREY)
+    return fig
+
+
+def _looks(names: Sequence[str]) -> dict[str, style.Look]:
+    detectors = [name for name in names if not is_control(name)]
+    controls = [name for name in names if is_control(name)]
+    if len(detectors) > len(_STYLES) or len(controls) > 1:
+        raise InputError(
+            f"figures.prompt_detection.curves: at most {len(_STYLES)} detectors and one control can be told "
+            f"apart, there are {len(detectors)} and {len(controls)}"
+        )
+    looks = {name: style.Look(printed(name), *look) for name, look in zip(detectors, _STYLES, strict=False)}
+    return looks | {name: style.Look(printed(name), *_TEXT_STYLE) for name in controls}
+
+
+def _forest(ax: Axes, rows: pd.DataFrame, anchors: pd.DataFrame) -> None:
+    control = rows["estimator"].map(is_control).to_numpy(bool)
+    place = np.arange(len(rows)) + 0.7 * control  # a gap before what sees the text alone
+    for kind, (colour, _, marker) in ((False, _STYLES[0]), (True, _TEXT_STYLE)):
+        for y, row in zip(place[control == kind], rows[control == kind].itertuples(), strict=True):
+            if np.isfinite(row.auc_low + row.auc_high):
+                ax.hlines(y, row.auc_low, row.auc_high, color=colour, linewidth=1.2)
+            ax.plot(row.auc, y, marker, color=colour, markerfacecolor="white", markersize=3.4)
+            text = style.interval(row.auc, row.auc_low, row.auc_high, 3)
+            ax.annotate(
+                text,
+                (1.03, y),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize=5.8,
+                color=style.INK,
+            )
+    for anchor in anchors.itertuples():
+        y = place[rows["estimator"].tolist().index(anchor.estimator)]
+        ax.plot(anchor.auc, y, "|", color=style.INK, markersize=9, markeredgewidth=1.1, zorder=4)
+    ends = pd.concat([rows["auc"], rows["auc_low"], anchors["auc"]]).dropna()
+    ax.set_xlim(min(0.45, ends.min() - 0.03), 1.01)
+    ax.set_ylim(place[-1] + 0.7, -0.7)
+    ax.axvline(0.5, color=style.GREY, linewidth=0.5, zorder=0)
+    ax.set_yticks(place, [printed(name) for name in rows["estimator"]], fontsize=5.8)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel("AUC, 95 % interval")
+
+
+def _note(
+    rows: pd.DataFrame,
+    anchors: pd.DataFrame,
+    pair: Sequence[str],
+    counts: Sequence[int],
+    listed: Mapping[str, int],
+) -> str:
+    of = [
+        f"{n} {NAMES.get(name, name)}" + (f" (of {listed[name]} listed)" if name in listed else "")
+        for name, n in zip(pair, counts, strict=True)
+    ]
+    families = int(rows["n_clusters"].min())
+    lines = [
+        f"Prompts: {' and '.join(of)}; {families} families in the class that has fewer. "
+        "Bands (pointwise) and bars: 95 % bootstrap intervals over families",
+        "(over prompts in a class of fewer than 20). gen.: generations averaged. "
+        "Grey triangles: controls that see the text alone.",
+    ]
+    if len(anchors):
+        sources = "; ".join(dict.fromkeys(anchors["source"]))
+        lines.append(f"Upright marks: published values, on other prompts ({sources}).")
+    return "\n".join(lines)

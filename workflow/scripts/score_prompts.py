@@ -1,0 +1,98 @@
+"""Sample one span of prompts by guided DDIM, and take every detection metric on the way (one pass)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    prompts: Path,
+    model: Path,
+    out: Path,
+    scores: Path,
+    *,
+    prompt_set: str,
+    span: str,
+    options: dict[str, Any],
+    seed: int,
+    device: str,
+    record: dict[str, Any],
+    progress: Any,
+    store: Any = None,
+) -> None:
+    """Write generations and scores; `options`: generations, steps, guidance, trace, batch_size, load."""
+    import numpy as np
+
+    from mmh.batches import aligned_blocks
+    from mmh.chunks import blockwise
+    from mmh.errors import InputError
+    from mmh.guided_sampling import ddim_grid, generation_seed
+    from mmh.io import read_table, write_arrays, write_table
+    from mmh.prompt_scores import PromptScores, Trace, prompt_scores, score_table
+    from mmh.spans import span_range
+    from mmh.text_to_image import load_folder
+
+    numbers = np.array(span_range(span), dtype=np.int64)
+    rows = read_table(prompts, "prompts")
+    texts = rows[rows["prompt_set"] == prompt_set].set_index("prompt")["text"]
+    if not np.isin(numbers, texts.index).all():
+        raise InputError(f"{prompts}: set {prompt_set} lacks prompts of {span}, it has {len(texts)}")
+    loaded = load_folder(model, device=device, **options.get("load", {}))
+    score, null = loaded.score_model(), loaded.null()
+    grid, count = ddim_grid(loaded.scheduler, options["steps"]), options["generations"]
+    trace = Trace.fitting(options["trace"], score.dim, law=options.get("probe", "gaussian"))
+    how = {"prompt_set": prompt_set, "generations": count, "guidance": options["guidance"], "seed": seed}
+    how |= {"grid": grid, "trace": trace, "batch_size": options["batch_size"]}
+    size, retried = options["batch_size"] or 16, 0
+
+    def draw(block: np.ndarray) -> dict[str, np.ndarray]:
+        nonlocal retried
+        c = loaded.embed(texts[numbers[block]].tolist(), ids=numbers[block])
+        found = prompt_scores(score, c, null, prompts=numbers[block], **how)
+        retried += found.retried
+        each: dict[str, np.ndarray] = {"latents": found.latents, **found.values}
+        return {name: a.reshape(len(block), count, *a.shape[1:]) for name, a in each.items()}
+
+    # As many prompts as a batch has rows fill all of its batches.
+    blocks = [block for block, _ in aligned_blocks(numbers, size)]
+    drawn = blockwise(draw, blocks, progress=progress, store=store, unit="prompt")
+    drawn = {name: a.reshape(-1, *a.shape[2:]) for name, a in drawn.items()}
+    latents = drawn.pop("latents")
+    prompt, generation = np.repeat(numbers, count), np.tile(np.arange(count), len(numbers))
+    ids = prompt * count + generation
+    keys = zip(prompt.tolist(), generation.tolist(), strict=True)
+    record["numerics"] = {
+        "dtype": str(score.dtype).removeprefix("torch."),
+        "attention": loaded.attention(),
+        "truncated_prompts": int(loaded.tokens(texts[numbers].tolist())[1].sum()),
+        "retried_in_float32": retried,
+    }
+    arrays = {"image": loaded.decode(latents, ids=ids), "latent": latents, "id": ids}
+    arrays |= {"prompt": prompt, "generation": generation.astype(np.int64)}
+    seeds = np.array([generation_seed(seed, prompt_set, *key) for key in keys], dtype=np.uint64)
+    found = PromptScores(latents, drawn, grid, size)
+    table = score_table(found, prompt_set=prompt_set, prompts=numbers, generations=count)
+    write_table(table, scores, "prompt_scores")
+    write_arrays(out, **arrays, seed=seeds)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.prompts,
+            run.input.model,
+            run.output.generations,
+            run.output.scores,
+            prompt_set=run.wildcards.prompt_set,
+            span=run.wildcards.span,
+            options=run.params.options,
+            seed=run.params.seed,
+            device=run.device,
+            record=run.record,
+            progress=run.progress,
+            store=run.chunks,
+        )
