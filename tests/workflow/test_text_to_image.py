@@ -67,7 +67,7 @@ def listed_files(server: Server, folder: Path) -> dict[str, bytes]:
     rows = []
     for place, image in enumerate(pictures(GOOD, seed=1)):
         reply = Reply(png(image, modes[place]), content_type="image/png")
-        # A space at the end, as in public lists: it is part of the address as listed, not of the one asked for.
+        # A space at the end, as addresses of public lists have it: no part of the address.
         rows.append({"caption": CAPTIONS[place], "url": server.serve(f"/{place}.png", reply) + " "})
     for place, (name, (reply, _)) in enumerate(LOST.items(), GOOD):
         rows.append({"caption": CAPTIONS[place], "url": server.serve(f"/{name}", reply)})
@@ -206,6 +206,7 @@ def test_image_sets_hold_what_is_left_with_its_captions(finished: tuple[Path, Se
         assert arrays["id"].tolist() == list(range(n))
     table = pd.read_parquet(folder / "verbatim.parquet")
     assert table["caption"].tolist() == CAPTIONS[:GOOD]
+    assert table["source"].tolist() == [f"{finished[1].url}/{place}.png" for place in range(GOOD)]
     grey = np.load(folder / "verbatim.npz")["image"][1]
     assert (grey == grey[:1]).all()
     assert pd.read_parquet(folder / "cartoons.parquet")["source"].tolist() == [
