@@ -60,9 +60,9 @@ def run(stored: Any, folder: Path, **changes: Any) -> dict[str, Any]:
 
 def test_a_set_counts_what_was_lost(stored: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stored[1].loc[1, "status"] = "dead"
-    expected = {"asked": 3, "ok": 2, "statuses": {"ok": 2, "dead": 1}, "n": 2, "families": 2}
+    expected = {"asked": 3, "ok": 2, "statuses": {"ok": 2, "dead": 1}, "wanted": 3, "n": 2, "families": 2}
     assert run(stored, tmp_path) == expected
-    assert run(stored, tmp_path, n=1) == expected | {"n": 1, "families": 1}
+    assert run(stored, tmp_path, n=1) == expected | {"wanted": 1, "n": 1, "families": 1}
     assert "note" not in capsys.readouterr().out
     assert run(stored, tmp_path, n=5) == expected
     assert "2 images, 5 were wanted" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Figures of text-to-image models on small tables: files, plotted numbers, choices, identical bytes, no torch."""
 
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -27,10 +28,10 @@ ANCHORS = [{"estimator": "cfg_norm.mean.n4", "auc": 0.98, "source": "a paper"}]
 SCORED = ("scores", "image_sets", "evaluation")
 FIGURES = {
     "metric_histograms": (
-        SCORED,
+        (*SCORED, "counts"),
         {"sets": NAMES, "estimators": ["flipd", "flipd_uncond", "cfg_norm"], "large": ["cfg_norm"]},
     ),
-    "complexity": (SCORED, {"sets": NAMES, "estimator": "png"}),
+    "complexity": ((*SCORED, "counts"), {"sets": NAMES, "estimator": "png"}),
     "score_norms": (
         SCORED[:2],
         {"sets": PAIR, "guided": "guided_norm", "difference": "cfg_difference", "each": 20, "guidance": 7.5},
@@ -128,6 +129,15 @@ def test_complexity_is_in_bits_in_the_table(tables, numbers):
     scores = read_table(tables["scores"], "all_scores").query("estimator == 'png'")
     assert table.loc[table["kind"] == "image", "value"].sum() == scores["value"].sum()
     assert set(table.loc[table["kind"] == "auc", "set"]) == {"control", "generic"}
+
+
+def test_lost_images_are_counted_and_a_damaged_count_is_named(tables, tmp_path):
+    counts = tables["counts"][0]
+    assert set_panels.read_counts([counts]) == {"control": json.loads(counts.read_text())["n"] + 2}
+    damaged = tmp_path / "control.counts.json"
+    damaged.write_text('{"n": 3}')
+    with pytest.raises(InputError, match=r"control\.counts\.json.*run again"):
+        set_panels.read_counts([damaged])
 
 
 @pytest.mark.parametrize(("bits", "unit"), [(900.0, "bits"), (3e4, "kbit"), (2.9e6, "Mbit")])

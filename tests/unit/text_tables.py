@@ -1,5 +1,6 @@
 """Small tables of a made-up text-to-image experiment, in the formats that its figures and claims read."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,9 @@ def experiment(folder: Path, seed: int = 0) -> dict:
     rng = np.random.default_rng(seed)
     (folder / "image_sets").mkdir()
     paths: dict = {"image_sets": [], "scores": folder / "scores.parquet"}
+    # The control set is one by URL, of which two images were lost.
+    paths["counts"] = [folder / "image_sets" / "control.counts.json"]
+    paths["counts"][0].write_text(json.dumps({"wanted": SETS["control"] + 2, "n": SETS["control"]}))
     parts, sets, texts = [], {}, {}
     for name, n in SETS.items():
         texts[name] = captions(rng, n)

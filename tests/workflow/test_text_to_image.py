@@ -190,9 +190,10 @@ def test_the_ledger_and_the_counts_say_what_was_lost(finished: tuple[Path, Serve
     assert ledger["status"].tolist() == expected
     counts = json.loads((folder / "image_sets/verbatim.counts.json").read_text())
     assert (counts["asked"], counts["ok"], counts["n"]) == (GOOD + len(LOST), GOOD, GOOD)
+    assert counts["wanted"] == GOOD + len(LOST)
     assert counts["statuses"] == dict(Counter(expected))
     within = json.loads((folder / "image_sets/cartoons.counts.json").read_text())
-    assert (within["asked"], within["ok"], within["n"]) == (N_CARTOONS,) * 3
+    assert (within["asked"], within["ok"], within["n"], within["wanted"]) == (N_CARTOONS,) * 4
     # Each address once: what is gone for good is not asked for again.
     asked = Counter(request.path for request in server.requests)
     assert {asked[f"/{name}"] for name in [*LOST, *(f"{place}.png" for place in range(GOOD))]} == {1}

@@ -180,18 +180,18 @@ def detection_inputs(wildcards):
     }
 
 
-def listed_counts(wildcards):
-    """How many images the list of each set names, where some cannot be had."""
+def attrition_files(wildcards):
+    """How many images of each list were asked for, and how many could be had."""
     sets = config["experiments"][wildcards.experiment].get("image_sets", {})
-    return {name: options["n"] for name, options in sets.items() if "n" in options}
+    folder = f"results/{wildcards.experiment}/image_sets"
+    return [f"{folder}/{name}.counts.json" for name, options in sets.items() if "files" in options]
 
 
 def text_figure_options(figure):
-    """Params function: a figure's options, the experiment, and how many images each list names."""
+    """Params function: a figure's options, and those of the evaluation that it repeats."""
 
     def options(wildcards):
-        counts = listed_counts(wildcards) if figure in ("metric_histograms", "complexity") else {}
-        extra = {"listed": counts} if counts else {}
+        extra = {}
         if figure == "prompt_detection":
             detection = config["experiments"][wildcards.experiment]["detection"]
             extra = {key: detection["prompts"][key] for key in ("steps", "generations")}

@@ -44,6 +44,7 @@ rule figure_metric_histograms:
         scores="results/{experiment}/scores.parquet",
         image_sets=caption_tables,
         evaluation="results/{experiment}/evaluation.csv",
+        counts=attrition_files,
     output:
         pdf="results/{experiment}/figures/metric_histograms.pdf",
         png=report(
@@ -78,6 +79,7 @@ rule figure_complexity:
         scores="results/{experiment}/scores.parquet",
         image_sets=caption_tables,
         evaluation="results/{experiment}/evaluation.csv",
+        counts=attrition_files,
     output:
         pdf="results/{experiment}/figures/complexity.pdf",
         png=report(

@@ -13,6 +13,7 @@ def main(
     scores: Path,
     image_sets: list[Path],
     evaluation: Path,
+    counts: list[Path],
     pdf: Path,
     png: Path,
     csv: Path,
@@ -27,11 +28,13 @@ def main(
         `scores.parquet`, `evaluation.csv`.
     image_sets : list of path
         Tables of the image sets, ``image_sets/<set>.parquet``.
+    counts : list of path
+        ``image_sets/<set>.counts.json`` of the sets by URL: how many images were asked for.
     pdf, png, csv : path
         Files to write.
     options : dict
-        `sets`: names, the memorized one first; `estimator`: PNG bits on the sets; optionally `listed`: how
-        many images the list of a set names, `experiment` and `paper` for the title.
+        `sets`: names, the memorized one first; `estimator`: PNG bits on the sets; optionally
+        `experiment` and `paper` for the title.
 
     Notes
     -----
@@ -54,7 +57,7 @@ def main(
         areas,
         {estimator: ("", set_panels.axis_label(f"PNG size of the decoded image ({unit})", large=False))},
         looks,
-        held=table["items"].value_counts().to_dict() | options.get("listed", {}),
+        held=table["items"].value_counts().to_dict() | set_panels.read_counts(counts),
         title=style.heading(options.get("paper", "8c"), "PNG size by image set", options.get("experiment")),
     )
     style.save(fig, pdf, png)
@@ -67,6 +70,7 @@ if __name__ == "__main__":
             run.input.scores,
             run.input.image_sets,
             run.input.evaluation,
+            run.input.counts,
             run.output.pdf,
             run.output.png,
             run.output.csv,

@@ -13,6 +13,7 @@ def main(
     scores: Path,
     image_sets: list[Path],
     evaluation: Path,
+    counts: list[Path],
     pdf: Path,
     png: Path,
     csv: Path,
@@ -27,12 +28,13 @@ def main(
         `scores.parquet`, `evaluation.csv`.
     image_sets : list of path
         Tables of the image sets, ``image_sets/<set>.parquet``.
+    counts : list of path
+        ``image_sets/<set>.counts.json`` of the sets by URL: how many images were asked for.
     pdf, png, csv : path
         Files to write.
     options : dict
         `sets`: names, the memorized one first; `estimators`: names, one t each; `large`: those of them of
-        which large values speak for memorization; optionally `listed`: how many images the list of a set
-        names, `experiment` and `paper` for the title.
+        which large values speak for memorization; optionally `experiment` and `paper` for the title.
     """
     from mmh.io import read_table
     from mmh.plotting import set_panels, sets, style, tables
@@ -56,7 +58,7 @@ def main(
         areas,
         panels,
         looks,
-        held=table["items"].value_counts().to_dict() | options.get("listed", {}),
+        held=table["items"].value_counts().to_dict() | set_panels.read_counts(counts),
         title=style.heading(
             options.get("paper", "6"),
             "scores of real images with their captions, by image set",
@@ -73,6 +75,7 @@ if __name__ == "__main__":
             run.input.scores,
             run.input.image_sets,
             run.input.evaluation,
+            run.input.counts,
             run.output.pdf,
             run.output.png,
             run.output.csv,

@@ -118,8 +118,10 @@ def name_errors(config: Config) -> Iterator[str]:
     named = [("descriptors", config.get("descriptors", {})), ("experiments", config["experiments"])]
     for experiment, entry in config["experiments"].items():
         named += [
-            (f"experiments.{experiment}.{key}", entry.get(key, {})) for key in ("estimators", "image_sets")
+            (f"experiments.{experiment}.{key}", entry.get(key, {}))
+            for key in ("estimators", "image_sets", "prompt_lists")
         ]
+        named.append((f"experiments.{experiment}.prompts.sets", entry.get("prompts", {}).get("sets", {})))
         for name, options in entry.get("estimators", {}).items():
             first, method = methods.setdefault(name, (experiment, options["method"]))
             if method != options["method"]:

@@ -53,7 +53,8 @@ def import_set(
     Returns
     -------
     dict
-        That of `mmh.ledger.attrition`, with `n`, the images in the set, and `families`.
+        That of `mmh.ledger.attrition`, with `wanted`, how many the set should have, `n`, how many it has, and
+        `families`.
 
     Raises
     ------
@@ -85,7 +86,8 @@ def import_set(
     write_arrays(images, image=pixels, id=items)
     columns = {"item": items, "caption": captions, "family": family, "source": rows["url"].tolist()}
     write_table(pd.DataFrame(columns), table, "image_set")
-    return counts | {"n": len(kept), "families": len(np.unique(family))}
+    wanted = counts["asked"] if n is None else min(n, counts["asked"])
+    return counts | {"wanted": wanted, "n": len(kept), "families": len(np.unique(family))}
 
 
 def families(digests: Sequence[str], hashes: Sequence[str], captions: Sequence[str]) -> np.ndarray:

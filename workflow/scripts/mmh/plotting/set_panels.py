@@ -1,5 +1,6 @@
 """Densities of scores by image set, memorized images first, with how well each score tells them apart."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -102,6 +103,35 @@ def read_areas(path: str | Path, names: Sequence[str]) -> pd.DataFrame:
     return rows.assign(label=rows["contrast"].map(other))[
         ["estimator", "label", "auc", "auc_low", "auc_high"]
     ].reset_index(drop=True)
+
+
+def read_counts(paths: Sequence[str | Path]) -> dict[str, int]:
+    """Read how many images each set by URL should have, those that were lost included.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        ``image_sets/<set>.counts.json``.
+
+    Returns
+    -------
+    dict of str to int
+        By set.
+
+    Raises
+    ------
+    InputError
+        If a file is unreadable or says nothing of it.
+    """
+    found = {}
+    for path in map(Path, paths):
+        try:
+            found[path.name.removesuffix(".counts.json")] = int(json.loads(path.read_text())["wanted"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: no counts of an image set ({error}); delete it and run again"
+            ) from error
+    return found
 
 
 def score_names(scores: pd.DataFrame, estimators: Sequence[str]) -> dict[str, str]:
