@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from test_text_baseline import random_texts, random_words
 
-from mmh import detection_table, io, prompts, stats
+from mmh import detection_table, io, prompt_detectors, prompts, stats
 from mmh.errors import InputError
 from mmh.evaluation import COLUMNS
 
@@ -60,7 +60,7 @@ def test_image_rows_have_the_areas_of_their_orientation():
     table = detection_table.evaluate_image_sets(scores, sets, **IMAGES, **OPTIONS)
     assert table.columns.tolist() == COLUMNS
     text = ["text_ngrams", *prompts_features()]
-    assert table["estimator"].tolist() == ["flipd", "cfg", "png", *text]
+    assert table["estimator"].tolist() == ["flipd", "cfg", "png", "png.turned", *text]
     assert set(table["contrast"]) == {"memorized-control"}
     assert (table[["n_positive", "n_negative", "n_clusters"]] == 60).all(axis=None)
     assert not table.isna().any(axis=None)
@@ -69,7 +69,7 @@ def test_image_rows_have_the_areas_of_their_orientation():
     for name, sign in (("flipd", -1), ("cfg", 1), ("png", -1)):
         assert rows.loc[name, "auc"] == pytest.approx(stats.auc(sign * of(scores, name), positive))
         assert rows.loc[name, "tpr_at_1fpr"] == stats.tpr_at_fpr(sign * of(scores, name), positive)
-    best = rows.loc[["png", *text], "auc"].idxmax()
+    best = rows.loc[["png.turned", *text], "auc"].idxmax()
     assert set(table["baseline"]) == {best}
     assert rows.loc["flipd", "auc_gain"] == pytest.approx(rows.loc["flipd", "auc"] - rows.loc[best, "auc"])
     assert rows.loc["flipd", "auc_gain_low"] > 0
@@ -86,8 +86,20 @@ def test_images_without_captions_have_no_text_control():
     scores, sets = image_world()
     sets["control"].loc[3, "caption"] = " "
     table = detection_table.evaluate_image_sets(scores, sets, **IMAGES, **OPTIONS)
-    assert table["estimator"].tolist() == ["flipd", "cfg", "png"]
-    assert set(table["baseline"]) == {"png"}
+    assert table["estimator"].tolist() == ["flipd", "cfg", "png", "png.turned"]
+    assert set(table["baseline"]) == {"png.turned"}
+
+
+def test_a_control_that_points_the_other_way_is_turned_round():
+    """Else every detector would gain over a control that tells the classes apart, but against the papers."""
+    scores, sets = image_world()
+    flat = (scores["estimator"] == "png") & (scores["items"] == "memorized")
+    scores.loc[flat, "value"] += 1000
+    rows = detection_table.evaluate_image_sets(scores, sets, **IMAGES, **OPTIONS).set_index("estimator")
+    assert rows.loc["png", "auc"] == 0
+    assert rows.loc["png.turned", "auc"] == 1
+    assert (rows["baseline"] == "png.turned").all()
+    assert rows.loc["flipd", "auc_gain"] == pytest.approx(rows.loc["flipd", "auc"] - 1)
 
 
 def test_families_of_two_sets_are_different_clusters_and_widen_the_interval():
@@ -147,7 +159,7 @@ def trajectories(table, metrics, *, generations=2, t=(0.9, 0.5, 0.2, 0.1), seed=
         for g in range(generations)
         for j, level in enumerate(t)
     ]
-    return pd.DataFrame(rows, columns=list(detection_table.SCORE_COLUMNS))
+    return pd.DataFrame(rows, columns=list(prompt_detectors.SCORE_COLUMNS))
 
 
 def prompt_world(n=60, seed=0):
@@ -162,7 +174,7 @@ def test_detectors_are_means_over_the_steps_and_generations_of_their_name():
     table = prompt_world(3)
     scores = trajectories(table, {"cfg_norm": lambda r: 5.0, "flipd": lambda r: 9.0})
     shuffled = scores.sample(frac=1, random_state=0)
-    found = detection_table.prompt_detectors(shuffled, steps=[1, 2])
+    found = prompt_detectors.prompt_detectors(shuffled, steps=[1, 2])
     names = [f"cfg_norm.{v}.n{g}" for g in (1, 2) for v in ("first", "first2", "mean")]
     assert found.columns.tolist() == [*names, "flipd.low.n1", "flipd.low.n2"]
     assert found.index.tolist() == [(s, p) for s in ("control", "memorized") for p in range(3)]
@@ -199,7 +211,7 @@ def test_detectors_are_means_over_the_steps_and_generations_of_their_name():
 def test_prompt_scores_that_do_not_fit_are_refused(change, options, message):
     scores = trajectories(prompt_world(3), {"flipd": lambda r: 9.0})
     with pytest.raises(InputError, match=message):
-        detection_table.prompt_detectors(change(scores), **options)
+        prompt_detectors.prompt_detectors(change(scores), **options)
 
 
 def test_a_detector_that_beats_the_text_gains_and_an_idle_one_does_not():
@@ -215,7 +227,7 @@ def test_a_detector_that_beats_the_text_gains_and_an_idle_one_does_not():
     assert rows.loc["cfg_norm.mean.n2", "auc_gain_low"] > 0
     assert rows.loc["flipd.low.n2", "auc_low"] < 0.5 < rows.loc["flipd.low.n2", "auc_high"]
     area = stats.auc(
-        detection_table.prompt_detectors(trajectories(table, metrics))["cfg_norm.mean.n2"].to_numpy(),
+        prompt_detectors.prompt_detectors(trajectories(table, metrics))["cfg_norm.mean.n2"].to_numpy(),
         np.arange(120) >= 60,
     )
     assert rows.loc["cfg_norm.mean.n2", "auc"] == pytest.approx(area)

@@ -109,6 +109,7 @@ def test_guidance_of_captioned_images(world):
 def score(world, span, **options):
     record, out, scores = {}, world / f"{span}.npz", world / f"{span}.parquet"
     settings = {"generations": 2, "steps": 10, "guidance": 7.5, "trace": 1, "batch_size": 4} | options
+    settings |= {"decode_batch_size": 4}
     how = {"prompt_set": "memorized", "span": span, "options": settings, "seed": 3, "record": record}
     call("score_prompts", world / "prompts.parquet", world / "model", out, scores, **how)
     with np.load(out) as file:
@@ -124,8 +125,11 @@ def test_prompts_are_sampled_and_scored(world):
     assert arrays["generation"].tolist() == [0, 1] * 5
     assert len(set(arrays["seed"].tolist())) == 10
     some, rows, _ = score(world, "000002-000003")
-    for name, values in some.items():
-        assert values.tobytes() == arrays[name][4:8].tobytes(), name
+    assert arrays["guidance"].tolist() == [7.5]
+    assert len(arrays["index"]) == 10
+    for name in set(some) - {"guidance", "index"}:
+        assert some[name].tolist() == arrays[name][4:8].tolist(), name
+    assert (table["metric"] == "png").sum() == 10
     expected = table[table["prompt"].between(2, 3)].reset_index(drop=True)
     pd.testing.assert_frame_equal(rows, expected, check_exact=True)
     assert len(cfg_norm(table)) == len(flipd_metric(table)) == 5

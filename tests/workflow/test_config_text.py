@@ -121,11 +121,11 @@ CASES = {
     ),
     "more prompts than the world has": (
         set_to(f"{WORLD}/prompts/sets/control", 65),
-        "experiments.digits-text.prompts.sets.control: 65 prompts of only 64",
+        "experiments.digits-text.prompts.sets.control: 65 prompts where the world has 64; all are scored",
     ),
     "more generic prompts than the world has": (
         set_to(f"{WORLD}/prompts/sets/generic", 65),
-        "experiments.digits-text.prompts.sets.generic: 65 prompts of only 64",
+        "experiments.digits-text.prompts.sets.generic: 65 prompts where the world has 64; all are scored",
     ),
     "training images of prompts in no image set": (
         set_to(f"{LISTS}/prompts/images", "laion"),

@@ -124,7 +124,9 @@ def caption_tables(wildcards):
 def prompt_options(wildcards):
     options = config["experiments"][wildcards.experiment]["prompts"]
     keys = ("generations", "steps", "guidance", "trace", "probe", "batch_size")
-    return {**{key: options[key] for key in keys if key in options}, **loading(wildcards)}
+    latents = config["experiments"][wildcards.experiment]["latents"]
+    chosen = {key: options[key] for key in keys if key in options}
+    return {**chosen, "decode_batch_size": latents["batch_size"], **loading(wildcards)}
 
 
 def generation_files(wildcards):

@@ -24,6 +24,7 @@ rule make_captioned_data:
         "benchmarks/make_captioned_data/{experiment}.jsonl"
     wildcard_constraints:
         experiment=experiments_with("data", "world", plan.CAPTIONED_WORLD),
+    priority: 40
     conda:
         "../../envs/cpu.yaml"
     threads: 1

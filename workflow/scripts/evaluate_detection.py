@@ -46,8 +46,9 @@ def main(
     """
     import pandas as pd
 
-    from mmh.detection_table import SCORE_COLUMNS, evaluate_image_sets, evaluate_prompts
+    from mmh.detection_table import evaluate_image_sets, evaluate_prompts
     from mmh.io import read_table, write_csv
+    from mmh.prompt_detectors import SCORE_COLUMNS
     from mmh.prompts import read_columns, read_prompts
 
     common = {key: value for key, value in options.items() if key not in {"images", "prompts"}}

@@ -37,8 +37,8 @@ def main(
     """
     import pandas as pd
 
-    from mmh.detection_table import SCORE_COLUMNS
     from mmh.plotting import detection, roc, style
+    from mmh.prompt_detectors import SCORE_COLUMNS
     from mmh.prompts import read_columns, read_prompts
 
     pair, seed = options["pair"], options.get("seed", 0)

@@ -29,6 +29,7 @@ def main(
 
     from mmh.batches import aligned_blocks
     from mmh.chunks import blockwise
+    from mmh.complexity import png_bits
     from mmh.errors import InputError
     from mmh.guided_sampling import ddim_grid, generation_seed
     from mmh.io import read_table, write_arrays, write_table
@@ -47,13 +48,11 @@ def main(
     trace = Trace.fitting(options["trace"], score.dim, law=options.get("probe", "gaussian"))
     how = {"prompt_set": prompt_set, "generations": count, "guidance": options["guidance"], "seed": seed}
     how |= {"grid": grid, "trace": trace, "batch_size": options["batch_size"]}
-    size, retried = options["batch_size"] or 16, 0
+    size = options["batch_size"]
 
     def draw(block: np.ndarray) -> dict[str, np.ndarray]:
-        nonlocal retried
         c = loaded.embed(texts[numbers[block]].tolist(), ids=numbers[block])
         found = prompt_scores(score, c, null, prompts=numbers[block], **how)
-        retried += found.retried
         each: dict[str, np.ndarray] = {"latents": found.latents, **found.values}
         return {name: a.reshape(len(block), count, *a.shape[1:]) for name, a in each.items()}
 
@@ -69,14 +68,16 @@ def main(
         "dtype": str(score.dtype).removeprefix("torch."),
         "attention": loaded.attention(),
         "truncated_prompts": int(loaded.tokens(texts[numbers].tolist())[1].sum()),
-        "retried_in_float32": retried,
     }
-    arrays = {"image": loaded.decode(latents, ids=ids), "latent": latents, "id": ids}
-    arrays |= {"prompt": prompt, "generation": generation.astype(np.int64)}
+    image = loaded.decode(latents, ids=ids, batch_size=options["decode_batch_size"])
+    arrays = {"image": image, "latent": latents, "id": ids, "prompt": prompt}
+    arrays |= {"generation": generation.astype(np.int64), "text": texts[prompt].to_numpy(dtype=str)}
+    arrays |= {"index": grid.index, "guidance": np.array([float(options["guidance"])])}
     seeds = np.array([generation_seed(seed, prompt_set, *key) for key in keys], dtype=np.uint64)
     found = PromptScores(latents, drawn, grid, size)
-    table = score_table(found, prompt_set=prompt_set, prompts=numbers, generations=count)
-    write_table(table, scores, "prompt_scores")
+    png = {"png": png_bits(np.moveaxis(image, 1, -1)).astype(float)}
+    how = {"prompt_set": prompt_set, "prompts": numbers, "generations": count}
+    write_table(score_table(found, images=png, **how), scores, "prompt_scores")
     write_arrays(out, **arrays, seed=seeds)
 
 

@@ -86,8 +86,8 @@ def _prompt_errors(entry: Config, where: str, sets: set[str]) -> Iterator[str]:
             yield f"{where}.prompts.sets.{name}: no such list of prompts; there are {_listed(known)}"
         elif world:
             most = entry["data"]["prompts" if name == "generic" else f"n_{name}"]
-            if n > most:
-                yield f"{where}.prompts.sets.{name}: {n} prompts of only {most}"
+            if n != most:
+                yield f"{where}.prompts.sets.{name}: {n} prompts where the world has {most}; all are scored"
     if prompts["images"] not in sets | {"train"} or (prompts["images"] == "train" and not world):
         yield f"{where}.prompts.images: {prompts['images']!r} holds no training images; use an image set"
     for key in ("generations", "steps"):

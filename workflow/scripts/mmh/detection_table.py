@@ -1,9 +1,8 @@
 """Rows of ``evaluation.csv`` for detectors of memorized images and prompts, beside what needs no model.
 
 A contrast is one set of memorized items against one set of others. On each, every detector is compared
-with the best *control*: the text of captions or prompts alone, and the PNG size of images. A prompt's
-detector is named `metric.variant.nG`: the mean over G generations of the metric at the first sampling step
-(`first`), over the first k (`firstk`) or all steps (`mean`), or over noise levels t <= 0.2 (`low`).
+with the best *control*: the text of captions or prompts alone, and the PNG size of images, turned round where
+the other folds say that it points the other way (`<name>.turned`): a control need not follow the papers.
 """
 
 import zlib
@@ -15,21 +14,25 @@ import pandas as pd
 
 from mmh.errors import InputError
 from mmh.evaluation import COLUMNS, FPR, MIN_CLASS, score_record
+from mmh.prompt_detectors import IMAGE, prompt_detectors
 from mmh.stats import MIN_CLUSTERS, cluster_bootstrap, delong_interval, wilson_interval
-from mmh.text_baseline import FOLDS, matched, shuffled_areas, text_controls
+from mmh.text_baseline import (
+    FOLDS,
+    family_folds,
+    matched,
+    oriented,
+    shuffled_areas,
+    text_controls,
+)
 
-LARGE = {"cfg_norm_squared": True, "cfg_norm": True, "score_norm_squared": True, "flipd": False, "png": False}
-"""Metrics of prompts; whether a large value speaks for memorization."""
-LOW_T = 0.2
-LOW = ("flipd",)
-"""Metrics that are averaged over t <= `LOW_T` (paper Eq. 28), the others from the first step on."""
 PROMPTS = "prompts:"
 """Before the contrasts of prompts in ``evaluation.csv``."""
+TURNED = ".turned"
+"""Behind a control that is no text, turned to the side that the other folds say."""
 MATCHED = ":matched"
 """Behind a contrast of prompts that are matched in length and capitals."""
 MIN_PAIRS = 20
 """Fewer matched pairs than this make no contrast."""
-SCORE_COLUMNS = ("prompt_set", "prompt", "generation", "step", "t", "metric", "value")
 NAIVE = ["naive_auc_low", "naive_auc_high", "naive_tpr_low", "naive_tpr_high"]
 CHANCE = ["chance_low", "chance_high"]
 AUDIT_COLUMNS = [*COLUMNS[:11], *NAIVE, *CHANCE, "families_positive", "families_negative"]
@@ -111,7 +114,7 @@ def evaluate_image_sets(
         table = pd.concat(parts, ignore_index=True).rename(columns={"caption": "text"})
         table["family"] = table.groupby(["set", "family"], sort=False).ngroup()
         table["positive"] = table["set"] == pair[0]
-        controls = list(baselines)
+        table, controls = _turned(table, baselines, folds, seed)
         if table["text"].fillna("").str.strip().ne("").all():
             table, text = _with_controls(table, folds, seed)
             controls += text
@@ -125,47 +128,6 @@ def evaluate_image_sets(
             min_clusters=min_clusters,
         )
     return pd.DataFrame(records, columns=COLUMNS)
-
-
-def prompt_detectors(
-    scores: pd.DataFrame, *, steps: Sequence[int] = (1,), generations: Sequence[int] | None = None
-) -> pd.DataFrame:
-    """Reduce the scores of prompts along their trajectories to one number per prompt and detector.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        `SCORE_COLUMNS`. Steps follow falling `t`: the first is the one of the largest t.
-    steps : sequence of int
-        Numbers k of first steps to average, besides all of them.
-    generations : sequence of int, optional
-        Numbers of generations to average, in the order of their ids; by default 1 and all.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by `prompt_set` and `prompt`, sorted; a float64 column per detector, larger = memorized.
-
-    Raises
-    ------
-    InputError
-        If a metric is unknown, prompts differ in generations or steps, or there are not as many of either as
-        are asked for.
-    """
-    unknown = sorted(set(scores["metric"]) - set(LARGE))
-    if unknown:
-        raise InputError(f"prompt scores: metric '{unknown[0]}' is unknown; there are {', '.join(LARGE)}")
-    columns: dict[str, pd.Series] = {}
-    for metric in (name for name in LARGE if (scores["metric"] == name).any()):
-        index, values, t = _trajectories(scores[scores["metric"] == metric], metric)
-        available = values.shape[1]
-        for count in dict.fromkeys(generations or (1, available)):
-            if not 1 <= count <= available:
-                raise InputError(f"prompt scores: {count} generations asked for, '{metric}' has {available}")
-            for variant, chosen in _variants(metric, t, steps).items():
-                mean = values[:, :count, chosen].mean(axis=(1, 2)) * (1 if LARGE[metric] else -1)
-                columns[f"{metric}.{variant}.n{count}"] = pd.Series(mean, index=index)
-    return pd.DataFrame(columns)
 
 
 def evaluate_prompts(
@@ -213,7 +175,8 @@ def evaluate_prompts(
     beside = detectors.reindex(pd.MultiIndex.from_frame(prompts[["prompt_set", "prompt"]]))
     table = pd.concat([prompts.reset_index(drop=True), beside.reset_index(drop=True)], axis=1)
     records: list[dict[str, Any]] = []
-    for contrast, rows, controls in _text_contrasts(table, pairs, match, folds, seed):
+    simple = [name for name in detectors if name.split(".")[0] in IMAGE]
+    for contrast, rows, text in _text_contrasts(table, pairs, match, folds, seed):
         lacking = rows[rows[list(detectors)].isna().any(axis=1)]
         if len(lacking):
             first = lacking.iloc[0]
@@ -221,6 +184,8 @@ def evaluate_prompts(
                 f"prompt {first['prompt']} of '{first['prompt_set']}' lacks scores, as {len(lacking)} of "
                 f"{len(rows)} do; score all prompts of both sets"
             )
+        rows, turned = _turned(rows, simple, folds, seed)
+        controls = [*turned, *text]
         records += _records(
             rows,
             [*detectors, *controls],
@@ -315,6 +280,18 @@ def _with_controls(table: pd.DataFrame, folds: int, seed: int) -> tuple[pd.DataF
     return pd.concat([table, controls], axis=1), list(controls)
 
 
+def _turned(
+    table: pd.DataFrame, names: Sequence[str], folds: int, seed: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """Add scores that need no model, each turned round where the other folds say so; give their names."""
+    positive, families = table["positive"].to_numpy(), table["family"].to_numpy()
+    if not len(names):
+        return table, []
+    fold = family_folds(families, positive, folds=folds, seed=seed)
+    columns = {f"{name}{TURNED}": oriented(table[name].to_numpy(), positive, fold) for name in names}
+    return table.assign(**columns), list(columns)
+
+
 def _of_set(scores: pd.DataFrame, name: str, estimator: str, items: pd.Series) -> np.ndarray:
     """Take an estimator's values of a set's images, in their order."""
     rows = scores[(scores["items"] == name) & (scores["estimator"] == estimator)]
@@ -329,40 +306,6 @@ def _of_set(scores: pd.DataFrame, name: str, estimator: str, items: pd.Series) -
             f"{absent.iloc[0]}; score the whole set, or leave the estimator out"
         )
     return values.reindex(items).to_numpy(dtype=np.float64)
-
-
-def _trajectories(rows: pd.DataFrame, metric: str) -> tuple[pd.MultiIndex, np.ndarray, np.ndarray]:
-    """Arrange one metric as (prompts, generations, steps), with the prompts and t (steps,)."""
-    keys = ["prompt_set", "prompt", "generation"]
-    rows = rows.sort_values([*keys, "t"], ascending=[True, True, True, False], kind="stable")
-    index = pd.MultiIndex.from_frame(rows[keys[:2]].drop_duplicates())
-    t = rows["t"].to_numpy(dtype=np.float64)
-    n_steps = int((rows[keys] == rows[keys].iloc[0]).all(axis=1).sum())
-    n_generations = len(rows) // (len(index) * n_steps)
-    shape = (len(index), n_generations, n_steps)
-    whole = len(rows) == np.prod(shape) and (rows.groupby(keys[:2])["generation"].nunique() == shape[1]).all()
-    if not whole or (t.reshape(shape) != t[:n_steps]).any() or (np.diff(t[:n_steps]) >= 0).any():
-        raise InputError(
-            f"prompt scores: '{metric}' must have the same generations and steps for every prompt, each "
-            "once; score the prompts again"
-        )
-    return index, rows["value"].to_numpy(dtype=np.float64).reshape(shape), t[:n_steps]
-
-
-def _variants(metric: str, t: np.ndarray, steps: Sequence[int]) -> dict[str, np.ndarray]:
-    """Which steps each variant averages, (steps,) bool."""
-    if metric in LOW:
-        if not (t <= LOW_T).any():
-            raise InputError(
-                f"prompt scores: '{metric}' has no step with t <= {LOW_T}, the least is {t.min()}"
-            )
-        return {"low": t <= LOW_T}
-    variants: dict[str, np.ndarray] = {}
-    for k in dict.fromkeys(steps):
-        if not 1 <= k <= len(t):
-            raise InputError(f"prompt scores: {k} first steps asked for, '{metric}' has {len(t)}")
-        variants["first" if k == 1 else f"first{k}"] = np.arange(len(t)) < k
-    return variants | {"mean": np.ones(len(t), dtype=bool)}
 
 
 def _records(

@@ -84,7 +84,7 @@ def fetch_pipeline(
     Returns
     -------
     str
-        The ``owner/name@revision`` that was taken.
+        The ``owner/name@revision`` that was taken, and its commit in brackets.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def fetch_pipeline(
             reasons.append((name, version, reason, error))
             continue
         copy_pipeline(Path(cached), out)
-        return f"{name}@{version}"
+        return f"{name}@{version} ({Path(cached).name})"  # the folder is named by the commit
     name, version, reason, cause = reasons[0]
     more = f", nor can its {len(mirrors)} mirrors" if mirrors else ""
     raise InputError(

@@ -265,7 +265,9 @@ def source_users(config: Config) -> dict[str, list[str]]:
     users: dict[str, list[str]] = {name: [] for name in config.get("sources", {})}
     for experiment, entry in config["experiments"].items():
         descriptor = config.get("descriptors", {}).get(entry.get("retrieval", {}).get("descriptor"), {})
-        parts = (entry.get("data", {}), entry.get("model", {}), {"source": descriptor.get("file")})
+        other = config.get("descriptors", {}).get(entry.get("prompts", {}).get("descriptor"), {})
+        parts = (entry.get("data", {}), entry.get("model", {}))
+        parts += tuple({"source": one.get("file")} for one in (descriptor, other))
         for name in dict.fromkeys([*(part.get("source") for part in parts), *listed_sources(entry)]):
             if name in users:
                 users[name].append(experiment)

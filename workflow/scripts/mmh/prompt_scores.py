@@ -7,7 +7,7 @@ are at the noise level of their step already: none is multiplied by psi here. `m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -316,6 +316,7 @@ def score_table(
     prompt_set: str,
     prompts: Sequence[int] | NDArray[np.int64],
     generations: int,
+    images: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> pd.DataFrame:
     """List scores one per row.
 
@@ -325,6 +326,8 @@ def score_table(
         Of n prompts.
     prompt_set, prompts, generations
         As for `prompt_scores`.
+    images : mapping, optional
+        What was measured on the generations themselves, by name: (items,), listed at the last step.
 
     Returns
     -------
@@ -356,4 +359,6 @@ def score_table(
             "value": value.ravel(),
         }
     )
-    return table[table["value"].notna()].reset_index(drop=True)
+    last = table[(table["metric"] == METRICS[0]) & (table["step"] == steps[-1])]
+    parts = [last.assign(metric=name, value=values) for name, values in (images or {}).items()]
+    return pd.concat([table[table["value"].notna()], *parts], ignore_index=True)

@@ -9,10 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmh.detection_table import PROMPTS, contrast_name, prompt_detectors
+from mmh.detection_table import PROMPTS, TURNED, contrast_name
 from mmh.errors import InputError
 from mmh.plotting import roc, style
 from mmh.plotting.set_panels import NAMES
+from mmh.prompt_detectors import IMAGE, prompt_detectors
 from mmh.text_baseline import FEATURES, FOLDS, NGRAMS, text_controls
 
 METRICS = {
@@ -47,7 +48,7 @@ _TEXT_STYLE = ("#6f6f6f", (0, (1, 1)), "^")
 
 
 def is_control(name: str) -> bool:
-    """Tell a control, which sees the text alone, from a detector.
+    """Tell a control, which sees the text alone or a picture's PNG size, from a detector.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def is_control(name: str) -> bool:
     -------
     bool
     """
-    return name == NGRAMS or name in FEATURES
+    return name == NGRAMS or name in FEATURES or name.endswith(TURNED)
 
 
 def printed(name: str) -> str:
@@ -74,9 +75,11 @@ def printed(name: str) -> str:
     str
         Such as ``CFG norm, first step, 4 gen.``
     """
+    parts = name.removesuffix(TURNED).split(".")
+    if parts[0] in IMAGE:
+        return f"PNG size, {parts[2].removeprefix('n')} gen."
     if is_control(name):
         return f"text: {CONTROLS.get(name, name)}"
-    parts = name.split(".")
     if len(parts) != 3:
         return name
     metric, steps, count = parts
