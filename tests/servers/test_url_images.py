@@ -28,7 +28,7 @@ from mmh import timed_http
 from mmh.errors import InputError
 from mmh.image_lists import Row, list_table
 from mmh.image_sets import import_set
-from mmh.io import read_arrays, read_table
+from mmh.io import read_arrays, read_table, write_table
 from mmh.ledger import Journal, attrition, ledger_table, read_journal
 from mmh.timed_http import RequestError, requestable
 from mmh.url_images import FetchOptions, fetch_images, store_images
@@ -331,7 +331,9 @@ def test_a_stopped_run_is_resumed(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_process_is_resumed(server: Server, tmp_path: Path, how: signal.Signals) -> None:
+def test_a_killed_process_is_resumed(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
+) -> None:
     urls = [server.serve(f"/{i}", image(picture(i), hold=0 if i < 3 else 30)) for i in range(5)]
     code = (
         f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\nfrom pathlib import Path\n"
@@ -342,16 +344,43 @@ def test_a_killed_process_is_resumed(server: Server, tmp_path: Path, how: signal
         deadline = time.monotonic() + 30
         while len(read_journal(tmp_path)) < 3 and time.monotonic() < deadline:
             time.sleep(0.02)
-        with pytest.raises(InputError, match="another process fetches these images"):
-            fetch_images(urls, tmp_path, options=QUICK)
-        process.send_signal(how)
-        assert process.wait(20) != 0  # although two answers are still awaited
-    for path in ("/3", "/4"):
-        server.serve(path, image(picture(int(path[1]))))
-    server.requests.clear()
-    records = fetch_images(urls, tmp_path, options=QUICK)
+
+        def kill(_: float) -> None:
+            process.send_signal(how)
+            assert process.wait(20) != 0  # although two answers are still awaited
+            for path in ("/3", "/4"):
+                server.serve(path, image(picture(int(path[1]))))
+            server.requests.clear()
+
+        monkeypatch.setattr("mmh.ledger.sleep", kill)  # what this process does while the other one fetches
+        records = fetch_images(urls, tmp_path, options=QUICK)
+    assert process.returncode
     assert [record["status"] for record in records.values()] == ["ok"] * 5
     assert {request.path for request in server.requests} == {"/3", "/4"}
+
+
+def test_a_run_waits_for_another_and_finds_its_work_done(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    urls = [server.serve("/a", image(PNG)), server.serve("/b", Reply(status=404))]
+    done = fetch_images(urls, tmp_path / "other", options=QUICK)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / f"{SHA}.png").write_bytes(PNG)
+    server.requests.clear()
+    looks = []
+    with Journal(tmp_path / "store") as other:
+
+        def go_on(seconds: float) -> None:
+            looks.append(seconds)
+            if len(looks) < 3:
+                other.add(done[urls[len(looks) - 1]])
+            else:
+                other.__exit__()
+
+        monkeypatch.setattr("mmh.ledger.sleep", go_on)
+        assert fetch_images(urls, tmp_path / "store", options=QUICK) == done
+    assert (len(looks), server.requests) == (3, [])
+    assert capsys.readouterr().out.count("another process fetches these images; waiting") == 1
 
 
 def test_a_lost_image_and_chosen_statuses_are_fetched_again(server: Server, tmp_path: Path) -> None:
@@ -384,6 +413,42 @@ def test_without_network_nothing_is_recorded(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(InputError, match=r"none of 25 addresses gave an answer.*is there a network\?"):
         fetch_images([f"http://{i}.test/" for i in range(25)], tmp_path, options=QUICK)
     assert read_journal(tmp_path) == {}
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_left_over_addresses_may_all_be_dead_where_an_old_one_answers(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alive: bool
+) -> None:
+    good = [server.serve(f"/{i}", image(picture(i))) for i in range(4)]
+    good.append(server.url.replace("127.0.0.1", "localhost") + "/none")
+    fetch_images(good, tmp_path, options=QUICK)
+    before = (tmp_path / "journal.jsonl").read_bytes()
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *arguments: Any, **options: Any) -> Any:
+        if host.endswith(".test") or not alive:
+            raise socket.gaierror(socket.EAI_NONAME, "as the test says")
+        return real(host, *arguments, **options)
+
+    monkeypatch.setattr(timed_http.socket, "getaddrinfo", look_up)
+    server.requests.clear()
+    gone = [f"http://{i}.test/" for i in range(25)]
+    if alive:
+        records = fetch_images([*good, *gone], tmp_path, options=QUICK)
+        assert [records[url]["status"] for url in gone] == ["dead"] * 25
+        assert read_journal(tmp_path) == records  # nothing new about those that were asked again
+        assert (tmp_path / "journal.jsonl").read_bytes().startswith(before)
+        assert 1 <= len(server.requests) <= 3
+        with Journal(tmp_path / "again") as journal:
+            for url in gone:  # once they broke off; they are no witnesses for themselves
+                journal.add({"url": url, "status": "timeout", "http_status": 200})
+            journal.add(records[good[0]])
+        again = fetch_images(gone, tmp_path / "again", options=QUICK, again=["timeout"])
+        assert [again[url]["status"] for url in gone] == ["dead"] * 25
+    else:
+        with pytest.raises(InputError, match=r"none of 25 addresses gave an answer.*is there a network\?"):
+            fetch_images([*good, *gone], tmp_path, options=QUICK)
+        assert (tmp_path / "journal.jsonl").read_bytes() == before
 
 
 def test_a_fault_of_the_program_ends_the_run(
@@ -441,6 +506,19 @@ def test_the_same_file_for_many_addresses_is_a_placeholder(server: Server, tmp_p
     assert (counts["n"], counts["families"], counts["asked"]) == (4, 1, 9)
 
 
+@pytest.mark.parametrize(("options", "status"), [({}, "placeholder"), ({"placeholder_count": None}, "ok")])
+def test_the_count_of_placeholders_can_be_turned_off(
+    server: Server, tmp_path: Path, options: dict[str, Any], status: str
+) -> None:
+    listed = table([server.serve(f"/{i}", image(PNG)) for i in range(3)])
+    write_table(listed, tmp_path / "list", "image_list")
+    importlib.import_module("fetch_images").main(
+        tmp_path / "list", [], tmp_path / "ledger", store=tmp_path / "store", options=options,
+        fetching={"retries": 0}, offline=False, progress=None,
+    )  # fmt: skip
+    assert read_table(tmp_path / "ledger", "ledger")["status"].tolist() == [status] * 3
+
+
 def test_images_at_hand_are_admitted_by_the_same_rules(tmp_path: Path) -> None:
     rows = [("t.parquet#0", PNG), ("t.parquet#1", plain("black")), ("t.parquet#2", b"no image")]
     records = store_images(rows, tmp_path, max_pixels=10**6)
@@ -489,7 +567,8 @@ def test_addresses_as_people_write_them(url: str, base: str | None, wanted: str 
 def test_from_list_to_set_by_the_scripts(server: Server, tmp_path: Path) -> None:
     script = importlib.import_module
     urls = [server.serve(f"/{i}", image(picture(i, side=16 + 2 * i))) for i in range(5)]
-    rows = [{"link": url, "text": f"caption {i}"} for i, url in enumerate([*urls, server.url + "/none"])]
+    texts = ["a red fox", "an old map of Rome", "soup", "two trains", "her wedding", "lost"]
+    rows = [{"link": url, "text": texts[i]} for i, url in enumerate([*urls, server.url + "/none"])]
     (tmp_path / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = {"columns": {"url": "link", "caption": "text"}, "size": 8, "aspect": "crop", "draw": 6, "n": 4}
     for run in ("first", "second"):
@@ -506,7 +585,7 @@ def test_from_list_to_set_by_the_scripts(server: Server, tmp_path: Path) -> None
             store=tmp_path / "store", options=options, max_pixels=10**6,
         )  # fmt: skip
         assert json.loads(names["counts"].read_text()) == {
-            "asked": 6, "ok": 5, "statuses": {"ok": 5, "dead": 1}, "n": 4, "families": 4,
+            "asked": 6, "ok": 5, "statuses": {"ok": 5, "dead": 1}, "wanted": 4, "n": 4, "families": 4,
         }  # fmt: skip
     for kind in ("list", "ledger", "set.npz", "set", "counts"):
         assert (tmp_path / f"first-{kind}").read_bytes() == (tmp_path / f"second-{kind}").read_bytes()

@@ -15,26 +15,45 @@ from mmh.image_sets import families, import_set
 from mmh.ledger import ledger_table
 from mmh.url_images import store_images
 
+CAPTIONS = ["a red fox", "an old map of Rome", "soup"]
+FAR = ["0" * 16, "f" * 16, "00000000ffffffff", "ffffffff00000000", "00ff00ff00ff00ff", "ff00ff00ff00ff00"]
+
 
 def test_families_share_a_file_a_picture_or_a_caption() -> None:
     digests = ["a", "b", "c", "b", "d", "e"]
-    hashes = ["0" * 16, "f" * 16, "00000000ffffffff", "f" * 16, "0000000000000003", "00ff00ff00ff00ff"]
+    hashes = [*FAR[:3], FAR[1], "0000000000000003", FAR[4]]
     captions = ["p", "q", "r", "s", "t", "r"]
     assert families(digests, hashes, captions).tolist() == [0, 1, 2, 1, 0, 2]
     captions[4] = "q"  # now the families of 0 and 1 are linked
     assert families(digests, hashes, captions).tolist() == [0, 0, 2, 0, 0, 2]
 
 
+@pytest.mark.parametrize(
+    ("captions", "family"),
+    [
+        (["a red fox in snow", "Red fox in snow!", "", "", "  ", "a bowl of soup"], [0, 0, 2, 3, 4, 5]),
+        ([f"Shaw Floors {word}" for word in ("Oak", "Jute", "Piqu", "Vel", "Xyz")] + ["Shaw"], [0] * 5 + [5]),
+    ],
+    ids=["near-duplicates, and no caption", "a template"],
+)
+def test_families_have_captions_that_hardly_differ(captions: list[str], family: list[int]) -> None:
+    assert families(list("abcdef"), FAR, captions).tolist() == family
+    digests = list("abcdea")  # kinship by a file and by a caption adds up
+    assert families(digests, FAR, captions).tolist() == [*family[:5], 0]
+
+
 def test_families_do_not_depend_on_the_order() -> None:
     rng = np.random.default_rng(0)
-    keys = rng.integers(0, 40, (60, 2)).astype(str)
+    digests = rng.integers(0, 80, 60).astype(str)
+    captions = np.array([" ".join(rng.choice(list("abcdefghijkl"), 6)) for _ in range(60)])
     hashes = [f"{word:016x}" for word in rng.integers(0, 2**62, 60)]
-    family = families(list(keys[:, 0]), hashes, list(keys[:, 1]))
+    family = families(list(digests), hashes, list(captions))
     order = rng.permutation(60)
-    again = families(list(keys[order, 0]), [hashes[i] for i in order], list(keys[order, 1]))
+    again = families(list(digests[order]), [hashes[i] for i in order], list(captions[order]))
     together = family[:, None] == family[None, :]
     np.testing.assert_array_equal(together[np.ix_(order, order)], again[:, None] == again[None, :])
-    assert 1 < len(set(family.tolist())) < 60
+    by_file = families(list(digests), hashes, [""] * 60)
+    assert 1 < len(set(family.tolist())) < len(set(by_file.tolist())) < 60
     assert all(family[i] <= i and family[family[i]] == family[i] for i in range(60))
 
 
@@ -47,7 +66,7 @@ def stored(tmp_path: Path) -> Any:
         noise = np.random.default_rng(seed).integers(0, 255, (12, 20, 3), dtype=np.uint8)
         Image.fromarray(noise).save(file, "PNG")
         images.append((f"t.parquet#{seed}", file.getvalue()))
-    listed = list_table([Row(url, f"caption {url}", b"") for url, _ in images])
+    listed = list_table([Row(url, text, b"") for (url, _), text in zip(images, CAPTIONS, strict=True)])
     records = store_images(images, tmp_path / "store", max_pixels=10**6)
     return listed, ledger_table(listed, records, placeholder_count=3), tmp_path / "store", images
 

@@ -11,6 +11,7 @@ from mmh.errors import InputError
 from mmh.image_policy import UndecodableError, decode, fit, near_pairs
 from mmh.io import write_arrays, write_table
 from mmh.ledger import attrition
+from mmh.prompts import prompt_families
 
 _SAME = 2  # bits of 64 in which hashes of one picture may differ
 
@@ -91,9 +92,11 @@ def import_set(
 
 
 def families(digests: Sequence[str], hashes: Sequence[str], captions: Sequence[str]) -> np.ndarray:
-    """Find items that are no independent observations: one file, one picture, or one caption.
+    """Find items that are no independent observations: one file, one picture, or hardly different captions.
 
-    Pictures are one if their perceptual hashes differ in at most 2 of 64 bits. Kinship is passed on.
+    Pictures are one if their perceptual hashes differ in at most 2 of 64 bits; captions are kin as
+    `mmh.prompts.prompt_families` says, so near-duplicates and those of one template are, and an empty one
+    has no kin. Kinship is passed on. Time grows with the square of n.
 
     Parameters
     ----------
@@ -109,11 +112,13 @@ def families(digests: Sequence[str], hashes: Sequence[str], captions: Sequence[s
     from scipy.sparse.csgraph import connected_components
 
     n = len(digests)
-    first = {("file", text): place for place, text in reversed(list(enumerate(digests)))}
-    first |= {("caption", text): place for place, text in reversed(list(enumerate(captions)))}
-    links = [(first["file", text], place) for place, text in enumerate(digests)]
-    links += [(first["caption", text], place) for place, text in enumerate(captions)]
-    pairs = np.concatenate([np.array(links, dtype=np.int64).reshape(-1, 2), near_pairs(hashes, _SAME)])
+    first = {text: place for place, text in reversed(list(enumerate(digests)))}
+    same_file = np.array([(first[text], place) for place, text in enumerate(digests)], dtype=np.int64)
+    said = np.array([place for place, text in enumerate(captions) if text.strip()], dtype=np.int64)
+    kin = said[prompt_families([captions[place] for place in said])]
+    pairs = np.concatenate(
+        [same_file.reshape(-1, 2), np.stack([kin, said], axis=1), near_pairs(hashes, _SAME)]
+    )
     graph = coo_array((np.ones(len(pairs), np.int8), tuple(pairs.T)), shape=(n, n))
     _, component = connected_components(graph, directed=False)
     _, smallest, inverse = np.unique(component, return_index=True, return_inverse=True)

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from mmh.errors import InputError
@@ -33,11 +34,14 @@ STATUSES = {
     "missing": "not fetched, as downloads are off",
 }
 
+_POLL = 0.5  # seconds between two looks at a lock that another process holds
 _FIELDS = [name for name in TABLES["ledger"] if name != "item"]
 
 
 class Journal:
     """The journal of a folder of images, open for appending; locked, since two writers would fetch twice.
+
+    While another process holds it, this one waits: what that one has fetched is then in `records`.
 
     Parameters
     ----------
@@ -52,7 +56,7 @@ class Journal:
     Raises
     ------
     InputError
-        If another process holds it, or a line of it is malformed.
+        If a line of it is malformed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,15 +64,7 @@ class Journal:
         self.folder, self.path = folder, folder / "journal.jsonl"
         self._file = self.path.open("ab")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise InputError(
-                f"{self.path}: another process fetches these images; wait for it, or stop it"
-            ) from None
-        except OSError:
-            pass  # some network file systems have no locks
-        try:
+            self._lock()
             self.records = read_journal(folder)
             self._mend()
         except BaseException:
@@ -109,6 +105,19 @@ class Journal:
             return (self.folder / record["file"]).stat().st_size == record["bytes"]
         except FileNotFoundError:
             return False
+
+    def _lock(self) -> None:
+        told = False
+        while True:
+            try:
+                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not told:
+                    print(f"note: {self.path}: another process fetches these images; waiting", flush=True)
+                told = True
+            except OSError:
+                return None  # some network file systems have no locks
+            sleep(_POLL)
 
     def _mend(self) -> None:
         """Remove what a killed run left: the beginning of a line, images half-written."""

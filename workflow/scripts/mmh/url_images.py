@@ -10,7 +10,7 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -35,7 +35,8 @@ _NOT_FOUND = re.compile(
     r"(no|not)[-_ ]?(image|img|photo|pic|found|avail)|unavailable|placeholder|removed|deleted|missing|404",
     re.I,
 )
-_NO_ANSWER_AT_ALL = 20  # addresses without a single answer among them mean that there is no network
+_NO_ANSWER_AT_ALL = 20  # addresses without a single answer among them may mean that there is no network
+_WITNESSES = 3  # addresses that answered before, asked again to tell
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def fetch_images(
     Raises
     ------
     InputError
-        If another process fetches into this folder, its journal is damaged, or 20 addresses or more were
-        asked for and not one host answered; these are not recorded.
+        If the journal is damaged, or 20 addresses or more were asked for and not one host answered, nor
+        does one that did in an earlier run; these are not recorded.
     KeyboardInterrupt
         As it comes; what was finished is recorded.
     """
@@ -101,7 +102,8 @@ def fetch_images(
         open_urls = [url for url in wanted if _is_open(journal, url, again)]
         done = len(wanted) - len(open_urls)
         if open_urls and not offline:
-            crew = _Crew(open_urls, options or FetchOptions())
+            options = options or FetchOptions()
+            crew = _Crew(open_urls, options)
             held: list[dict[str, Any]] = []  # unanswered, as long as nothing shows that there is a network
             online = False
             try:
@@ -116,6 +118,8 @@ def fetch_images(
                         progress(place)
             finally:
                 crew.stop()
+            if held and _has_network(journal, {record["url"] for record in held}, options):
+                _flush(journal, held)  # the addresses are at fault: what is left of a list may all be dead
             if held:
                 raise InputError(
                     f"{folder}: none of {len(held)} addresses gave an answer, the last because it "
@@ -316,6 +320,19 @@ def _record(
 ) -> dict[str, Any]:
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"url": url, "status": status, "reason": reason, "http_status": http_status, "date": date, **facts}
+
+
+def _has_network(journal: Journal, failed: Collection[str], options: FetchOptions) -> bool:
+    """Ask again for a few addresses that answered in an earlier run, of different hosts if there are any."""
+    answered = [r["url"] for r in journal.records.values() if r["http_status"] is not None]
+    urls = [url for url in answered if url not in failed]
+    by_host = {host_of(url): url for url in urls}
+    witnesses = list(dict.fromkeys([*by_host.values(), *urls]))[:_WITNESSES]
+    crew = _Crew(witnesses, replace(options, retries=0))
+    try:
+        return any(record["http_status"] is not None for record, _ in crew.outcomes())
+    finally:
+        crew.stop()
 
 
 def _is_open(journal: Journal, url: str, again: Collection[str]) -> bool:
