@@ -318,7 +318,7 @@ def _note(
         f"Prompts: {' and '.join(of)}; {families} families in the class that has fewer. "
         "Bands (pointwise) and bars: 95 % bootstrap intervals over families",
         "(over prompts in a class of fewer than 20). gen.: generations averaged. "
-        "Grey triangles: controls that see the text alone.",
+        "Grey triangles: controls without a model.",
     ]
     if len(anchors):
         sources = "; ".join(dict.fromkeys(anchors["source"]))
