@@ -32,7 +32,7 @@ report: setup ## results/report.html from finished results
 	@echo "report: results/report.html"
 
 test: setup ## All tests but those of the labelling page and of SLURM
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-browser: setup ## The labelling page in a real browser (chromium; skipped where there is none)
 	$(BIN)/python -m pytest tests/browser -rs

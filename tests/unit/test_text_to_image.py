@@ -259,7 +259,7 @@ def test_a_mirror_takes_the_place_of_a_repository_that_is_gone(folder, tmp_path,
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     mirrors = ["second/copy", "third/copy@v2"]
     taken = hub.fetch_pipeline("first/model", "abc", tmp_path / "ours", mirrors=mirrors, offline=True)
-    assert taken == "third/copy@v2"
+    assert taken == f"third/copy@v2 ({folder.name})"
     assert asked == [("first/model", "abc", True), ("second/copy", "abc", True), ("third/copy", "v2", True)]
     assert (tmp_path / "ours" / "vae" / "config.json").is_file()
     with pytest.raises(InputError, match=r"first/model at .*first/model is gone.*nor can its 1 mirrors"):
