@@ -25,6 +25,7 @@ import torch
 from mmh import iddpm_process, rng, unet
 from mmh.attention import full_float32
 from mmh.diffusion import ScoreModel
+from mmh.fitting import fitting_batch
 from mmh.io import write_json
 from mmh.lid import _batched, normal_bundle
 from mmh.lid.flipd import flipd, flipd_estimate
@@ -352,7 +353,8 @@ def stable_diffusion_costs(setting: Setting) -> Result:
     for name, dtype in PRECISIONS.items():
         model = ScoreModel.from_diffusers(network.to(dtype), scheduler).conditioned(text)
         x = images(model, most)
-        fitting = _batched._fitting_batch(model.select([0]), x[:1].double(), ids[:1], T0, options)
+        trial = _batched._trial_batch(model, x.double(), ids, T0, options)
+        fitting = fitting_batch(trial, model.device, None, most)
         rows, few = min(fitting, most), min(fitting, setting.pick(8, 1))
         found: dict[str, float] = {"fitting batch": fitting}
         with peak_memory(found, "peak GiB at that batch"):

@@ -20,7 +20,8 @@ import torch
 
 from mmh import rng
 from mmh.detection import cfg_vector_norm
-from mmh.guided_sampling import ddim_grid
+from mmh.fitting import fitting_batch
+from mmh.guided_sampling import Grid, ddim_grid
 from mmh.lid.flipd import flipd
 from mmh.prompt_scores import METRICS, Trace, prompt_scores
 from mmh.text_to_image import TextToImageModel
@@ -136,6 +137,7 @@ def run(device: str, dtype: str, steps: int) -> tuple[list[Measure], dict[str, A
     options = {"grid": grid, "prompt_set": "bench", "prompts": [0], "generations": 1, "batch_size": 1}
     found = timed("prompt", lambda: prompt_scores(score, c, null, trace=Trace(1), **options))
     image = timed("decode", lambda: model.decode(found.latents, batch_size=1))
+    fitting = {} if device == "cpu" else fitting_batches(model, c, z, pixels, grid, options)
     peak = (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         if device == "cpu"
@@ -158,6 +160,7 @@ def run(device: str, dtype: str, steps: int) -> tuple[list[Measure], dict[str, A
             "text_encoder": parameters(model.text_encoder),
         },
         "peak_gib": peak,
+        "fitting_batches": fitting,
     }
     where = f"{device}, {dtype}"
     lines = [
@@ -172,7 +175,45 @@ def run(device: str, dtype: str, steps: int) -> tuple[list[Measure], dict[str, A
         ),
         *(Measure(f"{name} ({where})", value, "s") for name, value in seconds.items()),
     ]
+    for name, (size, each) in fitting.items():
+        lines += [
+            Measure(f"{name}: batch chosen from free memory ({where})", size, "rows"),
+            Measure(f"{name}: at that batch ({where})", each, "s/row"),
+        ]
     return lines, details
+
+
+def fitting_batches(
+    model: TextToImageModel,
+    c: torch.Tensor,
+    z: np.ndarray,
+    pixels: np.ndarray,
+    grid: Grid,
+    options: dict[str, Any],
+) -> dict[str, tuple[int, float]]:
+    """Rows that `batch_size: auto` chooses for each score, and seconds of a row at that size (GPU only)."""
+    score, null = model.score_model(), model.null()
+    bound = score.conditioned(c)
+
+    def prompts(rows: int) -> object:
+        once = options | {"grid": grid[-1:], "generations": rows, "batch_size": rows}
+        return prompt_scores(score, c, null, trace=Trace(1), **once)
+
+    works: dict[str, Callable[[int], object]] = {
+        "flipd": lambda rows: flipd(bound, z.repeat(rows, 0), 0.05, batch_size=rows),
+        "cfg_vector_norm": lambda rows: cfg_vector_norm(score, z.repeat(rows, 0), c, null, batch_size=rows),
+        "a step of a prompt, with FLIPD": prompts,
+        "encode": lambda rows: model.encode(pixels.repeat(rows, 0), batch_size=rows),
+        "decode": lambda rows: model.decode(z.repeat(rows, 0), batch_size=rows),
+    }
+    found = {}
+    for name, work in works.items():
+        size = fitting_batch(work, model.device, None, 256)
+        start = time.perf_counter()
+        work(size)
+        torch.cuda.synchronize()
+        found[name] = (size, (time.perf_counter() - start) / size)
+    return found
 
 
 def main() -> None:

@@ -7,7 +7,9 @@ from tiny_pipeline import write_pipeline
 
 from mmh import text_to_image
 from mmh.detection import cfg_vector_norm
-from mmh.guided_sampling import ddim_grid, fitting_batch
+from mmh.fitting import fitting_batch
+from mmh.guided_sampling import ddim_grid
+from mmh.job_batches import blockwise_in_fitting_batches
 from mmh.prompt_scores import METRICS, Trace, prompt_scores
 
 DEVICE = "cuda"
@@ -83,3 +85,20 @@ def test_the_batch_follows_from_free_memory(folder):
     del half
     torch.cuda.empty_cache()
     assert with_half < fitting_batch(work, torch.device(DEVICE), None, 1000)
+
+
+def test_a_job_chooses_its_batch_from_free_memory_and_finds_the_same(folder):
+    model, ids = text_to_image.load_folder(folder, device=DEVICE), np.arange(40)
+    score, c = model.score_model(), model.embed(PROMPTS)
+    x = np.random.default_rng(0).standard_normal((40, *score.shape)).astype(np.float32)
+
+    def norms(rows, numbers, size):
+        found = cfg_vector_norm(score, x[rows], c[rows % 4], model.null(), ids=numbers, batch_size=size)
+        return {"value": found}
+
+    quiet = lambda *_, **__: lambda done: None  # noqa: E731
+    how = {"device": score.device, "progress": quiet}
+    chosen, size = blockwise_in_fitting_batches("auto", [norms], ids, **how)
+    given, _ = blockwise_in_fitting_batches(8, [norms], ids, **how)
+    assert size == 64  # all 40
+    np.testing.assert_allclose(chosen["value"], given["value"], rtol=1e-3)

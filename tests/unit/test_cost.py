@@ -301,3 +301,15 @@ def test_a_caption_costs_less_than_a_derivative_and_matching_follows_the_generat
     assert text_job("estimate_guidance").seconds < text_job("score_prompts").seconds
     few, many = (text_job("match_generations", prompts={**PROMPTS, "generations": g}) for g in (1, 3))
     assert many.seconds - 20 == pytest.approx(2 * (few.seconds - 20))
+
+
+@pytest.mark.parametrize("rule", ["encode_images", "estimate_lid", "estimate_guidance", "score_prompts"])
+def test_a_batch_that_a_job_chooses_costs_as_much_as_a_small_one(rule: str) -> None:
+    def with_batch(size: int | str) -> Need:
+        estimators = {
+            name: {**options, "batch_size": size} for name, options in STABLE_DIFFUSION["estimators"].items()
+        }
+        sections = {"latents": {**LATENTS, "batch_size": size}, "prompts": {**PROMPTS, "batch_size": size}}
+        return text_job(rule, estimators=estimators, **sections)
+
+    assert with_batch("auto") == with_batch(8)

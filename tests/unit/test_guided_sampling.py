@@ -1,4 +1,4 @@
-"""Guided DDIM: diffusers' own sampler, the closed form of a Gaussian pair, fixed places, free memory."""
+"""Guided DDIM: diffusers' own sampler, the closed form of a Gaussian pair, fixed places."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,9 @@ from mmh.diffusion import ScoreModel
 from mmh.errors import InputError
 from mmh.guided_sampling import (
     ddim_grid,
-    fitting_batch,
     generation_batches,
     generation_seed,
     guided_ddim,
-    halving,
     initial_noise,
 )
 from mmh.schedule import Schedule
@@ -202,26 +200,3 @@ def test_a_generation_has_a_place_of_its_own(n, generations, size):
 def test_steps_that_no_table_has_are_refused():
     with pytest.raises(InputError, match="1 to 999 steps"):
         ddim_grid(scheduler(), 1000)
-
-
-def test_the_batch_is_the_one_asked_for_or_fits():
-    cpu = torch.device("cpu")
-    assert fitting_batch(lambda rows: None, cpu, 5, 2) == 5
-    assert fitting_batch(lambda rows: None, cpu, None, 2) == 8
-    with pytest.raises(InputError, match="must be positive"):
-        fitting_batch(lambda rows: None, cpu, 0, 2)
-
-
-def test_a_batch_is_halved_until_it_fits():
-    tried = []
-
-    def work(size):
-        tried.append(size)
-        if size > 2:
-            raise torch.OutOfMemoryError("full")
-        return size
-
-    assert halving(work, 8, fixed=False) == (2, 2)
-    assert tried == [8, 4, 2]
-    with pytest.raises(InputError, match="batches of 8 do not fit"):
-        halving(work, 8, fixed=True)

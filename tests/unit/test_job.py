@@ -101,6 +101,15 @@ def test_an_unexpected_error_keeps_its_traceback_and_ends_in_one_line(tmp_path: 
     assert outputs(tmp_path) == []
 
 
+def test_a_full_gpu_is_explained(tmp_path: Path) -> None:
+    body = 'raise type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried to allocate")'
+    status, log, _ = run_script(tmp_path, body)
+    assert status == 1
+    assert log.splitlines()[-1].startswith(
+        "error: rule make_things ran out of the GPU's memory; lower its batch_size"
+    )
+
+
 def test_a_missing_output_is_an_error(tmp_path: Path) -> None:
     status, log, _ = run_script(tmp_path, 'run.output.first.write_text("1")')
     assert status == 1

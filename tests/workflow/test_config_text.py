@@ -259,3 +259,20 @@ def test_a_mistake_is_named_with_path_and_remedy(
     with pytest.raises(InputError) as caught:
         check_config(config, SCHEMA)
     assert message in str(caught.value)
+
+
+BATCHES = (
+    "latents",
+    "prompts",
+    *(f"estimators/{name}" for name in ("flipd", "cfg_norm", "guided_norm", "decoded_png")),
+)
+
+
+@pytest.mark.parametrize("section", BATCHES)
+def test_a_batch_may_be_what_fits(section: str) -> None:
+    config = copy.deepcopy(CONFIG)
+    set_to(f"{LISTS}/{section}/batch_size", "auto")(config)
+    check_config(config, SCHEMA)
+    set_to(f"{LISTS}/{section}/batch_size", "automatic")(config)
+    with pytest.raises(InputError, match=r"batch_size: .*integer >= 1.*auto"):
+        check_config(config, SCHEMA)

@@ -40,9 +40,8 @@ def main(
     """
     import numpy as np
 
-    from mmh.batches import aligned_blocks
-    from mmh.chunks import blockwise
     from mmh.io import read_arrays, write_arrays
+    from mmh.job_batches import blockwise_in_fitting_batches
     from mmh.spans import span_range
     from mmh.text_to_image import load_folder
 
@@ -53,13 +52,18 @@ def main(
     ids = items[rows]
     loaded = load_folder(model, device=device, **options.get("load", {}))
 
-    def encode(block: np.ndarray) -> dict[str, np.ndarray]:
-        return {"x": loaded.encode(pixels[rows[block]], batch_size=options["batch_size"], ids=ids[block])}
+    def encode(block: np.ndarray, numbers: np.ndarray, size: int) -> dict[str, np.ndarray]:
+        return {"x": loaded.encode(pixels[rows[block]], batch_size=size, ids=numbers)}
 
-    blocks = [block for block, _ in aligned_blocks(ids, options["batch_size"])]
-    found = blockwise(encode, blocks, progress=progress, store=store)
+    found, size = blockwise_in_fitting_batches(
+        options["batch_size"], [encode], ids, device=loaded.device, progress=progress, store=store
+    )
     latents = found.get("x", np.zeros((0, *loaded.score_model().shape), dtype=np.float32))
-    record["numerics"] = {"scaling_factor": float(loaded.vae.config.scaling_factor), "dtype": "float32"}
+    record["numerics"] = {
+        "scaling_factor": float(loaded.vae.config.scaling_factor),
+        "dtype": "float32",
+        "batch_size": size,
+    }
     write_arrays(out, x=latents, id=ids)
 
 

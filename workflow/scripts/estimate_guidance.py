@@ -28,28 +28,27 @@ def main(
     import pandas as pd
 
     from mmh.captions import read_captions
-    from mmh.chunks import blockwise
     from mmh.detection import cfg_vector_norm
     from mmh.io import read_present, write_table
-    from mmh.lid._rows import fixed_batches
+    from mmh.job_batches import blockwise_in_fitting_batches
     from mmh.text_to_image import load_folder
 
     x, ids = read_present(latents, span)
     texts = read_captions(captions, ids)
     loaded = load_folder(model, device=device, **options.get("load", {}))
     score, null = loaded.score_model(), loaded.null()
-    t, size = options["t"], options["batch_size"]
-    how = {"t": t, "batch_size": size}
-    how |= {name: options[name] for name in ("steps", "grid", "over_sigma") if name in options}
+    t = options["t"]
+    how = {name: options[name] for name in ("t", "steps", "grid", "over_sigma") if name in options}
 
-    def norms(rows: np.ndarray) -> dict[str, np.ndarray]:
-        c = loaded.embed([texts[row] for row in rows], ids=ids[rows])
-        return {"value": cfg_vector_norm(score, x[rows], c, null, ids=ids[rows], **how)}
+    def norms(rows: np.ndarray, numbers: np.ndarray, size: int) -> dict[str, np.ndarray]:
+        c = loaded.embed([texts[row] for row in rows], ids=numbers)
+        return {"value": cfg_vector_norm(score, x[rows], c, null, ids=numbers, batch_size=size, **how)}
 
-    blocks = [rows[places] for rows, places in fixed_batches(ids, size)]
+    found, size = blockwise_in_fitting_batches(
+        options["batch_size"], [norms], ids, device=score.device, progress=progress, store=store
+    )
     table = pd.DataFrame({"item": ids, "estimator": estimator, "t": float(t), "index": None})
     table["sigma"] = score.schedule.continuous().sigma(float(t))
-    found = blockwise(norms, blocks, progress=progress, store=store)
     table["value"] = found.get("value", np.empty(0))
     dtype = str(score.dtype).removeprefix("torch.")
     table["stderr"], table["probes"], table["seed"], table["dtype"] = None, None, None, dtype
@@ -58,6 +57,7 @@ def main(
         "dtype": dtype,
         "attention": loaded.attention(),
         "items": len(ids),
+        "batch_size": size,
         "non_finite": 0,  # anything else stops the job
         "truncated_captions": int(loaded.tokens(texts)[1].sum()),
     }

@@ -26,13 +26,14 @@ def main(
     store: Any = None,
 ) -> None:
     """Write the long score table of one span; `captions`: the table of a captioned image set, or nothing."""
+    from functools import partial
+
     import numpy as np
     import pandas as pd
 
     from mmh.captions import image_score
-    from mmh.chunks import blockwise
     from mmh.io import read_present, read_span, write_table
-    from mmh.lid._rows import fixed_batches
+    from mmh.job_batches import blockwise_in_fitting_batches
     from mmh.lid.flipd import flipd_estimate
     from mmh.models import load_model
 
@@ -42,19 +43,17 @@ def main(
     dtype = str(score.dtype).removeprefix("torch.")
     levels = options["t"] if isinstance(options["t"], list) else [options["t"]]
     probes = None if options["trace"] == "exact" else int(options["trace"])
-    size, probe, n = options["batch_size"], options.get("probe", "gaussian"), len(ids)
-    how = {"probes": probes, "probe": probe, "seed": seed, "batch_size": size}
+    probe, n, empty = options.get("probe", "gaussian"), len(ids), np.empty(0)
+    how = {"probes": probes, "probe": probe, "seed": seed}
 
-    def estimate(block: np.ndarray) -> dict[str, np.ndarray]:
-        level, rows = block[0] // n, block % n
-        result = flipd_estimate(score.select(rows), x[rows], levels[level], ids=ids[rows], **how)
+    def estimate(level: float, rows: np.ndarray, numbers: np.ndarray, size: int) -> dict[str, np.ndarray]:
+        result = flipd_estimate(score.select(rows), x[rows], level, ids=numbers, batch_size=size, **how)
         stderr = np.full(len(rows), np.nan) if result.stderr is None else result.stderr
         return {"value": result.value, "stderr": stderr}
 
-    # One batch at one level each; ids with gaps share batches, one id per place.
-    batches = [rows[places] for rows, places in fixed_batches(ids, size)]
-    blocks = [level * n + rows for level in range(len(levels)) for rows in batches]
-    found, empty = blockwise(estimate, blocks, progress=progress, store=store), np.empty(0)
+    computes = [partial(estimate, level) for level in levels]
+    job_is = {"device": score.device, "progress": progress, "store": store}
+    found, size = blockwise_in_fitting_batches(options["batch_size"], computes, ids, **job_is)
     tables = [
         pd.DataFrame(
             {
@@ -76,6 +75,7 @@ def main(
         "dtype": dtype,
         "attention": loaded.attention(),
         "items": n,
+        "batch_size": size,
         "non_finite": 0,  # anything else stops the job
     }
     write_table(pd.concat(tables, ignore_index=True), out, "scores")

@@ -28,9 +28,8 @@ def main(
     import pandas as pd
 
     from mmh.captions import read_captions
-    from mmh.chunks import blockwise
     from mmh.io import read_present, write_table
-    from mmh.lid._rows import fixed_batches
+    from mmh.job_batches import blockwise_in_fitting_batches
     from mmh.score_norms import score_norms
     from mmh.text_to_image import load_folder
 
@@ -38,15 +37,15 @@ def main(
     texts = read_captions(captions, ids)
     loaded = load_folder(model, device=device, **options.get("load", {}))
     score, null = loaded.score_model(), loaded.null()
-    size = options["batch_size"]
-    how = {name: options[name] for name in ("t", "of", "guidance", "batch_size")}
+    how = {name: options[name] for name in ("t", "of", "guidance")}
 
-    def norms(rows: np.ndarray) -> dict[str, np.ndarray]:
-        c = loaded.embed([texts[row] for row in rows], ids=ids[rows])
-        return {"value": score_norms(score, x[rows], c, null, ids=ids[rows], **how)}
+    def norms(rows: np.ndarray, numbers: np.ndarray, size: int) -> dict[str, np.ndarray]:
+        c = loaded.embed([texts[row] for row in rows], ids=numbers)
+        return {"value": score_norms(score, x[rows], c, null, ids=numbers, batch_size=size, **how)}
 
-    blocks = [rows[places] for rows, places in fixed_batches(ids, size)]
-    found = blockwise(norms, blocks, progress=progress, store=store)
+    found, size = blockwise_in_fitting_batches(
+        options["batch_size"], [norms], ids, device=score.device, progress=progress, store=store
+    )
     dtype = str(score.dtype).removeprefix("torch.")
     table = pd.DataFrame({"item": ids, "estimator": estimator, "t": float(options["t"])})
     table["index"] = score.schedule.index(float(options["t"]))
@@ -58,6 +57,7 @@ def main(
         "dtype": dtype,
         "attention": loaded.attention(),
         "items": len(ids),
+        "batch_size": size,
         "non_finite": 0,  # anything else stops the job
     }
     write_table(table, out, "scores")

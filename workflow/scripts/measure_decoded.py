@@ -42,13 +42,13 @@ def main(
 
     from mmh.complexity import png_bits
     from mmh.io import read_present, write_table
+    from mmh.job_batches import decode_in_fitting_batches
     from mmh.text_to_image import load_folder
 
     z, ids = read_present(latents, span)
     loaded = load_folder(model, device=device, **options.get("load", {}))
-    pixels = loaded.decode(
-        z, batch_size=options["batch_size"], ids=ids, progress=progress(len(ids), unit="image")
-    )
+    report = progress(len(ids), unit="image")
+    pixels = decode_in_fitting_batches(loaded, z, ids, options["batch_size"], report)
     table = pd.DataFrame({"item": ids, "estimator": estimator, "t": None, "index": None, "sigma": None})
     table["value"] = png_bits(np.moveaxis(pixels, 1, -1)).astype(float)
     table["stderr"], table["probes"], table["seed"], table["dtype"] = None, None, None, "uint8"

@@ -27,12 +27,11 @@ def main(
     """Write generations and scores; `options`: generations, steps, guidance, trace, batch_size, load."""
     import numpy as np
 
-    from mmh.batches import aligned_blocks
-    from mmh.chunks import blockwise
     from mmh.complexity import png_bits
     from mmh.errors import InputError
     from mmh.guided_sampling import ddim_grid, generation_seed
     from mmh.io import read_table, write_arrays, write_table
+    from mmh.job_batches import blockwise_in_fitting_batches, decode_in_fitting_batches
     from mmh.prompt_scores import PromptScores, Trace, prompt_scores, score_table
     from mmh.spans import span_range
     from mmh.text_to_image import load_folder
@@ -45,39 +44,41 @@ def main(
     loaded = load_folder(model, device=device, **options.get("load", {}))
     score, null = loaded.score_model(), loaded.null()
     grid, count = ddim_grid(loaded.scheduler, options["steps"]), options["generations"]
-    trace = Trace.fitting(options["trace"], score.dim, law=options.get("probe", "gaussian"))
     how = {"prompt_set": prompt_set, "generations": count, "guidance": options["guidance"], "seed": seed}
-    how |= {"grid": grid, "trace": trace, "batch_size": options["batch_size"]}
-    size = options["batch_size"]
+    how["trace"] = Trace.fitting(options["trace"], score.dim, law=options.get("probe", "gaussian"))
 
-    def draw(block: np.ndarray) -> dict[str, np.ndarray]:
-        c = loaded.embed(texts[numbers[block]].tolist(), ids=numbers[block])
-        found = prompt_scores(score, c, null, prompts=numbers[block], **how)
+    def draw(_: np.ndarray, which: np.ndarray, size: int) -> dict[str, np.ndarray]:
+        c = loaded.embed(texts[which].tolist(), ids=which)
+        found = prompt_scores(score, c, null, **how, prompts=which, grid=grid, batch_size=size)
         each: dict[str, np.ndarray] = {"latents": found.latents, **found.values}
-        return {name: a.reshape(len(block), count, *a.shape[1:]) for name, a in each.items()}
+        return {name: a.reshape(len(which), count, *a.shape[1:]) for name, a in each.items()}
+
+    def trial(rows: int) -> None:  # the last step, which takes FLIPD
+        once = how | {"generations": rows, "grid": grid[-1:], "batch_size": rows}
+        prompt_scores(score, loaded.embed(texts[numbers[:1]].tolist()), null, prompts=numbers[:1], **once)
 
     # As many prompts as a batch has rows fill all of its batches.
-    blocks = [block for block, _ in aligned_blocks(numbers, size)]
-    drawn = blockwise(draw, blocks, progress=progress, store=store, unit="prompt")
+    job_is = {"device": score.device, "progress": progress, "store": store, "unit": "prompt"}
+    drawn, size = blockwise_in_fitting_batches(options["batch_size"], [draw], numbers, trial=trial, **job_is)
     drawn = {name: a.reshape(-1, *a.shape[2:]) for name, a in drawn.items()}
-    latents = drawn.pop("latents")
+    found = PromptScores(latents := drawn.pop("latents"), drawn, grid, size)
     prompt, generation = np.repeat(numbers, count), np.tile(np.arange(count), len(numbers))
-    ids = prompt * count + generation
-    keys = zip(prompt.tolist(), generation.tolist(), strict=True)
     record["numerics"] = {
         "dtype": str(score.dtype).removeprefix("torch."),
         "attention": loaded.attention(),
+        "batch_size": size,
         "truncated_prompts": int(loaded.tokens(texts[numbers].tolist())[1].sum()),
     }
-    image = loaded.decode(latents, ids=ids, batch_size=options["decode_batch_size"])
+    ids = prompt * count + generation
+    image = decode_in_fitting_batches(loaded, latents, ids, options["decode_batch_size"])
     arrays = {"image": image, "latent": latents, "id": ids, "prompt": prompt}
     arrays |= {"generation": generation.astype(np.int64), "text": texts[prompt].to_numpy(dtype=str)}
     arrays |= {"index": grid.index, "guidance": np.array([float(options["guidance"])])}
+    keys = zip(prompt.tolist(), generation.tolist(), strict=True)
     seeds = np.array([generation_seed(seed, prompt_set, *key) for key in keys], dtype=np.uint64)
-    found = PromptScores(latents, drawn, grid, size)
     png = {"png": png_bits(np.moveaxis(image, 1, -1)).astype(float)}
-    how = {"prompt_set": prompt_set, "prompts": numbers, "generations": count}
-    write_table(score_table(found, images=png, **how), scores, "prompt_scores")
+    table = score_table(found, images=png, prompt_set=prompt_set, prompts=numbers, generations=count)
+    write_table(table, scores, "prompt_scores")
     write_arrays(out, **arrays, seed=seeds)
 
 

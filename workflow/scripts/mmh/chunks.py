@@ -52,6 +52,21 @@ class Chunks:
         self.every_seconds = every_seconds
         self.after_save = after_save
 
+    def part(self, name: str) -> "Chunks":
+        """Give a store in a folder of its own below this one, for blocks that are cut in another way.
+
+        Parameters
+        ----------
+        name : str
+            Of the folder.
+
+        Returns
+        -------
+        Chunks
+            `remove` of this store removes it, too.
+        """
+        return Chunks(self.folder / name, every_seconds=self.every_seconds, after_save=self.after_save)
+
     def load(self) -> dict[int, Arrays]:
         """Read what is there; a damaged file is named in the log, removed and left out.
 

@@ -19,6 +19,7 @@ from mmh.network_cost import (
     START,
     TF32,
     Need,
+    batch_rows,
     dimension,
     flipd_calls,
     half,
@@ -174,7 +175,7 @@ def _estimate_lid(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, options = _of(config, wildcards)
     net, dim, n = network(entry), dimension(entry), _span(wildcards)
     levels = len(options["t"]) if isinstance(options["t"], list) else 1
-    size, calls = options["batch_size"], flipd_calls(options["trace"], dim, gpu=gpu)
+    size, calls = batch_rows(options), flipd_calls(options["trace"], dim, gpu=gpu)
     precision = half(entry) if gpu else 1.0
     seconds = START[gpu] + levels * network_calls(net, n, size, calls, gpu=gpu, precision=precision)
     return Need(seconds, network_mb(net, gpu, size * net.graph_mb) + _read(config, wildcards, n))

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from mmh.attention import full_float32
 from mmh.diffusion import ScoreModel
 from mmh.errors import InputError
-from mmh.guided_sampling import fitting_batch, halving
+from mmh.fitting import fitting_batch, halving
 from mmh.lid._rows import check_finite, check_items, fast_layout, fixed_batches, repeatable
 from mmh.lid._variants import variant
 

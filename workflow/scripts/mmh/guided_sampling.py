@@ -6,9 +6,9 @@ eps_0 + lambda (eps_c - eps_0). One call of the network per step predicts both n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,12 +17,8 @@ from numpy.typing import NDArray
 from mmh import rng
 from mmh.diffusion import ScoreModel
 from mmh.errors import InputError
-from mmh.lid._batched import MEMORY_SHARE, power_of_two
 from mmh.lid._rows import fast_layout, fixed_batches
 from mmh.schedule import Schedule
-
-CPU_BATCH = 8
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -255,86 +251,3 @@ def generation_batches(
     """
     keys = (prompts[:, None] + np.arange(generations)[None, :]).ravel()
     yield from fixed_batches(keys, size)
-
-
-def fitting_batch(
-    work: Callable[[int], object], device: torch.device, batch_size: int | None, items: int
-) -> int:
-    """Give the rows of a batch: those asked for, or what free memory holds.
-
-    Parameters
-    ----------
-    work : callable
-        Does the work on so many rows; tried with one and with two, whose difference is what a row takes.
-    device : torch.device
-        Where it runs.
-    batch_size : int or None
-        Rows asked for, None to choose.
-    items : int
-        How many there are to compute: more rows on a GPU would only be filling.
-
-    Returns
-    -------
-    int
-        A power of two up to 1024 where it was chosen; 8 on a CPU.
-    """
-    if batch_size is not None:
-        if batch_size < 1:
-            raise InputError(f"batch_size must be positive, got {batch_size}")
-        return batch_size
-    if device.type != "cuda":
-        return CPU_BATCH
-    peaks = []
-    try:
-        for rows in (1, 2):
-            work(rows)  # libraries take their workspaces at the first call
-            torch.cuda.synchronize(device)
-            torch.cuda.reset_peak_memory_stats(device)
-            before = torch.cuda.memory_allocated(device)
-            work(rows)
-            peaks.append(torch.cuda.max_memory_allocated(device) - before)
-    except torch.OutOfMemoryError:
-        return 1  # fails again, where it is reported
-    finally:
-        torch.cuda.empty_cache()
-    free, _ = torch.cuda.mem_get_info(device)
-    row = max(peaks[1] - peaks[0], peaks[1] // 4, 1)
-    fitting = power_of_two((MEMORY_SHARE * free - max(peaks[0] - row, 0)) / row)
-    return min(fitting, 1 << (max(items, 1) - 1).bit_length())
-
-
-def halving(work: Callable[[int], T], size: int, *, fixed: bool) -> tuple[T, int]:
-    """Do work on batches of `size` rows, and anew with half of them whenever memory runs out.
-
-    Parameters
-    ----------
-    work : callable
-        Takes the rows of a batch.
-    size : int
-        Rows to begin with.
-    fixed : bool
-        The size was asked for, so running out of memory is an error.
-
-    Returns
-    -------
-    result
-        What `work` gave.
-    size : int
-        With how many rows.
-
-    Raises
-    ------
-    InputError
-        If memory runs out with one row, or with a fixed size.
-    """
-    while True:
-        try:
-            return work(size), size
-        except torch.OutOfMemoryError as error:
-            if fixed or size == 1:
-                raise InputError(
-                    f"batches of {size} do not fit into the device's memory; lower batch_size, or use float16"
-                ) from error
-        size //= 2  # outside of the handler, where the failed call's tensors are gone
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()

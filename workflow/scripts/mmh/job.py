@@ -293,5 +293,7 @@ def _explain(error: BaseException, run: Run) -> str:
         return str(error) or "interrupted; run again to resume"
     if isinstance(error, MemoryError):
         return f"rule {run.rule} ran out of memory; lower its batch_size or shard_size in config.yaml"
+    if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, of a GPU
+        return f"rule {run.rule} ran out of the GPU's memory; lower its batch_size in config.yaml"
     text = " ".join(str(error).split())
     return f"unexpected {type(error).__name__} in rule {run.rule}: {text} (traceback above)"

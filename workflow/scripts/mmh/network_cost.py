@@ -11,6 +11,7 @@ Config = Mapping[str, Any]
 
 CUDA_MB = 3000  # host memory of PyTorch's CUDA libraries; a common figure, not measured here
 
+AUTO_ROWS = 8  # of a batch whose size a job chooses: `mmh.fitting.CPU_BATCH`; a GPU has room for as many
 IMPORTS_MB = {"tables": 150.0, "torch": 260.0, "diffusers": 500.0}
 START = {False: 3.0, True: 20.0}  # seconds until the first network call, by whether there is a GPU
 _CALL = {False: 1e-3, True: 15e-3}  # least seconds of a call, however few its rows, by whether on a GPU
@@ -182,6 +183,11 @@ def network_calls(
     batches = math.ceil(rows / batch_size)
     row = net.gpu * precision if gpu else net.cpu
     return calls * batches * max(batch_size * row, _CALL[gpu])
+
+
+def batch_rows(options: Mapping[str, Any]) -> int:
+    """Give the rows of a batch, as far as the configuration says."""
+    return AUTO_ROWS if options["batch_size"] == "auto" else int(options["batch_size"])
 
 
 def flipd_calls(trace: int | str, dim: int, *, gpu: bool) -> float:

@@ -19,13 +19,12 @@ from mmh import rng
 from mmh.attention import full_float32
 from mmh.diffusion import ScoreModel
 from mmh.errors import InputError
+from mmh.fitting import fitting_batch, halving
 from mmh.guided_sampling import (
     Grid,
     Step,
-    fitting_batch,
     generation_batches,
     guided_ddim,
-    halving,
     initial_noise,
 )
 from mmh.lid._rows import check_finite, repeatable

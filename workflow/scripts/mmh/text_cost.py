@@ -10,6 +10,7 @@ from mmh.network_cost import (
     START,
     Need,
     Network,
+    batch_rows,
     dimension,
     flipd_calls,
     half,
@@ -44,7 +45,7 @@ def _mb(net: Network, vae: Network, gpu: bool, batch_mb: float) -> float:
 
 def _encode_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, net, vae, image = _setting(config, wildcards)
-    n, size = len(span_range(wildcards["span"])), entry["latents"]["batch_size"]
+    n, size = len(span_range(wildcards["span"])), batch_rows(entry["latents"])
     seconds = START[gpu] + network_calls(vae, n, size, 1, gpu=gpu)
     whole = plan.n_items(config, wildcards["experiment"], wildcards["item_set"])
     held = (whole + 8 * min(n, size)) * image * 1e-6 + n * dimension(entry) * 8e-6
@@ -57,7 +58,7 @@ def _rows(calls_of: Callable[[Config], float]) -> Callable[[Config, Wildcards, b
     def needed(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
         entry, net, vae, _ = _setting(config, wildcards)
         options = entry["estimators"][wildcards["estimator"]]
-        n, size = len(span_range(wildcards["span"])), options["batch_size"]
+        n, size = len(span_range(wildcards["span"])), batch_rows(options)
         precision = half(entry) if gpu else 1.0
         seconds = START[gpu] + network_calls(net, n, size, calls_of(options), gpu=gpu, precision=precision)
         return Need(seconds, _mb(net, vae, gpu, 2 * size * net.row_mb) + n * dimension(entry) * 12e-6)
@@ -76,7 +77,7 @@ def _norm_calls(options: Config) -> float:
 def _measure_decoded(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, net, vae, image = _setting(config, wildcards)
     options = entry["estimators"][wildcards["estimator"]]
-    n, size = len(span_range(wildcards["span"])), options["batch_size"]
+    n, size = len(span_range(wildcards["span"])), batch_rows(options)
     seconds = START[gpu] + network_calls(vae, n, size, 1, gpu=gpu) + n * (1e-4 + image * 2e-7)
     return Need(seconds, _mb(net, vae, gpu, size * vae.row_mb) + n * (image * 2e-6 + dimension(entry) * 8e-6))
 
@@ -84,7 +85,7 @@ def _measure_decoded(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
 def _score_prompts(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, net, vae, image = _setting(config, wildcards)
     options, dim = entry["prompts"], dimension(entry)
-    n, size = len(span_range(wildcards["span"])) * options["generations"], options["batch_size"]
+    n, size = len(span_range(wildcards["span"])) * options["generations"], batch_rows(options)
     trace = options["trace"]
     if trace == "auto":
         trace = "exact" if dim <= 256 else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from mmh.attention import full_float32
 from mmh.diffusion import ScoreModel
 from mmh.errors import InputError
+from mmh.fitting import LARGEST_BATCH, fitting_batch
 from mmh.lid._probes import Probes
 from mmh.lid._rows import fast_layout, fixed_batches, repeatable
 from mmh.lid._trace import (
@@ -24,8 +26,6 @@ from mmh.lid._trace import (
 from mmh.lid._variants import variant
 
 Array = NDArray[np.float64]
-LARGEST_BATCH = 1024
-MEMORY_SHARE = 0.7
 
 
 def batched_traces(
@@ -74,9 +74,9 @@ def batched_traces(
     with repeatable(model.device):
         if batch_size is not None:
             return _in_batches(model, x, ids, t, batch_size, options, halve=False)
-        size = _fitting_batch(model.select([0]), x[:1], ids[:1], t, options)
-        if model.device.type == "cuda":
-            size = min(size, 1 << (len(x) - 1).bit_length())  # more rows would only be filling
+        size = fitting_batch(
+            _trial_batch(model, x, ids, t, options), model.device, None, len(x), on_cpu=LARGEST_BATCH
+        )
         return _in_batches(model, x, ids, t, size, options, halve=True)
 
 
@@ -160,26 +160,13 @@ def _keeping_buffers() -> AbstractContextManager[Any]:
     return config.patch(donated_buffer=False) if hasattr(config, "donated_buffer") else nullcontext()
 
 
-def _fitting_batch(
+def _trial_batch(
     model: ScoreModel, x: torch.Tensor, ids: NDArray[np.int64], t: float, options: dict[str, Any]
-) -> int:
-    """Largest power of two of rows that should fit, from the peak memory of one row."""
-    if model.device.type != "cuda":
-        return LARGEST_BATCH
-    try:
-        _one_batch(model, x, ids, t, **options)  # libraries take their workspaces at the first call
-        torch.cuda.synchronize(model.device)
-        torch.cuda.reset_peak_memory_stats(model.device)
-        before = torch.cuda.memory_allocated(model.device)
-        _one_batch(model, x, ids, t, **options)
-    except torch.OutOfMemoryError:
-        return 1  # fails again, where it is reported
-    row = max(1, torch.cuda.max_memory_allocated(model.device) - before)
-    torch.cuda.empty_cache()
-    free, _ = torch.cuda.mem_get_info(model.device)
-    return power_of_two(MEMORY_SHARE * free / row)
+) -> Callable[[int], object]:
+    """Give what `mmh.fitting.fitting_batch` tries: one batch of so many rows, the first samples in turn."""
 
+    def trial(rows: int) -> object:
+        first = np.arange(rows) % len(x)
+        return _one_batch(model.select(first), x[first], ids[first], t, **options)
 
-def power_of_two(rows: float) -> int:
-    """Largest power of two up to `rows`, 1..1024."""
-    return 1 << min(max(int(rows), 1), LARGEST_BATCH).bit_length() - 1
+    return trial
