@@ -67,12 +67,13 @@ def test_images_and_captions_agree_with_the_cpu(folder):
     np.testing.assert_allclose(norms[1], norms[0], rtol=1e-3)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_half_precision_gives_about_the_same_scores(folder, dtype):
+# bfloat16 has 3 bits less, and the norm is that of a difference of nearly equal noises.
+@pytest.mark.parametrize(("dtype", "agreement"), [("float16", 0.1), ("bfloat16", 0.3)])
+def test_half_precision_gives_about_the_same_scores(folder, dtype, agreement):
     full = scored(text_to_image.load_folder(folder, device=DEVICE))
     half = scored(text_to_image.load_folder(folder, device=DEVICE, dtype=dtype))
     first = full.values["cfg_norm"][:, 0]
-    np.testing.assert_allclose(half.values["cfg_norm"][:, 0], first, rtol=0.1)
+    np.testing.assert_allclose(half.values["cfg_norm"][:, 0], first, rtol=agreement)
 
 
 def test_the_batch_follows_from_free_memory(folder):
