@@ -9,7 +9,7 @@ from mmh.errors import InputError
 
 Config = Mapping[str, Any]
 
-CUDA_MB = 3000  # host memory of PyTorch's CUDA libraries; a common figure, not measured here
+CUDA_MB = 3000  # host memory of PyTorch's CUDA libraries: 400 where kernels load lazily, else all of them
 
 AUTO_ROWS = 8  # of a batch whose size a job chooses: `mmh.fitting.CPU_BATCH`; a GPU has room for as many
 IMPORTS_MB = {"tables": 150.0, "torch": 260.0, "diffusers": 500.0}
