@@ -55,6 +55,33 @@ def test_a_size_that_runs_out_of_memory_is_not_taken():
     assert largest_batch(memory(200, 1, total=100), 90, 1024) == 1
 
 
+def test_a_size_that_a_library_refuses_is_not_taken():
+    def peak(rows):
+        if rows > 4:
+            raise RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")
+        return rows
+
+    assert largest_batch(peak, 90, 1024) == 4
+    with pytest.raises(RuntimeError, match="ALLOC_FAILED"):
+        largest_batch(lambda rows: peak(rows + 4), 90, 1024)
+
+
+def test_what_is_wrong_with_an_item_is_said_by_the_work_not_the_trial(monkeypatch):
+    def work(size, store):
+        raise InputError("the norm of id 2000 is not finite")
+
+    def trial(rows):
+        raise InputError("the norm of id 0 is not finite")
+
+    def fitting(tried, *_):
+        tried(1)
+        return 1
+
+    monkeypatch.setattr("mmh.job_batches.fitting_batch", fitting)
+    with pytest.raises(InputError, match="id 2000"):
+        in_fitting_batches("auto", work, trial, device=CPU, items=9)
+
+
 def test_the_batch_is_the_one_asked_for_or_that_of_a_cpu():
     assert fitting_batch(lambda rows: None, CPU, 5, 2) == 5
     assert fitting_batch(lambda rows: None, CPU, None, 2) == CPU_BATCH == network_cost.AUTO_ROWS

@@ -75,7 +75,7 @@ def test_latents_are_read_as_images_are(world):
     nothing, ids = read_images(encode(world, "000010-000019"))
     assert nothing.shape == (0, 4, 4, 4)
     out = world / "png.parquet"
-    how = {"span": "000001-000002", "estimator": "decoded", "options": {"batch_size": 2}}
+    how = {"span": "000001-000002", "estimator": "decoded", "options": {"batch_size": 2}, "record": {}}
     call("measure_decoded", [whole], world / "model", out, **how)
     table = read_table(out, "scores")
     assert table["item"].tolist() == [1, 2]
@@ -164,3 +164,65 @@ def test_a_caption_or_the_empty_one_conditions_lid(world):
         captions.captioned_score(model, texts, condition="none")
     with pytest.raises(InputError, match="needs images with captions"):
         captions.captioned_score(model, None, condition="caption")
+
+
+def everything(world, batch_size):
+    """Run every script that takes a batch size, with this one; give tables and arrays by file, and records."""
+    latents, model, captioned = [world / "z.npz"], world / "model", world / "set.parquet"
+    records = {}
+
+    def run(name, *files, **how):
+        records[name] = {}
+        how |= {"span": "000000-000004", "record": records[name]}
+        call(name, *files, **how)
+
+    run("encode_images", world / "set.npz", model, latents[0], options={"batch_size": batch_size})
+    settings = {
+        "estimate_lid": {"t": [0.05, 0.1], "trace": 2, "condition": "caption"},
+        "estimate_guidance": {"t": 0.01, "steps": 3},
+        "estimate_score_norms": {"t": 0.02, "of": "guided", "guidance": 7.5},
+    }
+    for name, options in settings.items():
+        how = {"estimator": name, "options": options | {"batch_size": batch_size}}
+        how |= {"items": "set", "seed": 0} if name == "estimate_lid" else {}
+        run(name, latents, captioned, model, world / f"{name}.parquet", **how)
+    how = {"estimator": "decoded", "options": {"batch_size": batch_size}}
+    run("measure_decoded", latents, model, world / "decoded.parquet", **how)
+    options = {"generations": 2, "steps": 10, "guidance": 7.5, "trace": 1, "batch_size": batch_size}
+    how = {"prompt_set": "memorized", "seed": 3, "options": options | {"decode_batch_size": batch_size}}
+    run(
+        "score_prompts",
+        world / "prompts.parquet",
+        model,
+        world / "g.npz",
+        world / "prompt_scores.parquet",
+        **how,
+    )
+    names = [f"{name}.parquet" for name in (*settings, "decoded", "prompt_scores")] + ["z.npz", "g.npz"]
+    return {name: (world / name).read_bytes() for name in names}, records
+
+
+def test_a_batch_that_the_jobs_choose_gives_the_bytes_of_that_number(world, monkeypatch):
+    """On a GPU that holds 4 rows: as many are tried, more than there are items, and all jobs record it."""
+    given, _ = everything(world, 4)
+
+    def fitting_batch(trial, device, batch_size, items):
+        assert batch_size is None
+        for rows in (1, 2, 4, 8):
+            trial(rows)
+        return 4
+
+    monkeypatch.setattr("mmh.job_batches.fitting_batch", fitting_batch)
+    chosen, records = everything(world, "auto")
+    assert chosen == given
+    assert {record["numerics"]["batch_size"] for record in records.values()} == {4}
+    assert records["score_prompts"]["numerics"]["decode_batch_size"] == 4
+
+
+@pytest.mark.parametrize("condition", captions.CONDITIONS)
+def test_lid_of_a_span_without_images_is_an_empty_table(world, condition):
+    nothing, out = [encode(world, "000010-000019")], world / "lid.parquet"
+    options = {"t": 0.05, "trace": 1, "condition": condition, "batch_size": 2}
+    how = {"span": "000010-000019", "items": "set", "estimator": "flipd", "options": options, "seed": 0}
+    call("estimate_lid", nothing, world / "set.parquet", world / "model", out, record={}, **how)
+    assert len(read_table(out, "scores")) == 0

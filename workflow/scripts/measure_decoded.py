@@ -18,6 +18,7 @@ def main(
     estimator: str,
     options: dict[str, Any],
     device: str,
+    record: dict[str, Any],
     progress: Any,
 ) -> None:
     """Write the PNG size of what the model decodes each latent to.
@@ -34,7 +35,7 @@ def main(
         Wildcards.
     options : dict
         `batch_size`; `load`, what `text_to_image.load_folder` takes.
-    device, progress
+    device, record, progress
         Of the job.
     """
     import numpy as np
@@ -48,10 +49,11 @@ def main(
     z, ids = read_present(latents, span)
     loaded = load_folder(model, device=device, **options.get("load", {}))
     report = progress(len(ids), unit="image")
-    pixels = decode_in_fitting_batches(loaded, z, ids, options["batch_size"], report)
+    pixels, size = decode_in_fitting_batches(loaded, z, ids, options["batch_size"], report)
     table = pd.DataFrame({"item": ids, "estimator": estimator, "t": None, "index": None, "sigma": None})
     table["value"] = png_bits(np.moveaxis(pixels, 1, -1)).astype(float)
     table["stderr"], table["probes"], table["seed"], table["dtype"] = None, None, None, "uint8"
+    record["numerics"] = {"dtype": "float32", "batch_size": size, "items": len(ids)}
     write_table(table, out, "scores")
 
 
@@ -65,5 +67,6 @@ if __name__ == "__main__":
             estimator=run.wildcards.estimator,
             options=run.params.options,
             device=run.device,
+            record=run.record,
             progress=run.progress,
         )

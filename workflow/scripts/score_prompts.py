@@ -63,23 +63,23 @@ def main(
     drawn = {name: a.reshape(-1, *a.shape[2:]) for name, a in drawn.items()}
     found = PromptScores(latents := drawn.pop("latents"), drawn, grid, size)
     prompt, generation = np.repeat(numbers, count), np.tile(np.arange(count), len(numbers))
+    ids = prompt * count + generation
+    image, decoded = decode_in_fitting_batches(loaded, latents, ids, options["decode_batch_size"])
     record["numerics"] = {
         "dtype": str(score.dtype).removeprefix("torch."),
         "attention": loaded.attention(),
         "batch_size": size,
+        "decode_batch_size": decoded,
         "truncated_prompts": int(loaded.tokens(texts[numbers].tolist())[1].sum()),
     }
-    ids = prompt * count + generation
-    image = decode_in_fitting_batches(loaded, latents, ids, options["decode_batch_size"])
     arrays = {"image": image, "latent": latents, "id": ids, "prompt": prompt}
     arrays |= {"generation": generation.astype(np.int64), "text": texts[prompt].to_numpy(dtype=str)}
     arrays |= {"index": grid.index, "guidance": np.array([float(options["guidance"])])}
-    keys = zip(prompt.tolist(), generation.tolist(), strict=True)
-    seeds = np.array([generation_seed(seed, prompt_set, *key) for key in keys], dtype=np.uint64)
+    seeds = [generation_seed(seed, prompt_set, p, g) for p, g in zip(prompt, generation, strict=True)]
     png = {"png": png_bits(np.moveaxis(image, 1, -1)).astype(float)}
     table = score_table(found, images=png, prompt_set=prompt_set, prompts=numbers, generations=count)
     write_table(table, scores, "prompt_scores")
-    write_arrays(out, **arrays, seed=seeds)
+    write_arrays(out, **arrays, seed=np.array(seeds, dtype=np.uint64))
 
 
 if __name__ == "__main__":

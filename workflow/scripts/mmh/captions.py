@@ -82,6 +82,8 @@ def captioned_score(
         return model.score_model().conditioned(model.null())
     if captions is None:
         raise InputError("condition: caption needs images with captions; use condition: empty")
+    if not captions:
+        return model.score_model()  # of no image, with nothing to give
     return model.score_model().conditioned(model.embed(captions, ids=ids))
 
 

@@ -106,6 +106,12 @@ def largest_batch(peak: Callable[[int], float], budget: float, most: int) -> int
             needed = peak(rows)
         except OUT_OF_MEMORY:
             return max(rows // 2, 1)
+        except RuntimeError as error:
+            # Libraries report full memory, or more elements than they can count, in words of their own.
+            if rows == 1:
+                raise
+            print(f"note: {rows} rows failed ({' '.join(str(error).split())[:200]})")
+            return rows // 2
         if needed > budget:
             return max(rows // 2, 1)
         growth = max(2 * (needed - last), 0.0) if rows > 1 else 0.0
@@ -144,7 +150,8 @@ def halving(work: Callable[[int], T], size: int, *, fixed: bool) -> tuple[T, int
             return work(size), size
         except OUT_OF_MEMORY as error:
             if fixed or size == 1:
-                advice = "use float16, or another device" if size == 1 else "lower batch_size, or use float16"
+                less = "use" if size == 1 else "lower batch_size, or use"
+                advice = f"{less} float16 (images: vae_tiling), or another device"
                 raise MemoryExceededError(
                     f"batches of {size} do not fit into the device's memory; {advice}"
                 ) from error

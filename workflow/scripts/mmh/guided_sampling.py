@@ -218,9 +218,11 @@ def initial_noise(
     return torch.cat(rows) if rows else torch.empty((0, *shape))
 
 
-def generation_seed(seed: int, prompt_set: str, prompt: int, generation: int) -> np.uint64:
+def generation_seed(
+    seed: int, prompt_set: str, prompt: int | np.integer[Any], generation: int | np.integer[Any]
+) -> np.uint64:
     """Give the seed that is stored beside a generation, from the key of its initial noise."""
-    return rng.item_seed(seed, _purpose(prompt_set, generation), prompt)
+    return rng.item_seed(seed, _purpose(prompt_set, int(generation)), int(prompt))
 
 
 def _purpose(prompt_set: str, generation: int) -> str:

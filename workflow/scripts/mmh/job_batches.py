@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from mmh.chunks import Chunks, blockwise
-from mmh.fitting import fitting_batch, halving
+from mmh.errors import InputError
+from mmh.fitting import MemoryExceededError, fitting_batch, halving
 from mmh.lid._rows import fixed_batches
 
 if TYPE_CHECKING:
@@ -65,10 +66,20 @@ def in_fitting_batches(
     """
     if batch_size != AUTO:
         return work(int(batch_size), store), int(batch_size)
-    size = fitting_batch(trial, device, None, items)
-    print(f"batch_size: auto gives batches of {size} on {device.type}")
-    keep = lambda rows: None if store is None else store.part(f"batch-{rows}")  # noqa: E731
-    return halving(lambda rows: work(rows, keep(rows)), size, fixed=False)
+
+    def quiet_trial(rows: int) -> None:
+        try:
+            trial(rows)
+        except MemoryExceededError:
+            raise
+        except InputError:  # about an item, which the work itself will name
+            return
+
+    def everything(rows: int) -> T:
+        print(f"batch_size: auto gives batches of {rows} on {device.type}")
+        return work(rows, None if store is None else store.part(f"batch-{rows}"))
+
+    return halving(everything, fitting_batch(quiet_trial, device, None, items), fixed=False)
 
 
 def blockwise_in_fitting_batches(
@@ -136,7 +147,7 @@ def decode_in_fitting_batches(
     ids: NDArray[np.int64],
     batch_size: int | str,
     progress: Callable[..., None] | None = None,
-) -> NDArray[np.uint8]:
+) -> tuple[NDArray[np.uint8], int]:
     """Decode latents as `TextToImageModel.decode` does, by `in_fitting_batches`.
 
     Parameters
@@ -153,8 +164,10 @@ def decode_in_fitting_batches(
 
     Returns
     -------
-    numpy.ndarray
+    image : numpy.ndarray
         uint8 (n, 3, H, W).
+    size : int
+        Rows of a batch.
 
     Raises
     ------
@@ -167,4 +180,4 @@ def decode_in_fitting_batches(
         lambda size: model.decode(latents[np.arange(size) % len(ids)], batch_size=size),
         device=model.device,
         items=len(ids),
-    )[0]
+    )

@@ -70,12 +70,13 @@ def batched_traces(
     """
     if not len(x):
         return np.zeros((3, 0))
-    model = variant(model, compiled=True) if compiled else model
+    plain, model = model, variant(model, compiled=True) if compiled else model
     with repeatable(model.device):
         if batch_size is not None:
             return _in_batches(model, x, ids, t, batch_size, options, halve=False)
+        # Not compiled, which would take minutes for each number of rows.
         size = fitting_batch(
-            _trial_batch(model, x, ids, t, options), model.device, None, len(x), on_cpu=LARGEST_BATCH
+            _trial_batch(plain, x, ids, t, options), model.device, None, len(x), on_cpu=LARGEST_BATCH
         )
         return _in_batches(model, x, ids, t, size, options, halve=True)
 
