@@ -45,7 +45,9 @@ class Driver:
         self, cluster: Cluster, folder: Path, profile: Path, *arguments: str, path: Path | None = None
     ) -> None:
         self.log = folder / f"driver-{len(list(folder.glob('driver-*.log')))}.log"
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        # A shell that runs the tests in the background has told its children to ignore Ctrl-C.
+        command = ["env", "--default-signal=INT", sys.executable, "-m", "snakemake"]
+        command += ["--snakefile", str(ROOT / "Snakefile")]
         command += ["--directory", str(folder), "--profile", str(profile), *arguments]
         environment = os.environ | cluster.environment | {"PYTHONDONTWRITEBYTECODE": "1"}
         environment.pop("PYTHONPATH", None)
