@@ -58,7 +58,7 @@ class Server:
     requests: list[Request] = field(default_factory=list)
     ending: threading.Event = field(default_factory=threading.Event)
     sent: Counter[str] = field(default_factory=Counter)  # bytes of bodies, by path
-    active: Counter[str] = field(default_factory=Counter)  # requests being answered, by name of the host
+    active: Counter[str] = field(default_factory=Counter)  # requests without an answer, by name of the host
     peak: Counter[str] = field(default_factory=Counter)  # the most at a time
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -88,11 +88,10 @@ def running() -> Iterator[Server]:
                 server.active[host] += 1
                 server.peak[host] = max(server.peak[host], server.active[host])
                 reply = replies.pop(0) if len(replies) > 1 else replies[0]
-            try:
-                _answer(self, reply, server, path)
-            finally:
-                with server.lock:
-                    server.active[host] -= 1
+            server.ending.wait(reply.hold)
+            with server.lock:  # before the first byte goes out: its end may make the client ask anew at once
+                server.active[host] -= 1
+            _answer(self, reply, server, path)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -112,7 +111,6 @@ def running() -> Iterator[Server]:
 
 
 def _answer(handler: BaseHTTPRequestHandler, reply: Reply, server: Server, path: str) -> None:
-    server.ending.wait(reply.hold)
     status, body, total = reply.status, reply.body, len(reply.body)
     headers = {"Content-Type": reply.content_type, "Connection": "close"}
     asked = re.fullmatch(r"bytes=(\d+)-", handler.headers["Range"] or "")

@@ -340,7 +340,8 @@ def test_a_killed_process_is_resumed(
         f"from mmh.url_images import *\nfetch_images({urls!r}, Path({str(tmp_path)!r}), "
         "options=FetchOptions(read=60))\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code]) as process:
+    # A shell that runs the tests in the background has told its children to ignore SIGINT.
+    with subprocess.Popen(["env", "--default-signal=INT", sys.executable, "-c", code]) as process:
         deadline = time.monotonic() + 30
         while len(read_journal(tmp_path)) < 3 and time.monotonic() < deadline:
             time.sleep(0.02)
