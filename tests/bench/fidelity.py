@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmh import rng
-from mmh.complexity import to_uint8
-from mmh.diffusion import Schedule, ScoreModel
-from mmh.io import read_images, read_table, write_json
-from mmh.labels import sample_classes
+from mmh.compute import rng
+from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.images.complexity import to_uint8
+from mmh.io.files import read_images, read_table, write_json
+from mmh.labels.label_files import sample_classes
 from mmh.lid import count_above, count_below, flipd, knn, local_pca, pooled_threshold
-from mmh.oracles import GaussianPart, Mixture
-from mmh.retrieval import calibrated_l2
-from mmh.stats import auc
+from mmh.oracles.exact import GaussianPart, Mixture
+from mmh.retrieval.search import calibrated_l2
+from mmh.stats.curves import auc
 from tests.bench.timing import machine
 
 Array = NDArray[np.float64]
@@ -426,7 +426,7 @@ def noise_level(results: Path) -> dict[str, Any]:
 
 def digits_model(results: Path) -> ScoreModel:
     """The demo's network."""
-    from mmh.models import load_model
+    from mmh.models.loading import load_model
 
     return load_model(results / "digits" / "model").score_model()
 

@@ -22,16 +22,17 @@ from unittest import mock
 import numpy as np
 import torch
 
-from mmh import iddpm_process, rng, unet
-from mmh.attention import full_float32
-from mmh.diffusion import ScoreModel
-from mmh.fitting import fitting_batch
-from mmh.io import write_json
+from mmh.compute import rng
+from mmh.compute.attention import full_float32
+from mmh.compute.fitting import fitting_batch
+from mmh.diffusion.score_model import ScoreModel
+from mmh.io.files import write_json
 from mmh.lid import _batched, normal_bundle
 from mmh.lid.flipd import flipd, flipd_estimate
 from mmh.lid.jacobian import jacobian_spectrum
 from mmh.lid.normal_bundle import normal_bundle_groups, normal_bundle_spectrum
 from mmh.lid.spectra import count_below, pooled_threshold
+from mmh.models import iddpm_process, unet
 from tests.bench.timing import Measure, machine, table
 
 Result = tuple[list[Measure], dict[str, Any]]
@@ -398,7 +399,7 @@ def stable_diffusion_costs(setting: Setting) -> Result:
 
 def stylegan2_costs(setting: Setting) -> Result:
     """Images and Jacobian spectra of a StyleGAN2 generator of CIFAR size."""
-    from mmh.stylegan2 import Generator
+    from mmh.models.stylegan2 import Generator
 
     width = setting.pick(512, 16)
     torch.manual_seed(0)

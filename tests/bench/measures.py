@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmh import rng, unet
-from mmh.diffusion import Schedule, ScoreModel
+from mmh.compute import rng
+from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.lid import flipd, flipd_estimate, local_pca, normal_bundle_spectrum
-from mmh.oracles import GaussianPart, Mixture
+from mmh.models import unet
+from mmh.oracles.exact import GaussianPart, Mixture
 from tests.bench import ROOT
 from tests.bench.timing import Measure, interleaved
 

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import torch
 
-from mmh import rng
-from mmh.diffusion import Schedule, ScoreModel
+from mmh.compute import rng
+from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.lid import local_pca, normal_bundle_spectrum
 from tests.bench.timing import peak_rise
 

@@ -21,11 +21,12 @@ import faiss
 import numpy as np
 import torch
 
-from mmh import rng, vector_index
-from mmh.descriptor import train as train_descriptor
-from mmh.embedding import embed
+from mmh.compute import rng
 from mmh.lid.local_pca import local_pca
-from mmh.retrieval import calibrated_l2
+from mmh.retrieval import vector_index
+from mmh.retrieval.descriptor import train as train_descriptor
+from mmh.retrieval.embedding import embed
+from mmh.retrieval.search import calibrated_l2
 from tests.bench import ROOT
 from tests.bench.timing import Measure, interleaved, peak_rise, table
 

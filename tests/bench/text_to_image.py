@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmh import rng
-from mmh.attention import full_float32
-from mmh.detection import cfg_vector_norm
-from mmh.fitting import fitting_batch
-from mmh.guided_sampling import Grid, ddim_grid
+from mmh.compute import rng
+from mmh.compute.attention import full_float32
+from mmh.compute.fitting import fitting_batch
+from mmh.diffusion.guided_sampling import Grid, ddim_grid
 from mmh.lid.flipd import flipd
-from mmh.prompt_scores import METRICS, Trace, prompt_scores
-from mmh.text_to_image import TextToImageModel
+from mmh.metrics.prompt_scores import METRICS, Trace, prompt_scores
+from mmh.models.text_to_image import TextToImageModel
+from mmh.scores.cfg_vector_norm import cfg_vector_norm
 from tests.bench.timing import Measure, description, report, table
 
 LARGEST = 24

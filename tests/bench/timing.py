@@ -122,7 +122,7 @@ def description() -> str:
 
 def report(name: str, measures: list[Measure], details: Mapping[str, Any], out: Path) -> None:
     """Write `<out>/<name>.json`: machine, versions, numbers, bars and what they were computed from."""
-    from mmh.io import write_json
+    from mmh.io.files import write_json
 
     out.mkdir(parents=True, exist_ok=True)
     lines = [{**asdict(measure), "met": measure.met} for measure in measures]

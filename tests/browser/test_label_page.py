@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from chromium import Page
 
-from mmh import label_sheet
+from mmh.labels import label_sheet
 
 NewPage = Callable[[], Page]
 LABELS = {"1": "exact", "2": "reconstructive", "3": "not_memorized", "4": "unsure", "u": "unsure"}

@@ -8,15 +8,17 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from mmh import models, saving, unet
-from mmh.attention import full_float32
-from mmh.diffusion import Schedule, ScoreModel
-from mmh.edm import EdmNetwork
+from mmh.compute.attention import full_float32
+from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.io import saving
 from mmh.lid import _batched
 from mmh.lid.flipd import flipd, flipd_estimate
 from mmh.lid.jacobian import jacobian_spectrum
 from mmh.lid.normal_bundle import normal_bundle_groups, normal_bundle_spectrum
 from mmh.lid.spectra import count_below, pooled_threshold
+from mmh.models import loading as models
+from mmh.models import unet
+from mmh.models.edm import EdmNetwork
 
 VP = Schedule.linear_vp(0.1, 20.0)
 T0 = 0.05

@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 from http_server import Reply, Server
 
-from mmh import fetch as fetch_module
 from mmh.errors import InputError
-from mmh.fetch import fetch
+from mmh.fetch import sources as fetch_module
+from mmh.fetch.sources import fetch
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 BODY = hashlib.shake_256(b"body").digest(200_000)
@@ -240,7 +240,7 @@ KILLED = """
 import sys
 sys.path.insert(0, {scripts!r})
 from pathlib import Path
-from mmh.fetch import fetch
+from mmh.fetch.sources import fetch
 part = Path({part!r})
 fetch("data.bin", {source!r}, part, dropped=Path("/nonexistent"), timeout=60)
 """

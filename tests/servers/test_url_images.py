@@ -24,14 +24,14 @@ import pytest
 from http_server import Reply, Server
 from PIL import Image
 
-from mmh import timed_http
 from mmh.errors import InputError
-from mmh.image_lists import Row, list_table
-from mmh.image_sets import import_set
-from mmh.io import read_arrays, read_table, write_table
-from mmh.ledger import Journal, attrition, ledger_table, read_journal
-from mmh.timed_http import RequestError, requestable
-from mmh.url_images import FetchOptions, fetch_images, store_images
+from mmh.fetch import timed_http
+from mmh.fetch.ledger import Journal, attrition, ledger_table, read_journal
+from mmh.fetch.timed_http import RequestError, requestable
+from mmh.fetch.url_images import FetchOptions, fetch_images, store_images
+from mmh.images.image_lists import Row, list_table
+from mmh.images.image_sets import import_set
+from mmh.io.files import read_arrays, read_table, write_table
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 QUICK = FetchOptions(read=1, total=20, pause=0.01, longest_wait=2)
@@ -337,7 +337,7 @@ def test_a_killed_process_is_resumed(
     urls = [server.serve(f"/{i}", image(picture(i), hold=0 if i < 3 else 30)) for i in range(5)]
     code = (
         f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\nfrom pathlib import Path\n"
-        f"from mmh.url_images import *\nfetch_images({urls!r}, Path({str(tmp_path)!r}), "
+        f"from mmh.fetch.url_images import *\nfetch_images({urls!r}, Path({str(tmp_path)!r}), "
         "options=FetchOptions(read=60))\n"
     )
     # A shell that runs the tests in the background has told its children to ignore SIGINT.
@@ -353,7 +353,9 @@ def test_a_killed_process_is_resumed(
                 server.serve(path, image(picture(int(path[1]))))
             server.requests.clear()
 
-        monkeypatch.setattr("mmh.ledger.sleep", kill)  # what this process does while the other one fetches
+        monkeypatch.setattr(
+            "mmh.fetch.ledger.sleep", kill
+        )  # what this process does while the other one fetches
         records = fetch_images(urls, tmp_path, options=QUICK)
     assert process.returncode
     assert [record["status"] for record in records.values()] == ["ok"] * 5
@@ -378,7 +380,7 @@ def test_a_run_waits_for_another_and_finds_its_work_done(
             else:
                 other.__exit__()
 
-        monkeypatch.setattr("mmh.ledger.sleep", go_on)
+        monkeypatch.setattr("mmh.fetch.ledger.sleep", go_on)
         assert fetch_images(urls, tmp_path / "store", options=QUICK) == done
     assert (len(looks), server.requests) == (3, [])
     assert capsys.readouterr().out.count("another process fetches these images; waiting") == 1
@@ -458,7 +460,7 @@ def test_a_fault_of_the_program_ends_the_run(
     def broken(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("mmh.url_images.admit", broken)
+    monkeypatch.setattr("mmh.fetch.url_images.admit", broken)
     with pytest.raises(ZeroDivisionError):
         fetch_images([server.serve("/a", image(PNG))], tmp_path, options=QUICK)
 

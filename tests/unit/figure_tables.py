@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
-from mmh.io import write_arrays, write_table
+from mmh.io.files import write_arrays, write_table
 
 T_CURVE = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
 LID = {"exact": -2.0, "reconstructive": 9.0, "not_memorized": 28.0}

@@ -2,7 +2,7 @@
 
 import torch
 
-from mmh.diffusion import Schedule, ScoreModel
+from mmh.diffusion.score_model import Schedule, ScoreModel
 
 
 def gaussian_model(schedule: Schedule, dim: int) -> ScoreModel:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmh import accuracy, laws
+from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
-from mmh.schedule import Schedule
+from mmh.oracles import accuracy, laws
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 VP = Schedule.linear_vp(0.1, 20.0)

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from mmh import agreement
 from mmh.errors import InputError
-from mmh.labels import CLASSES
+from mmh.labels import agreement
+from mmh.labels.label_files import CLASSES
 
 
 def two_raters(table):

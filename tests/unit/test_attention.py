@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmh.attention import contiguous_group_norms, forward_mode, full_float32, math_attention
+from mmh.compute.attention import contiguous_group_norms, forward_mode, full_float32, math_attention
 
 SDP = ("flash", "mem_efficient", "math", "cudnn")
 

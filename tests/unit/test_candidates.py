@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmh.candidates import candidates, gather, selection
 from mmh.errors import InputError
-from mmh.io import read_arrays, read_table, write_arrays, write_table
+from mmh.io.files import read_arrays, read_table, write_arrays, write_table
+from mmh.retrieval.candidates import candidates, gather, selection
 
 
 def matches(n=30, seed=0):

@@ -17,15 +17,17 @@ import pytest
 import sample_images
 import torch
 
-from mmh import chunks, edm, saving, unet
-from mmh.chunks import Chunks, blockwise, chunk_folder
-from mmh.generator_model import GeneratorModel
-from mmh.io import write_arrays
+from mmh.io import saving
+from mmh.io.files import write_arrays
+from mmh.job import chunks
+from mmh.job.chunks import Chunks, blockwise, chunk_folder
 from mmh.lid.flipd import flipd_estimate
 from mmh.lid.jacobian import jacobian_spectrum
 from mmh.lid.normal_bundle import normal_bundle_groups
-from mmh.models import UNetModel, load_model
-from mmh.stylegan2 import Generator
+from mmh.models import edm, unet
+from mmh.models.generator_model import GeneratorModel
+from mmh.models.loading import UNetModel, load_model
+from mmh.models.stylegan2 import Generator
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 BLOCKS = [np.array([0, 3]), np.array([1, 4]), np.array([2]), np.array([5, 6])]
@@ -401,7 +403,7 @@ JOB = """
 import os, signal, sys
 from types import SimpleNamespace
 sys.path.insert(0, {scripts!r})
-import mmh.job
+import mmh.job.frame
 class Named(dict):
     pass
 snakemake = SimpleNamespace(
@@ -410,7 +412,7 @@ snakemake = SimpleNamespace(
     params=Named(code="c", compute={{"threads": 1}}, options={{"steps": 2, "batch_size": 4}}, seed={seed}),
     output=Named(samples="out/000000-000011.npz"),
 )
-chunks, saves = mmh.job.Run.chunks.fget, []
+chunks, saves = mmh.job.frame.Run.chunks.fget, []
 def event():
     saves.append(1)
     if len(saves) == 1:
@@ -419,7 +421,7 @@ def store(run):
     found = chunks(run)
     found.every_seconds, found.after_save = 0, event
     return found
-mmh.job.Run.chunks = property(store)
+mmh.job.frame.Run.chunks = property(store)
 script = {scripts!r} + "/sample_images.py"
 exec(compile(open(script).read(), script, "exec"), {{"__name__": "__main__", "snakemake": snakemake}})
 """

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmh import claims
+from mmh.claims import samples as claims
 from mmh.errors import InputError
-from mmh.stats import Interval
+from mmh.stats.curves import Interval
 
 ROOT = Path(__file__).parents[2]
 

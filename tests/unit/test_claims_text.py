@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmh import claims
+from mmh.claims import samples as claims
 from mmh.errors import InputError
-from mmh.stats import auc
+from mmh.stats.curves import auc
 
 SIZES = {"memorized": 60, "control": 60, "generic": 80}
 
@@ -220,9 +220,9 @@ def test_claims_of_text_to_image_models_are_registered():
 
 def test_proposition_3_2_on_a_gaussian():
     """A caption fixes one of three coordinates: LID(x | c) = 2 <= LID(x) = 3, in ten dimensions."""
+    from mmh.diffusion.schedule import Schedule
     from mmh.lid.flipd import flipd
-    from mmh.oracles import gaussian
-    from mmh.schedule import Schedule
+    from mmh.oracles.exact import gaussian
 
     schedule = Schedule.linear_vp(0.1, 20.0)
     free, told = np.zeros(10), np.zeros(10)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from mmh import cost, network_cost
-from mmh.cost import Need, memory, need, runtime
 from mmh.errors import InputError
+from mmh.plan import cost, network_cost
+from mmh.plan.cost import Need, memory, need, runtime
 
 ROOT = Path(__file__).parents[2]
 CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -138,7 +138,7 @@ def test_the_gram_matrices_of_every_group_are_counted() -> None:
 
 
 def test_the_parameters_of_a_unet_follow_from_its_widths() -> None:
-    from mmh.unet import build
+    from mmh.models.unet import build
 
     for widths in ((16, 16), (32, 64), (64, 128)):
         entry = {"data": {"world": "digits"}, "model": {"kind": "unet", "block_out_channels": list(widths)}}

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mmh import datasets
-from mmh.datasets import read_cifar10, read_image_folder
 from mmh.errors import InputError
-from mmh.io import read_arrays, read_column, read_images, read_table
+from mmh.io.files import read_arrays, read_column, read_images, read_table
+from mmh.worlds import datasets
+from mmh.worlds.datasets import read_cifar10, read_image_folder
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 FOLDER = "cifar-10-batches-py"

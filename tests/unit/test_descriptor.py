@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmh import descriptor, retrieval, rng
+from mmh.compute import rng
 from mmh.errors import InputError
+from mmh.retrieval import descriptor
+from mmh.retrieval.vector_index import search as retrieval
 from mmh.worlds import digits
 
 QUICK = {"steps": 400, "batch_size": 128, "width": 16}

@@ -7,13 +7,13 @@ from diffusers import PNDMScheduler
 from gaussian_pair import conditions, gaussian_model
 from tiny_pipeline import SCHEDULER, write_pipeline
 
-from mmh import text_to_image
-from mmh.detection import cfg_vector_norm
-from mmh.diffusion import ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.lid.flipd import flipd
-from mmh.oracles import GaussianPart, Mixture
-from mmh.schedule import Schedule
+from mmh.models import text_to_image
+from mmh.oracles.exact import GaussianPart, Mixture
+from mmh.scores.cfg_vector_norm import cfg_vector_norm
 
 TABLE = Schedule.from_scheduler(PNDMScheduler.from_config(SCHEDULER))
 VP = Schedule.linear_vp(0.85, 12.0)

@@ -11,9 +11,13 @@ import pandas as pd
 import pytest
 from test_text_baseline import random_texts, random_words
 
-from mmh import detection_table, io, prompt_detectors, prompts, stats
 from mmh.errors import InputError
-from mmh.evaluation import COLUMNS
+from mmh.evaluation.samples import COLUMNS
+from mmh.io import files as io
+from mmh.metrics import prompt_detectors
+from mmh.prompts import lists as prompts
+from mmh.scores.cfg_vector_norm import detection_table
+from mmh.stats import curves as stats
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 OPTIONS = {"resamples": 200, "seed": 1}
@@ -77,7 +81,7 @@ def test_image_rows_have_the_areas_of_their_orientation():
 
 
 def prompts_features():
-    from mmh.text_baseline import FEATURES
+    from mmh.prompts.text_baseline import FEATURES
 
     return list(FEATURES)
 
@@ -389,7 +393,7 @@ def test_the_evaluation_script_puts_images_before_prompts(tmp_path):
 def test_nothing_here_loads_torch():
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import mmh.detection_table as d, mmh.prompts as p\n"
+        "import mmh.detection.detection_table as d, mmh.prompts.lists as p\n"
         "t = p.prompt_table({'a': ['one red rug', 'sofa'], 'b': ['lamp by day', 'x']})\n"
         "d.audit(t, pairs=[['a', 'b']], resamples=5)\n"
         "assert 'torch' not in sys.modules"

@@ -14,7 +14,7 @@ from diffusers import (
     UNet2DModel,
 )
 
-from mmh.diffusion import Schedule, ScoreModel
+from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.errors import InputError
 
 

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from mmh.digest import check_digest
 from mmh.errors import InputError
+from mmh.fetch.file_digest import check_digest
 
 
 def test_a_file_is_compared_with_what_was_declared(tmp_path, capsys):

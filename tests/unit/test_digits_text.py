@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mmh import word_tokenizer
 from mmh.errors import InputError
+from mmh.models import word_tokenizer
 from mmh.worlds import digits, digits_text
 
 SMALL = {"n_memorized": 5, "copies": 3, "n_control": 6, "n_generic": 80, "n_generic_keys": 2, "seed": 3}

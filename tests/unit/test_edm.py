@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from mmh import edm
 from mmh.errors import InputError
+from mmh.models import edm
 
 SMALL = {"width": 16, "depth": 2, "features": 4}
 POINTS = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], dtype=np.float32)

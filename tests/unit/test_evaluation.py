@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mmh import evaluation, stats
 from mmh.errors import InputError
+from mmh.evaluation import samples as evaluation
+from mmh.stats import curves as stats
 
 CONTRACT = (
     "estimator,contrast,n_positive,n_negative,n_clusters,auc,auc_low,auc_high,tpr_at_1fpr,tpr_at_1fpr_low,"

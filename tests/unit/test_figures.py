@@ -13,7 +13,7 @@ import pytest
 
 from figure_tables import colour, digits, pair_of_models, plane
 from mmh.errors import InputError
-from mmh.io import read_table
+from mmh.io.files import read_table
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 COMMON = {"experiment": "digits", "calibration": 60}
@@ -63,7 +63,7 @@ def tables(tmp_path_factory):
 
 def swept(labels):
     """A sweep over made-up spectra, in which samples 0..99 have the more small values the more they are copies."""
-    from mmh.percentiles import sweep
+    from mmh.evaluation.percentiles import sweep
 
     rng = np.random.default_rng(0)
     table = read_table(labels, "labels").query("sample < 100").rename(columns={"train": "cluster"})
@@ -303,7 +303,7 @@ def test_cartoon_measures_the_planted_dimensions(tables):
 @pytest.mark.parametrize("label", ["exact", "not_memorized"])
 def test_one_label_alone(label, tables, tmp_path):
     """Worlds without copies, or with nothing else, still get their figures."""
-    from mmh.io import write_table
+    from mmh.io.files import write_table
 
     labels = read_table(tables["labels"], "labels")
     path = tmp_path / "labels.parquet"

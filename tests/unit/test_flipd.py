@@ -9,13 +9,13 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 
-from mmh.diffusion import Schedule, ScoreModel
+from mmh.compute.rows import fixed_batches
+from mmh.compute.trace import ForwardProducts, ReverseProducts
+from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.errors import InputError
 from mmh.lid import flipd, flipd_estimate
-from mmh.lid._batched import batched_traces
-from mmh.lid._rows import fixed_batches
-from mmh.lid._trace import ForwardProducts, ReverseProducts
-from mmh.oracles import EmpiricalMeasure, gaussian, random_mixture
+from mmh.lid.batched import batched_traces
+from mmh.oracles.exact import EmpiricalMeasure, gaussian, random_mixture
 
 VP = Schedule.linear_vp(0.1, 20.0)
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from mmh import gan
 from mmh.errors import InputError
+from mmh.models import gan
 
 SMALL = {"steps": 6, "batch_size": 8, "channels": 4, "z_dim": 4, "w_dim": 4, "log_every": 4}
 

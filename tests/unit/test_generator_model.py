@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mmh.errors import InputError
-from mmh.generator_model import GeneratorModel, load_folder
-from mmh.io import read_arrays, write_arrays
+from mmh.io.files import read_arrays, write_arrays
 from mmh.lid.jacobian import jacobian_spectrum
-from mmh.models import load_model
-from mmh.stylegan2 import Generator
+from mmh.models.generator_model import GeneratorModel, load_folder
+from mmh.models.loading import load_model
+from mmh.models.stylegan2 import Generator
 
 OPTIONS = {
     "z_dim": 9,

@@ -7,17 +7,17 @@ from diffusers import DDIMScheduler, PNDMScheduler, StableDiffusionPipeline
 from gaussian_pair import conditions, gaussian_model
 from tiny_pipeline import SCHEDULER, write_pipeline
 
-from mmh import text_to_image
-from mmh.diffusion import ScoreModel
-from mmh.errors import InputError
-from mmh.guided_sampling import (
+from mmh.diffusion.guided_sampling import (
     ddim_grid,
     generation_batches,
     generation_seed,
     guided_ddim,
     initial_noise,
 )
-from mmh.schedule import Schedule
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
+from mmh.errors import InputError
+from mmh.models import text_to_image
 
 
 def scheduler(**changes):

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from diffusers import DDIMScheduler, UNet2DModel
 
-from mmh import hub, models, rng, saving, unet
+from mmh.compute import rng
 from mmh.errors import InputError
+from mmh.fetch import hub
+from mmh.io import saving
+from mmh.models import loading as models
+from mmh.models import unet
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from diffusers import UNet2DModel
 
 from mmh.checkpoints import iddpm
 from mmh.checkpoints.iddpm import load_folder, load_iddpm
+from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
-from mmh.schedule import Schedule
 
 SMALL = reference.SMALL
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmh import rng
+from mmh.compute import rng
+from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
-from mmh.iddpm_process import Process, kept_steps, sample
-from mmh.schedule import Schedule
+from mmh.models.iddpm_process import Process, kept_steps, sample
 
 SHAPE = (3, 4, 4)
 MEAN, SPREAD = 0.1, 0.2  # of Gaussian data that stays well within [-1, 1]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from mmh.errors import InputError
-from mmh.image_lists import (
+from mmh.images.image_lists import (
     Row,
     draw_rows,
     embedded_images,

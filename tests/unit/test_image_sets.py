@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from mmh.errors import InputError
-from mmh.image_lists import Row, list_table
-from mmh.image_sets import families, import_set
-from mmh.ledger import ledger_table
-from mmh.url_images import store_images
+from mmh.fetch.ledger import ledger_table
+from mmh.fetch.url_images import store_images
+from mmh.images.image_lists import Row, list_table
+from mmh.images.image_sets import families, import_set
 
 CAPTIONS = ["a red fox", "an old map of Rome", "soup"]
 FAR = ["0" * 16, "f" * 16, "00000000ffffffff", "ffffffff00000000", "00ff00ff00ff00ff", "ff00ff00ff00ff00"]

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmh import io
 from mmh.errors import InputError
+from mmh.io import files as io
 
 
 def scores(**changes: object) -> pd.DataFrame:

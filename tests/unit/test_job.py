@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mmh import partial
-from mmh.partial import Claim, LostClaimError
+from mmh.job import partial
+from mmh.job.partial import Claim, LostClaimError
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -26,7 +26,7 @@ snakemake = SimpleNamespace(
     wildcards=Named(experiment="x"), params=Named(), input=Named(), resources={resources!r},
     output=Named(first="out/first.txt", second="out/second.txt"),
 )
-from mmh.job import job
+from mmh.job.frame import job
 from mmh.errors import InputError
 with job(snakemake) as run:
     print("in the log")
@@ -147,7 +147,7 @@ def test_a_termination_signal_cleans_up(tmp_path: Path) -> None:
 
 
 def test_the_file_of_a_live_process_is_left_alone(tmp_path: Path) -> None:
-    from mmh.partial import partial_name, remove_partials
+    from mmh.job.partial import partial_name, remove_partials
 
     other = subprocess.Popen(["sleep", "30"])
     try:
@@ -231,7 +231,7 @@ def test_the_newest_job_owns_the_output_while_it_runs(tmp_path: Path, after: str
 # Runs `event` between the renames of the two outputs.
 BETWEEN = """
 import os, signal
-import mmh.job as frame
+import mmh.job.frame as frame
 rename = frame.put_in_place
 def renaming(temporary, final):
     rename(temporary, final)
@@ -276,7 +276,7 @@ def test_a_job_overtaken_between_two_renames_stops_there(tmp_path: Path) -> None
 def test_a_second_termination_signal_does_not_stop_the_clean_up(tmp_path: Path) -> None:
     body = """
 import os, signal
-import mmh.job as frame
+import mmh.job.frame as frame
 clean = frame.Run.remove_left_overs
 def cleaning(self, **how):
     os.kill(os.getpid(), signal.SIGTERM)

@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
-from mmh import label_noise
-from mmh.agreement import merge_labels
-from mmh.evaluation import CONTRASTS, evaluate
+from mmh.evaluation.samples import CONTRASTS, evaluate
+from mmh.labels import label_noise
+from mmh.labels.agreement import merge_labels
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "evaluate_raters.py"
 OPTIONS = {"estimators": ["flipd", "lpca"], "baselines": ["png"], "resamples": 200}
@@ -248,7 +248,7 @@ def test_no_labels_give_no_rows_and_shuffled_ones_the_same():
 
 def test_the_script_writes_the_table(tmp_path, monkeypatch):
     tables = world(noise=(0, 0.2))
-    monkeypatch.setattr("mmh.io.read_table", lambda path, kind: tables[Path(path).stem])
+    monkeypatch.setattr("mmh.io.files.read_table", lambda path, kind: tables[Path(path).stem])
     spec = importlib.util.spec_from_file_location("evaluate_raters", SCRIPT)
     assert spec
     assert spec.loader

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mmh import label_sheet
 from mmh.errors import InputError
-from mmh.io import TABLES, read_table, write_arrays, write_table
+from mmh.io.files import TABLES, read_table, write_arrays, write_table
+from mmh.labels import label_sheet
 
 SCRIPT = Path(label_sheet.__file__).parents[1] / "export_label_sheet.py"
 SHEET = {
@@ -298,7 +298,7 @@ def test_guarding_a_cell_can_be_undone(cell):
 def test_the_stated_version_is_that_of_the_page():
     """The export reruns when code changes, and the page's files are no code: the version stands for them."""
     assert label_sheet.page_version() == label_sheet.PAGE_VERSION, (
-        f"the page was edited: set PAGE_VERSION in mmh/label_sheet.py to {label_sheet.page_version()!r}"
+        f"the page was edited: set PAGE_VERSION in mmh/labels/label_sheet.py to {label_sheet.page_version()!r}"
     )
 
 

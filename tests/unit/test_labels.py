@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmh import agreement, label_sheet, labels
 from mmh.errors import InputError
-from mmh.io import TABLES, read_table, write_table
+from mmh.io.files import TABLES, read_table, write_table
+from mmh.labels import agreement, label_sheet
+from mmh.labels import label_files as labels
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "import_labels.py"
 VOTES = {

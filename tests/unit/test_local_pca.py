@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 
 from mmh.errors import InputError
 from mmh.lid import count_above, knn, local_pca
-from mmh.lid._covariance import bootstrap_stderr, neighbourhood_variances
+from mmh.lid.covariance import bootstrap_stderr, neighbourhood_variances
 
 
 def _plane(dim, n, ambient=30, seed=0, offset=0.0):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmh.errors import InputError
-from mmh.io import read_table, write_arrays, write_table
+from mmh.io.files import read_table, write_arrays, write_table
 
 SHAPE = (3, 8, 8)
 

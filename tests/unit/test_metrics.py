@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mmh.errors import InputError
-from mmh.metrics import cfg_norm, flipd_metric, score_norm
+from mmh.metrics.averages import cfg_norm, flipd_metric, score_norm
 
 # Two prompts of one set and one of another, two generations, three steps; FLIPD at the last two.
 SHAPE = (3, 2, 3)

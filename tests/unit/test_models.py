@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmh import edm, models, saving, unet
 from mmh.errors import InputError
+from mmh.io import saving
+from mmh.models import edm, unet
+from mmh.models import loading as models
 
 
 @pytest.fixture

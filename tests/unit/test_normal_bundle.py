@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from mmh import rng
-from mmh.diffusion import Schedule, ScoreModel
+from mmh.compute import rng
+from mmh.compute.rows import repeatable
+from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.errors import InputError
 from mmh.lid import count_below, normal_bundle, normal_bundle_spectrum, pooled_threshold
-from mmh.lid._rows import repeatable
 from mmh.lid.normal_bundle import count_stderr, normal_bundle_groups
-from mmh.oracles import gaussian, random_mixture
+from mmh.oracles.exact import gaussian, random_mixture
 
 VP = Schedule.linear_vp(0.1, 20.0)
 VE = Schedule.edm(0.01, 5.0)
@@ -147,7 +147,7 @@ def test_memory_is_that_of_a_few_matrices(groups, smallest, matrices):
     code = """
 import pathlib, re, sys
 import torch
-from mmh.diffusion import Schedule, ScoreModel
+from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.lid import normal_bundle
 d = 1024
 def peak():  # of this program alone: getrusage's would start from the parent's

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmh.diffusion import Schedule
+from mmh.diffusion.score_model import Schedule
 from mmh.errors import InputError
-from mmh.oracles import EmpiricalMeasure, GaussianPart, Mixture, gaussian, random_mixture
+from mmh.oracles.exact import EmpiricalMeasure, GaussianPart, Mixture, gaussian, random_mixture
 
 SCHEDULES = [Schedule.linear_vp(0.1, 20.0), Schedule.cosine(1000), Schedule.edm(0.002, 5.0)]
 

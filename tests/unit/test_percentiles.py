@@ -6,10 +6,10 @@ import pytest
 import sweep_percentiles
 
 from mmh.errors import InputError
-from mmh.evaluation import evaluate
-from mmh.io import write_arrays, write_table
+from mmh.evaluation.percentiles import COLUMNS, log_volume, sweep
+from mmh.evaluation.samples import evaluate
+from mmh.io.files import write_arrays, write_table
 from mmh.lid.spectra import count_above, pooled_threshold
-from mmh.percentiles import COLUMNS, log_volume, sweep
 
 LEVELS = [1, 5, 10, 50, 90]
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from mmh import plan, spans
 from mmh.errors import InputError
+from mmh.io import spans
+from mmh.plan import files as plan
 
 CONFIG: dict[str, Any] = {
     "run": ["a"],

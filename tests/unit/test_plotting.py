@@ -6,8 +6,8 @@ import pytest
 
 from figure_tables import digits
 from mmh.errors import InputError
-from mmh.io import read_images, read_table, write_arrays
-from mmh.percentiles import COLUMNS
+from mmh.evaluation.percentiles import COLUMNS
+from mmh.io.files import read_images, read_table, write_arrays
 from mmh.plotting import choice, curve, groups, paired, pairs, panels, percentile, plane, style, tables
 
 GRID = np.linspace(-1.0, 11.0, 600)

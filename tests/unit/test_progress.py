@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from mmh import progress
-from mmh.progress import Progress
+from mmh.job import progress
+from mmh.job.progress import Progress
 
 
 class Clock:

@@ -7,12 +7,12 @@ from diffusers import PNDMScheduler
 from gaussian_pair import conditions, gaussian_model
 from tiny_pipeline import SCHEDULER, write_pipeline
 
-from mmh import text_to_image
-from mmh.diffusion import ScoreModel
+from mmh.diffusion.guided_sampling import ddim_grid, guided_ddim, initial_noise
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
-from mmh.guided_sampling import ddim_grid, guided_ddim, initial_noise
-from mmh.prompt_scores import METRICS, Trace, prompt_scores, score_table
-from mmh.schedule import Schedule
+from mmh.metrics.prompt_scores import METRICS, Trace, prompt_scores, score_table
+from mmh.models import text_to_image
 
 SETTINGS = PNDMScheduler.from_config(SCHEDULER)
 SCHEDULE = Schedule.from_scheduler(SETTINGS)

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmh import prompts
 from mmh.errors import InputError
+from mmh.prompts import lists as prompts
 
 TEXTS = [
     "A plain prompt",

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmh import retrieval
 from mmh.errors import InputError
 from mmh.lid import neighbours as search
+from mmh.retrieval.vector_index import search as retrieval
 
 
 def brute_force(generated, train, neighbours, alpha, anchor, duplicates, top):

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from mmh import rng
+from mmh.compute import rng
 
 
 def test_a_draw_does_not_depend_on_the_other_items():

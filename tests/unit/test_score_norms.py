@@ -9,12 +9,12 @@ from diffusers import PNDMScheduler
 from gaussian_pair import conditions, gaussian_model
 from tiny_pipeline import SCHEDULER, write_pipeline
 
-from mmh import text_to_image
-from mmh.diffusion import ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
-from mmh.io import read_table, write_arrays, write_table
-from mmh.schedule import Schedule
-from mmh.score_norms import score_norms
+from mmh.io.files import read_table, write_arrays, write_table
+from mmh.models import text_to_image
+from mmh.scores.score_norms import score_norms
 
 DIM, N = 4, 5
 STABLE = Schedule.from_scheduler(PNDMScheduler.from_config(SCHEDULER))

@@ -7,10 +7,10 @@ import pytest
 import torch
 from scipy import integrate
 
+from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
-from mmh.oracles import EmpiricalMeasure
-from mmh.schedule import Schedule
-from mmh.spheres import Sphere, mean_resultant
+from mmh.oracles.exact import EmpiricalMeasure
+from mmh.oracles.spheres import Sphere, mean_resultant
 
 VP = Schedule.linear_vp(0.1, 20.0)
 

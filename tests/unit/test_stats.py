@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from mmh import stats
 from mmh.errors import InputError
-from mmh.resampling import weighted_median, weighted_roc
+from mmh.stats import curves as stats
+from mmh.stats.resampling import weighted_median, weighted_roc
 
 
 def scored(seed, n=400, ties=False, shift=1.0):

@@ -7,10 +7,10 @@ import pytest
 import stylegan2_reference as reference
 import torch
 
-from mmh import rng
+from mmh.compute import rng
 from mmh.errors import InputError
 from mmh.lid.jacobian import jacobian_spectrum
-from mmh.stylegan2 import Generator, unit
+from mmh.models.stylegan2 import Generator, unit
 
 SMALL = {"z_dim": 12, "w_dim": 10, "resolution": 16, "channel_base": 96, "channel_max": 16}
 

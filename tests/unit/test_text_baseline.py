@@ -8,9 +8,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from mmh import text_baseline
 from mmh.errors import InputError
-from mmh.stats import auc
+from mmh.prompts import text_baseline
+from mmh.stats.curves import auc
 
 LETTERS = list("abcdefghijklmnopqrstuvwxyz")
 

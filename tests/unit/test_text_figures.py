@@ -15,10 +15,10 @@ from scipy.stats import spearmanr
 from text_tables import SETS, experiment
 
 from mmh.errors import InputError
-from mmh.io import read_arrays, read_table
+from mmh.io.files import read_arrays, read_table
 from mmh.plotting import correlation, detection, norms, roc, set_panels, sets, walk
-from mmh.prompts import read_prompts
-from mmh.stats import auc, tpr_at_fpr
+from mmh.prompts.lists import read_prompts
+from mmh.stats.curves import auc, tpr_at_fpr
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 NAMES = list(SETS)
@@ -151,7 +151,7 @@ def test_sizes_are_printed_in_a_unit_of_few_digits(bits, unit):
 def test_a_set_without_a_score_is_no_error_in_a_figure(tables, tmp_path):
     """Other experiments score a set with some estimators only; the figure says that there are no images."""
     scores = read_table(tables["scores"], "all_scores")
-    from mmh.io import write_table
+    from mmh.io.files import write_table
 
     path = tmp_path / "scores.parquet"
     write_table(scores[(scores["items"] != "generic") | (scores["estimator"] != "flipd")], path, "all_scores")
@@ -284,7 +284,7 @@ def test_walk_files_that_lack_an_image(tables, tmp_path):
 
 
 def shifted(path, folder):
-    from mmh.io import write_arrays
+    from mmh.io.files import write_arrays
 
     image, ids = read_arrays(path, "image", "id")
     write_arrays(folder / "shifted.npz", image=image, id=ids + 5000)

@@ -10,8 +10,11 @@ import torch
 from diffusers import StableDiffusionPipeline
 from tiny_pipeline import LENGTH, write_pipeline
 
-from mmh import hub, models, rng, text_to_image
+from mmh.compute import rng
 from mmh.errors import InputError
+from mmh.fetch import hub
+from mmh.models import loading as models
+from mmh.models import text_to_image
 
 CAPTIONS = [
     "the red plate with digit three",

@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 from tiny_pipeline import write_pipeline
 
-from mmh import captions, text_to_image
-from mmh.complexity import png_bits
+from mmh.diffusion.guided_sampling import initial_noise
 from mmh.errors import InputError
-from mmh.guided_sampling import initial_noise
-from mmh.io import read_images, read_table, write_arrays, write_table
+from mmh.images import captions
+from mmh.images.complexity import png_bits
+from mmh.io.files import read_images, read_table, write_arrays, write_table
 from mmh.lid.flipd import flipd
-from mmh.metrics import cfg_norm, flipd_metric
+from mmh.metrics.averages import cfg_norm, flipd_metric
+from mmh.models import text_to_image
 
 TEXTS = [
     "the red plate",
@@ -212,7 +213,7 @@ def test_a_batch_that_the_jobs_choose_gives_the_bytes_of_that_number(world, monk
             trial(rows)
         return 4
 
-    monkeypatch.setattr("mmh.job_batches.fitting_batch", fitting_batch)
+    monkeypatch.setattr("mmh.compute.job_batches.fitting_batch", fitting_batch)
     chosen, records = everything(world, "auto")
     assert chosen == given
     assert {record["numerics"]["batch_size"] for record in records.values()} == {4}

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from mmh import clip_training, optimisation, text_training, vae_training, word_tokenizer
+from mmh.compute import optimisation
 from mmh.errors import InputError
+from mmh.models import clip_training, text_training, vae_training, word_tokenizer
 from mmh.worlds import digits_text
 
 VAE = {"block_out_channels": (8, 8), "batch_size": 8}
@@ -265,7 +266,7 @@ def test_scripts_make_the_world_and_train_on_it(tmp_path):
     import train_clip
     import train_text_to_image
 
-    from mmh.io import read_arrays, read_table
+    from mmh.io.files import read_arrays, read_table
 
     names = ("train.npz", "train.parquet", "captions.parquet", "prompts.parquet")
     images, table, captions, prompts = (tmp_path / name for name in names)

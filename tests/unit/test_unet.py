@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from mmh import unet
 from mmh.errors import InputError
+from mmh.models import unet
 
 SMALL = {"block_out_channels": (8, 16), "norm_num_groups": 4}
 

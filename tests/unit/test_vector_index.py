@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from mmh import vector_index
-from mmh.descriptor_search import search_shards
 from mmh.errors import InputError
-from mmh.io import write_arrays
-from mmh.retrieval import search_embeddings
+from mmh.io.files import write_arrays
+from mmh.retrieval import vector_index
+from mmh.retrieval.descriptor_search import search_shards
+from mmh.retrieval.search import search_embeddings
 
 
 def _unit(rows):

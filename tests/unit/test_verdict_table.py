@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from mmh.errors import InputError
-from mmh.verdict_table import count_verdicts, paired_verdicts, sample_verdicts
+from mmh.evaluation.verdict_table import count_verdicts, paired_verdicts, sample_verdicts
 
 LIMITS = {"low": 5.0, "gap": 2.0}
 

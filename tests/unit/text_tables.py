@@ -8,8 +8,8 @@ import pandas as pd
 from sklearn.datasets import load_digits
 
 from figure_tables import score_rows
-from mmh.detection_table import evaluate_image_sets, evaluate_prompts
-from mmh.io import write_arrays, write_table
+from mmh.detection.detection_table import evaluate_image_sets, evaluate_prompts
+from mmh.io.files import write_arrays, write_table
 
 SETS = {"memorized": 60, "control": 60, "generic": 80}
 STEPS = np.arange(0.91, 0.0, -0.1)  # noise levels of a trajectory

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mmh.config import check_config
+from mmh.config.check import check_config
 from mmh.errors import InputError
 
 ROOT = Path(__file__).parents[2]

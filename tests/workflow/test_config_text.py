@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from test_config import CONFIG, SCHEMA, remove, set_to
 
-from mmh.config import check_config
+from mmh.config.check import check_config
 from mmh.errors import InputError
 
 WORLD, LISTS = "experiments/digits-text", "experiments/stable-diffusion"

@@ -12,7 +12,7 @@ import yaml
 from diffusers import DDIMScheduler, UNet2DModel
 from PIL import Image
 
-from mmh.saving import save_unet
+from mmh.io.saving import save_unet
 from workflow_runs import ROOT, snakemake
 
 SIDE, N_TRAIN, CLASSES = 16, 40, 2

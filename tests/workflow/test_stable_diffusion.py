@@ -21,9 +21,9 @@ from PIL import Image
 from test_cifar10 import Descriptor
 from tiny_pipeline import write_pipeline
 
-from mmh import plan
 from mmh.errors import InputError
-from mmh.tables import TABLES
+from mmh.io.tables import TABLES
+from mmh.plan import files as plan
 from workflow_runs import ROOT, jobs_of, snakemake
 
 NAME = "stable-diffusion"

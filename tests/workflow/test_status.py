@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from mmh import plan, status, status_page
-from mmh.partial import Claim
+from mmh.job.partial import Claim
+from mmh.plan import files as plan
+from mmh.plan import status, status_page
 from workflow_runs import ROOT, TINY, snakemake
 
 CONFIG: dict[str, Any] = yaml.safe_load((TINY / "config.yaml").read_text())
@@ -201,7 +202,7 @@ def test_a_log_that_ends_in_an_error_is_a_failed_job_until_it_runs_again(tmp_pat
 
 
 def test_expected_times_are_those_of_the_cost_model_on_the_profile_s_device(tmp_path: Path) -> None:
-    from mmh import cost
+    from mmh.plan import cost
 
     wildcards = {"experiment": "von-mises", "span": SPANS[0]}
     for rules, gpu in ((frozenset(), False), (frozenset({"sample_images"}), True)):

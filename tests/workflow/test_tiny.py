@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from mmh import plan
+from mmh.plan import files as plan
 from workflow_runs import TINY, snakemake
 
 CONFIG = yaml.safe_load((TINY / "config.yaml").read_text())

@@ -13,12 +13,12 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
-from mmh import cost, plan
-from mmh.config import check_config
+from mmh.plan import cost, files as plan
+from mmh.config.check import check_config
 from mmh.errors import InputError
-from mmh.hub import FLAT, PATTERNS
+from mmh.fetch.hub import FLAT, PATTERNS
 from mmh.provenance import code_digest
-from mmh.spans import span_range, spans
+from mmh.io.spans import span_range, spans
 from mmh.worlds.catalogue import NAMES as EMBEDDED
 
 try:
@@ -33,7 +33,7 @@ wildcard_constraints:
     **plan.wildcard_patterns(config),
 
 
-# A job's threads are part of its bytes; as a parameter, a change of them reruns the job (mmh.job checks them).
+# A job's threads are part of its bytes; as a parameter, a change of them reruns the job (mmh.job.frame checks them).
 compute_options = {"threads": config["threads"]}
 
 

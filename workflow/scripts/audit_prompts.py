@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -38,9 +38,9 @@ def main(
     InputError
         If a list is malformed, or a pair names an unknown list.
     """
-    from mmh.detection_table import audit
-    from mmh.io import write_csv, write_json
-    from mmh.prompts import describe, prompt_table, read_prompt_list, read_prompts
+    from mmh.detection.detection_table import audit
+    from mmh.io.files import write_csv, write_json
+    from mmh.prompts.lists import describe, prompt_table, read_prompt_list, read_prompts
 
     options = dict(options)
     families = options.pop("families", {})

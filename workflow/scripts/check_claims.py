@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,8 +15,8 @@ def main(
     """Write ``claims.csv`` from whichever tables the experiment has."""
     import pandas as pd
 
-    from mmh.claims import check_claims
-    from mmh.io import read_images, read_table, write_csv
+    from mmh.claims.samples import check_claims
+    from mmh.io.files import read_images, read_table, write_csv
     from mmh.plotting.sets import read_sets
     from mmh.worlds.von_mises import regions
 

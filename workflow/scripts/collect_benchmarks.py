@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,7 +16,7 @@ def main(folder: Path, out: Path) -> None:
     import pandas as pd
 
     from mmh.errors import InputError
-    from mmh.io import write_csv
+    from mmh.io.files import write_csv
 
     rows = []
     for path in sorted(folder.rglob("*.jsonl")):

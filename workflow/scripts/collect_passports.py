@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -30,7 +30,7 @@ def main(scores: list[Path], out: Path) -> None:
     import pandas as pd
 
     from mmh.errors import InputError
-    from mmh.io import write_csv
+    from mmh.io.files import write_csv
 
     rows = []
     for file in scores:

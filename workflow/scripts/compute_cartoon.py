@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -19,8 +19,8 @@ def main(out: Path, *, seed: int) -> None:
     seed : int
         Root seed of the training points.
     """
-    from mmh import cartoon
-    from mmh.io import write_table
+    from mmh.io.files import write_table
+    from mmh.oracles import cartoon
 
     write_table(cartoon.measure(seed), out, "cartoon")
 

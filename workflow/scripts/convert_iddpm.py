@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,7 +14,7 @@ def main(checkpoint: Path, model: Path, *, sha256: str | None) -> dict[str, Any]
     from dataclasses import asdict
 
     from mmh.checkpoints.iddpm import load_iddpm
-    from mmh.digest import check_digest
+    from mmh.fetch.file_digest import check_digest
 
     check_digest(checkpoint, sha256)
     network = load_iddpm(checkpoint)

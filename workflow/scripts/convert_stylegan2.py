@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def main(checkpoint: Path, model: Path, *, sha256: str | None, record: dict[str, Any]) -> None:
     """Write the model folder of the averaged generator."""
     from mmh.checkpoints.stylegan2 import load_stylegan2
-    from mmh.digest import check_digest
+    from mmh.fetch.file_digest import check_digest
 
     check_digest(checkpoint, sha256)
     generator = load_stylegan2(checkpoint)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,10 +15,10 @@ def main(
     """Write unit embeddings, one row per id of the span."""
     import numpy as np
 
-    from mmh.complexity import to_uint8
-    from mmh.embedding import embed, load_descriptor
-    from mmh.io import read_images, write_arrays
-    from mmh.spans import span_range
+    from mmh.images.complexity import to_uint8
+    from mmh.io.files import read_images, write_arrays
+    from mmh.io.spans import span_range
+    from mmh.retrieval.embedding import embed, load_descriptor
 
     x, ids = read_images(images, np.array(span_range(span)))
     pixels = np.moveaxis(to_uint8(x), 1, -1)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -40,10 +40,10 @@ def main(
     """
     import numpy as np
 
-    from mmh.io import read_arrays, write_arrays
-    from mmh.job_batches import blockwise_in_fitting_batches
-    from mmh.spans import span_range
-    from mmh.text_to_image import load_folder
+    from mmh.compute.job_batches import blockwise_in_fitting_batches
+    from mmh.io.files import read_arrays, write_arrays
+    from mmh.io.spans import span_range
+    from mmh.models.text_to_image import load_folder
 
     pixels, items = read_arrays(images, "image", "id")
     wanted = span_range(span)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -21,7 +21,7 @@ def main(
     """Write LID_* of every training image, and the threshold with its pool to the run record."""
     import pandas as pd
 
-    from mmh.io import read_images, write_table
+    from mmh.io.files import read_images, write_table
     from mmh.lid.local_pca import local_pca
 
     x, ids = read_images(images)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -26,12 +26,12 @@ def main(
     import numpy as np
     import torch
 
-    from mmh.chunks import blockwise
     from mmh.errors import InputError
-    from mmh.generator_model import load_folder
-    from mmh.io import read_arrays, read_column, write_arrays
+    from mmh.io.files import read_arrays, read_column, write_arrays
+    from mmh.io.spans import SELECTED, span_range
+    from mmh.job.chunks import blockwise
     from mmh.lid.jacobian import jacobian_spectrum
-    from mmh.spans import SELECTED, span_range
+    from mmh.models.generator_model import load_folder
 
     wanted = span_range(span)
     ids = np.array(wanted, dtype=np.int64)

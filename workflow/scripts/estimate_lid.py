@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -31,11 +31,11 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.captions import image_score
-    from mmh.io import read_present, read_span, write_table
-    from mmh.job_batches import blockwise_in_fitting_batches
+    from mmh.compute.job_batches import blockwise_in_fitting_batches
+    from mmh.images.captions import image_score
+    from mmh.io.files import read_present, read_span, write_table
     from mmh.lid.flipd import flipd_estimate
-    from mmh.models import load_model
+    from mmh.models.loading import load_model
 
     x, ids = read_present(images, span) if captions else read_span(images, span, items)
     loaded = load_model(model, device=device, **options.get("load", {}))

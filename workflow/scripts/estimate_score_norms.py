@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -27,11 +27,11 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.captions import read_captions
-    from mmh.io import read_present, write_table
-    from mmh.job_batches import blockwise_in_fitting_batches
-    from mmh.score_norms import score_norms
-    from mmh.text_to_image import load_folder
+    from mmh.compute.job_batches import blockwise_in_fitting_batches
+    from mmh.images.captions import read_captions
+    from mmh.io.files import read_present, write_table
+    from mmh.models.text_to_image import load_folder
+    from mmh.scores.score_norms import score_norms
 
     x, ids = read_present(latents, span)
     texts = read_captions(captions, ids)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -26,10 +26,10 @@ def main(
     """Write the spectra of one span; the threshold is a later, cheap step."""
     import numpy as np
 
-    from mmh.chunks import blockwise
-    from mmh.io import read_column, read_span, write_arrays
+    from mmh.io.files import read_column, read_span, write_arrays
+    from mmh.job.chunks import blockwise
     from mmh.lid.normal_bundle import normal_bundle_groups
-    from mmh.models import class_score, load_model
+    from mmh.models.loading import class_score, load_model
 
     x, ids = read_span(images, span, items)
     loaded = load_model(model, device=device)

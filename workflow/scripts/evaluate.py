@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -21,8 +21,8 @@ def main(
     seed: int,
 ) -> None:
     """Write ``evaluation.csv``; samples with ids below ``calibration`` chose t0 and are left out."""
-    from mmh.evaluation import evaluate
-    from mmh.io import read_table, write_csv
+    from mmh.evaluation.samples import evaluate
+    from mmh.io.files import read_table, write_csv
 
     table = evaluate(
         read_table(scores, "all_scores"),

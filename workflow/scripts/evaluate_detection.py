@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -46,10 +46,10 @@ def main(
     """
     import pandas as pd
 
-    from mmh.detection_table import evaluate_image_sets, evaluate_prompts
-    from mmh.io import read_table, write_csv
-    from mmh.prompt_detectors import SCORE_COLUMNS
-    from mmh.prompts import read_columns, read_prompts
+    from mmh.detection.detection_table import evaluate_image_sets, evaluate_prompts
+    from mmh.io.files import read_table, write_csv
+    from mmh.metrics.prompt_detectors import SCORE_COLUMNS
+    from mmh.prompts.lists import read_columns, read_prompts
 
     common = {key: value for key, value in options.items() if key not in {"images", "prompts"}}
     parts = []

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -22,8 +22,8 @@ def main(
     seed: int,
 ) -> None:
     """Write ``evaluation_raters.csv``; samples with ids below ``calibration`` chose t0 and are left out."""
-    from mmh.io import read_table, write_csv
-    from mmh.label_noise import evaluate_raters
+    from mmh.io.files import read_table, write_csv
+    from mmh.labels.label_noise import evaluate_raters
 
     table = evaluate_raters(
         read_table(scores, "all_scores"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -48,11 +48,11 @@ def main(
     Raises
     ------
     InputError
-        If a second round is asked for without a list of disagreements, or as `mmh.label_sheet` does.
+        If a second round is asked for without a list of disagreements, or as `mmh.labels.label_sheet` does.
     """
     from mmh.errors import InputError
-    from mmh.io import read_table, write_table
-    from mmh.label_sheet import read_disagreements, restrict, sheet_images, sheet_pairs, write_sheet
+    from mmh.io.files import read_table, write_table
+    from mmh.labels.label_sheet import read_disagreements, restrict, sheet_images, sheet_pairs, write_sheet
 
     listed = read_table(candidates, "candidates")
     generated = sheet_images(samples, listed["sample"])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -22,10 +22,10 @@ def main(
     progress: Callable[..., Callable[[int], None]] | None,
 ) -> None:
     """Fill the folder of images and its journal; write the ledger of one list."""
-    from mmh.image_lists import embedded_images, is_embedded
-    from mmh.io import read_table, write_table
-    from mmh.ledger import attrition, ledger_table
-    from mmh.url_images import FetchOptions, fetch_images, store_images
+    from mmh.fetch.ledger import attrition, ledger_table
+    from mmh.fetch.url_images import FetchOptions, fetch_images, store_images
+    from mmh.images.image_lists import embedded_images, is_embedded
+    from mmh.io.files import read_table, write_table
 
     listed = read_table(table, "image_list")
     limits = FetchOptions(**{key: value for key, value in fetching.items() if key != "again"})

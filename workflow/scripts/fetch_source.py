@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -22,7 +22,7 @@ def main(
     progress: Callable[..., Callable[[int], None]] | None,
 ) -> None:
     """Put the whole, checked file at `out` and say in `record` where it came from."""
-    from mmh.fetch import fetch
+    from mmh.fetch.sources import fetch
 
     print(f"{name}: licence {source.get('licence')}")
     record.update(fetch(name, source, part, dropped=dropped, offline=offline, progress=progress))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -40,7 +40,7 @@ def main(
     -----
     Values in the CSV are bits, whatever the figure's unit.
     """
-    from mmh.io import read_table
+    from mmh.io.files import read_table
     from mmh.plotting import set_panels, sets, style, tables
 
     names, estimator = options["sets"], options["estimator"]

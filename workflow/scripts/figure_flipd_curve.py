@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -24,7 +24,7 @@ def main(
         `estimator`: FLIPD on samples at a list of t; `chosen`: the estimator in use, whose t0 is marked;
         optionally `experiment` for the title, and `calibration`: only the ids below it are used.
     """
-    from mmh.io import read_table
+    from mmh.io.files import read_table
     from mmh.plotting import curve, groups, style, tables
 
     table = read_table(scores, "all_scores")

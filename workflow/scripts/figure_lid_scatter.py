@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -33,7 +33,7 @@ def main(
         `estimator`: name on the samples; `shown`: samples drawn; optionally `concentration` and
         `centre_weight` of the law (the world's defaults), and `experiment` and `paper` for the title.
     """
-    from mmh.io import read_images, read_table
+    from mmh.io.files import read_images, read_table
     from mmh.plotting import plane, style, tables
     from mmh.worlds import von_mises
 

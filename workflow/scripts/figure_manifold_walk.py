@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -43,9 +43,9 @@ def main(
     """
     import numpy as np
 
-    from mmh.io import read_table
+    from mmh.io.files import read_table
     from mmh.plotting import set_panels, sets, style, walk
-    from mmh.prompts import read_columns, read_prompts
+    from mmh.prompts.lists import read_columns, read_prompts
 
     name, estimator = options["prompt_set"], options["estimator"]
     chosen = walk.choose(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -36,7 +36,7 @@ def main(
         `sets`: names, the memorized one first; `estimators`: names, one t each; `large`: those of them of
         which large values speak for memorization; optionally `experiment` and `paper` for the title.
     """
-    from mmh.io import read_table
+    from mmh.io.files import read_table
     from mmh.plotting import set_panels, sets, style, tables
 
     names, estimators = options["sets"], options["estimators"]

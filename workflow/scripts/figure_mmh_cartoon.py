@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -21,7 +21,7 @@ def main(cartoon: Path, pdf: Path, png: Path, csv: Path, *, options: dict[str, A
     options : dict
         Optionally `paper` for the title.
     """
-    from mmh.io import read_table
+    from mmh.io.files import read_table
     from mmh.plotting import sketch, style
 
     table = read_table(cartoon, "cartoon")

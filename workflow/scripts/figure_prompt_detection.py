@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -37,9 +37,9 @@ def main(
     """
     import pandas as pd
 
+    from mmh.metrics.prompt_detectors import SCORE_COLUMNS
     from mmh.plotting import detection, roc, style
-    from mmh.prompt_detectors import SCORE_COLUMNS
-    from mmh.prompts import read_columns, read_prompts
+    from mmh.prompts.lists import read_columns, read_prompts
 
     pair, seed = options["pair"], options.get("seed", 0)
     rows = detection.read_rows(evaluation, pair, options.get("metrics", ()))

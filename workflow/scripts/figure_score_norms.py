@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -35,7 +35,7 @@ def main(
     """
     import pandas as pd
 
-    from mmh.io import read_table
+    from mmh.io.files import read_table
     from mmh.plotting import norms, set_panels, sets, style
 
     names, seed = options["sets"], options.get("seed", 0)

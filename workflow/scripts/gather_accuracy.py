@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -17,7 +17,7 @@ def main(points: list[Path], out: Path, *, ambient: dict[str, int], resamples: i
     points : list of path
         Tables of `measure_accuracy`, one per law.
     out : path
-        CSV file to write, with the columns of `mmh.accuracy.summarize`.
+        CSV file to write, with the columns of `mmh.oracles.accuracy.summarize`.
     ambient : dict
         Name of each law, in the order of `points`, to the dimension of its space.
     resamples : int
@@ -27,8 +27,8 @@ def main(points: list[Path], out: Path, *, ambient: dict[str, int], resamples: i
     """
     import pandas as pd
 
-    from mmh.accuracy import summarize
-    from mmh.io import write_csv
+    from mmh.io.files import write_csv
+    from mmh.oracles.accuracy import summarize
 
     tables = [
         summarize(pd.read_csv(path), law, d, resamples=resamples, seed=seed)

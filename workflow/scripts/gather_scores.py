@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,8 +14,8 @@ def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, di
     import pandas as pd
 
     from mmh.errors import InputError
-    from mmh.io import TABLES, read_table, write_table
-    from mmh.spans import SELECTED
+    from mmh.io.files import TABLES, read_table, write_table
+    from mmh.io.spans import SELECTED
 
     def set_of(name: str) -> str:
         """Name whose ids these are: selected samples are samples."""

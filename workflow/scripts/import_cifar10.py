@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,8 +13,8 @@ def main(
     archive: Path, images: Path, table: Path, *, options: dict[str, Any], sha256: str | None = None
 ) -> None:
     """Write the images and the table of one split."""
-    from mmh.datasets import read_cifar10, write_training_set
-    from mmh.digest import check_digest
+    from mmh.fetch.file_digest import check_digest
+    from mmh.worlds.datasets import read_cifar10, write_training_set
 
     check_digest(archive, sha256)
     found = read_cifar10(archive, split=options["split"])

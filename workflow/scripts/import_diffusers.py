@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 def main(out: Path, *, options: dict[str, Any], offline: bool, record: dict[str, Any]) -> None:
     """Write the model folder."""
-    from mmh.hub import copy_pipeline, fetch_pipeline
-    from mmh.models import load_model
+    from mmh.fetch.hub import copy_pipeline, fetch_pipeline
+    from mmh.models.loading import load_model
 
     if "path" in options:
         copy_pipeline(Path(options["path"]), out)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -21,8 +21,8 @@ def main(
     max_pixels: int,
 ) -> None:
     """Write the images, their table and the attrition of one set."""
-    from mmh.image_sets import import_set
-    from mmh.io import read_table, write_json
+    from mmh.images.image_sets import import_set
+    from mmh.io.files import read_table, write_json
 
     found = import_set(
         read_table(listed, "image_list"),

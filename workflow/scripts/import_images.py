@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def main(folder: Path, images: Path, table: Path, *, options: dict[str, Any]) -> None:
     """Write the images and the table of one folder."""
-    from mmh.datasets import read_image_folder, write_training_set
+    from mmh.worlds.datasets import read_image_folder, write_training_set
 
     found = read_image_folder(folder, size=options["size"], channels=options["channels"])
     write_training_set(found, images, table, n_train=options["n_train"], what=str(folder))

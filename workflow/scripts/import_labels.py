@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -48,11 +48,11 @@ def main(
     InputError
         As `labels.read_label_files` does.
     """
-    from mmh.agreement import agreement_table, merge_labels
-    from mmh.agreement import disagreements as list_disagreements
-    from mmh.io import read_table, write_csv, write_table
-    from mmh.label_sheet import sheet_hash, unguard_cell
-    from mmh.labels import Sheet, read_label_files
+    from mmh.io.files import read_table, write_csv, write_table
+    from mmh.labels.agreement import agreement_table, merge_labels
+    from mmh.labels.agreement import disagreements as list_disagreements
+    from mmh.labels.label_files import Sheet, read_label_files
+    from mmh.labels.label_sheet import sheet_hash, unguard_cell
 
     known = None
     if sheet is not None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -33,8 +33,8 @@ def main(
         If a list is malformed or has another number of prompts.
     """
     from mmh.errors import InputError
-    from mmh.io import write_table
-    from mmh.prompts import prompt_table, read_prompt_list
+    from mmh.io.files import write_table
+    from mmh.prompts.lists import prompt_table, read_prompt_list
 
     texts = {}
     for path, (name, column) in zip(lists, columns.items(), strict=True):

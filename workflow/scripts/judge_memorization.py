@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,8 +13,8 @@ def main(inputs: dict[str, Any], verdicts: Path, counts: Path, *, options: dict[
     """Write one row per item and the counts by group."""
     import pandas as pd
 
-    from mmh.io import read_table, write_csv, write_table
-    from mmh.verdict_table import count_verdicts, paired_verdicts, sample_verdicts
+    from mmh.evaluation.verdict_table import count_verdicts, paired_verdicts, sample_verdicts
+    from mmh.io.files import read_table, write_csv, write_table
 
     if "paired" in inputs:
         thresholds = {key: options[key] for key in ("low", "gap")}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -39,8 +39,8 @@ def main(
     record : dict
         Gets the counts.
     """
-    from mmh.candidates import candidates, gather, selection
-    from mmh.io import read_table, write_arrays, write_table
+    from mmh.io.files import read_table, write_arrays, write_table
+    from mmh.retrieval.candidates import candidates, gather, selection
 
     pairs = read_table(matches, "matches").query("sample >= @calibration")
     table = candidates(pairs, options["top"])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -20,9 +20,9 @@ def main(
     digests: dict[str, str | None],
 ) -> None:
     """Write the rows of one set, in the order in which they are drawn."""
-    from mmh.digest import check_digest
-    from mmh.image_lists import draw_rows, list_table, pick_captions, read_captions, read_list
-    from mmh.io import write_table
+    from mmh.fetch.file_digest import check_digest
+    from mmh.images.image_lists import draw_rows, list_table, pick_captions, read_captions, read_list
+    from mmh.io.files import write_table
 
     for path in [*files, *captions]:
         check_digest(path, digests.get(path.name))

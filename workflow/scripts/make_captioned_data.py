@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -22,7 +22,7 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.io import write_arrays, write_table
+    from mmh.io.files import write_arrays, write_table
     from mmh.worlds import digits, digits_text
 
     settings = {key: value for key, value in options.items() if key not in ("world", "prompts", "items")}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,7 +13,7 @@ def main(images: Path, table: Path, *, options: dict[str, Any]) -> None:
     """Write the images, with their classes if the world has any, and the table of one world."""
     import numpy as np
 
-    from mmh.io import write_arrays, write_table
+    from mmh.io.files import write_arrays, write_table
     from mmh.worlds.catalogue import classes, make
 
     x, rows = make(options["world"], **{key: value for key, value in options.items() if key != "world"})

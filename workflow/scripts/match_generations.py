@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -44,8 +44,8 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.embedding import embed, load_descriptor
-    from mmh.io import read_arrays, read_table, write_table
+    from mmh.io.files import read_arrays, read_table, write_table
+    from mmh.retrieval.embedding import embed, load_descriptor
 
     rows = read_table(prompts, "prompts")
     if captions:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -25,7 +25,7 @@ def main(
     Parameters
     ----------
     out : path
-        CSV file to write, with the columns of `mmh.accuracy.POINT_COLUMNS`.
+        CSV file to write, with the columns of `mmh.oracles.accuracy.POINT_COLUMNS`.
     model : path, optional
         Folder of a network trained on the law, which is then asked too.
     law : dict
@@ -41,10 +41,10 @@ def main(
     progress : callable
         Makes the progress lines.
     """
-    from mmh import accuracy, laws
-    from mmh.io import write_csv
-    from mmh.models import load_model
-    from mmh.schedule import Schedule
+    from mmh.diffusion.schedule import Schedule
+    from mmh.io.files import write_csv
+    from mmh.models.loading import load_model
+    from mmh.oracles import accuracy, laws
 
     known = laws.make(law, Schedule.linear_vp(**options["schedule"]), seed=seed)
     learned = None if model is None else load_model(model, device=device).score_model()

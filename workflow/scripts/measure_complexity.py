@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,8 +14,8 @@ def main(images: list[Path], out: Path, *, estimator: str) -> None:
     import numpy as np
     import pandas as pd
 
-    from mmh.complexity import png_bits, to_uint8
-    from mmh.io import read_images, write_table
+    from mmh.images.complexity import png_bits, to_uint8
+    from mmh.io.files import read_images, write_table
 
     x, ids = read_images(images)
     table = pd.DataFrame({"item": ids, "estimator": estimator, "t": None, "index": None, "sigma": None})

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -41,10 +41,10 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.complexity import png_bits
-    from mmh.io import read_present, write_table
-    from mmh.job_batches import decode_in_fitting_batches
-    from mmh.text_to_image import load_folder
+    from mmh.compute.job_batches import decode_in_fitting_batches
+    from mmh.images.complexity import png_bits
+    from mmh.io.files import read_present, write_table
+    from mmh.models.text_to_image import load_folder
 
     z, ids = read_present(latents, span)
     loaded = load_folder(model, device=device, **options.get("load", {}))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -19,8 +19,8 @@ def main(
     options: dict[str, Any],
 ) -> None:
     """Write one row per training image that both models were asked about."""
-    from mmh.evaluation import paired_lid
-    from mmh.io import read_table, write_csv
+    from mmh.evaluation.samples import paired_lid
+    from mmh.io.files import read_table, write_csv
 
     table = paired_lid(
         read_table(scores, "all_scores"),

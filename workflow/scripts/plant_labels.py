@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,8 +13,8 @@ def main(
     matches: Path, samples: list[Path], train: Path, table: Path, out: Path, *, options: dict[str, Any]
 ) -> None:
     """Write a label file with the columns of a person's, for the best match by each metric."""
-    from mmh.io import read_images, read_table, write_csv
-    from mmh.labels import plant_labels
+    from mmh.io.files import read_images, read_table, write_csv
+    from mmh.labels.label_files import plant_labels
 
     best = read_table(matches, "matches").query("rank == 1")
     x, ids = read_images(samples)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -23,12 +23,12 @@ def main(
     """Write one shard of samples."""
     import numpy as np
 
-    from mmh.batches import aligned_blocks
-    from mmh.chunks import blockwise
-    from mmh.io import write_arrays
-    from mmh.models import load_model
-    from mmh.rng import item_seed
-    from mmh.spans import span_range
+    from mmh.compute.batches import aligned_blocks
+    from mmh.compute.rng import item_seed
+    from mmh.io.files import write_arrays
+    from mmh.io.spans import span_range
+    from mmh.job.chunks import blockwise
+    from mmh.models.loading import load_model
 
     ids = np.array(span_range(span), dtype=np.int64)
     loaded = load_model(model, device=device)

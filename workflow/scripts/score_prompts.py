@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -27,14 +27,14 @@ def main(
     """Write generations and scores; `options`: generations, steps, guidance, trace, batch_size, load."""
     import numpy as np
 
-    from mmh.complexity import png_bits
+    from mmh.compute.job_batches import blockwise_in_fitting_batches, decode_in_fitting_batches
+    from mmh.diffusion.guided_sampling import ddim_grid, generation_seed
     from mmh.errors import InputError
-    from mmh.guided_sampling import ddim_grid, generation_seed
-    from mmh.io import read_table, write_arrays, write_table
-    from mmh.job_batches import blockwise_in_fitting_batches, decode_in_fitting_batches
-    from mmh.prompt_scores import PromptScores, Trace, prompt_scores, score_table
-    from mmh.spans import span_range
-    from mmh.text_to_image import load_folder
+    from mmh.images.complexity import png_bits
+    from mmh.io.files import read_table, write_arrays, write_table
+    from mmh.io.spans import span_range
+    from mmh.metrics.prompt_scores import PromptScores, Trace, prompt_scores, score_table
+    from mmh.models.text_to_image import load_folder
 
     numbers = np.array(span_range(span), dtype=np.int64)
     rows = read_table(prompts, "prompts")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -30,10 +30,10 @@ def main(
     """
     import numpy as np
 
-    from mmh.descriptor_search import INDEX, descriptor_matches
     from mmh.errors import InputError
-    from mmh.io import read_images, write_table
-    from mmh.retrieval import calibrated_l2, duplicate_groups, join_matches, matches_table
+    from mmh.io.files import read_images, write_table
+    from mmh.retrieval.descriptor_search import INDEX, descriptor_matches
+    from mmh.retrieval.search import calibrated_l2, duplicate_groups, join_matches, matches_table
 
     images, train_ids = read_images(train)
     groups = duplicate_groups(images)
@@ -64,7 +64,7 @@ def main(
 
 def batches(paths: list[Path]) -> Iterator[list[Path]]:
     """Group files so that each group but the last has at least `ROWS` images."""
-    from mmh.io import read_arrays
+    from mmh.io.files import read_arrays
 
     group, rows = [], 0
     for path in paths:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,8 +13,8 @@ def main(
     evaluations: list[Path], claims: list[Path], labels: list[Path], generations: list[Path], out: Path
 ) -> None:
     """Write plain text of at most 110 columns."""
-    from mmh.io import atomic
-    from mmh.summary import claim_lines, evaluation_lines, generation_lines, label_lines
+    from mmh.evaluation.summary import claim_lines, evaluation_lines, generation_lines, label_lines
+    from mmh.io.files import atomic
 
     lines = ["", "What the models memorized (samples by label)", *label_lines(labels)]
     lines += generation_lines(generations)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -43,9 +43,9 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.evaluation import labelled_scores
-    from mmh.io import read_arrays, read_table, write_csv
-    from mmh.percentiles import sweep
+    from mmh.evaluation.percentiles import sweep
+    from mmh.evaluation.samples import labelled_scores
+    from mmh.io.files import read_arrays, read_table, write_csv
 
     parts = [read_arrays(path, "spectrum", "id") for path in spectra]
     values, ids = (np.concatenate([part[k] for part in parts]) for k in range(2))

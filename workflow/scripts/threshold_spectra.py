@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -28,7 +28,7 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.io import TABLES, read_arrays, read_table, write_table
+    from mmh.io.files import TABLES, read_arrays, read_table, write_table
     from mmh.lid.normal_bundle import count_stderr
     from mmh.lid.spectra import count_above, count_below, pooled_threshold
 

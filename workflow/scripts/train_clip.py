@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -21,8 +21,8 @@ def main(
     progress: Any,
 ) -> None:
     """Write the model folder and the loss history; copies of an image count once."""
-    from mmh import clip_training, word_tokenizer
-    from mmh.io import read_images, read_table, write_csv
+    from mmh.io.files import read_images, read_table, write_csv
+    from mmh.models import clip_training, word_tokenizer
     from mmh.worlds.digits_text import key_of, vocabulary
 
     x, _ = read_images(images)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 def main(descriptor: Path, history: Path, *, options: dict[str, Any], seed: int, progress: Any) -> None:
     """Write the TorchScript file and the loss history."""
-    from mmh.descriptor import save, train
-    from mmh.io import write_csv
+    from mmh.io.files import write_csv
+    from mmh.retrieval.descriptor import save, train
     from mmh.worlds.digits import images
 
     settings = {key: value for key, value in options.items() if key != "source"}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,9 +13,9 @@ def main(
     images: Path, model: Path, history: Path, *, options: dict[str, Any], seed: int, progress: Any
 ) -> None:
     """Write the model folder and the loss history."""
-    from mmh.gan import train
-    from mmh.generator_model import GeneratorModel
-    from mmh.io import read_column, read_images, write_csv
+    from mmh.io.files import read_column, read_images, write_csv
+    from mmh.models.gan import train
+    from mmh.models.generator_model import GeneratorModel
 
     x, ids = read_images(images)
     labels = read_column(images, "class", ids)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,9 +13,9 @@ def main(
     images: Path, model: Path, history: Path, *, options: dict[str, Any], seed: int, progress: Any
 ) -> None:
     """Write the model folder and the loss history."""
-    from mmh.edm import train
-    from mmh.io import read_images, write_csv
-    from mmh.saving import save_edm
+    from mmh.io.files import read_images, write_csv
+    from mmh.io.saving import save_edm
+    from mmh.models.edm import train
 
     x, _ = read_images(images)
     settings = {key: value for key, value in options.items() if key != "kind"}

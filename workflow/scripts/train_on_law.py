@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -22,11 +22,11 @@ def main(
     """Write the model folder and the loss history; `sigma_data` is measured on the training points."""
     import numpy as np
 
-    from mmh import laws
-    from mmh.edm import train
-    from mmh.io import write_csv
-    from mmh.saving import save_edm
-    from mmh.schedule import Schedule
+    from mmh.diffusion.schedule import Schedule
+    from mmh.io.files import write_csv
+    from mmh.io.saving import save_edm
+    from mmh.models.edm import train
+    from mmh.oracles import laws
 
     known = laws.make(law, Schedule.linear_vp(**schedule), seed=seed)
     settings = {key: value for key, value in options.items() if key != "n_train"}

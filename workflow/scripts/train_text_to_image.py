@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.job import job
+from mmh.job.frame import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -24,8 +24,8 @@ def main(
     import pandas as pd
     import torch
 
-    from mmh import text_training, vae_training, word_tokenizer
-    from mmh.io import read_images, read_table, write_csv
+    from mmh.io.files import read_images, read_table, write_csv
+    from mmh.models import text_training, vae_training, word_tokenizer
     from mmh.worlds.digits_text import vocabulary
 
     x, _ = read_images(images)

@@ -19,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 import yaml
 
-from mmh import plan, status, status_page
 from mmh.errors import InputError
-from mmh.io import atomic
+from mmh.io.files import atomic
+from mmh.plan import files as plan
+from mmh.plan import status, status_page
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from typing import Any
 PACKAGE = Path(__file__).resolve().parent
 # The frame around a job moves no number: a reworded progress line must not retrain a model.
 _FRAME = frozenset(
-    f"mmh/{name}.py" for name in ("job", "partial", "chunks", "progress", "errors", "provenance")
+    f"mmh/{name}.py"
+    for name in ("job/frame", "job/partial", "job/chunks", "job/progress", "errors", "provenance")
 )
 _REPORTED = (
     "numpy",
@@ -144,7 +145,7 @@ def run_record(**fields: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        Ready for ``mmh.io.write_json``.
+        Ready for ``mmh.io.files.write_json``.
     """
     return {
         **fields,

@@ -1,22 +1,12 @@
 """Loaders of public checkpoints that need none of their authors' code; each is imported at its first use."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mmh.lazy import lazy_names
 
 if TYPE_CHECKING:
     from mmh.checkpoints.iddpm import load_iddpm
     from mmh.checkpoints.stylegan2 import load_stylegan2
 
 __all__ = ["load_iddpm", "load_stylegan2"]
-
-
-def __getattr__(name: str) -> Any:
-    # One checkpoint's loader must not pull in what only the other needs.
-    if name == "load_iddpm":
-        from mmh.checkpoints.iddpm import load_iddpm
-
-        return load_iddpm
-    if name == "load_stylegan2":
-        from mmh.checkpoints.stylegan2 import load_stylegan2
-
-        return load_stylegan2
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, {"load_iddpm": "iddpm", "load_stylegan2": "stylegan2"})

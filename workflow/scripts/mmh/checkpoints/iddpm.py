@@ -17,11 +17,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from mmh import iddpm_process
-from mmh.diffusion import Schedule, ScoreModel
+from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.errors import InputError
-from mmh.io import write_json
-from mmh.saving import save_unet
+from mmh.io.files import write_json
+from mmh.io.saving import save_unet
+from mmh.models import iddpm_process
 
 # diffusers takes seconds to import, so it is imported only where a UNet is at hand.
 HEADS, GROUPS, SIDE = 4, 32, 32

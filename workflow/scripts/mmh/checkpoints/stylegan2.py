@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmh import restricted_pickle
+from mmh.checkpoints import restricted_pickle
 from mmh.errors import InputError
-from mmh.generator_model import GeneratorModel, build, untrained
+from mmh.models.generator_model import GeneratorModel, build, untrained
 
 RECORD_VERSION = 6
 REMEDY = "fetch the file anew and compare its sha256 with the published one"

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mmh.compute.probes import Probe, check_probes
+from mmh.compute.rows import check_finite, check_items
 from mmh.errors import InputError
-from mmh.lid._probes import Probe, check_probes
-from mmh.lid._rows import check_finite, check_items
 
 if TYPE_CHECKING:
     import torch
 
-    from mmh.diffusion import ScoreModel
+    from mmh.diffusion.score_model import ScoreModel
 
 Array = NDArray[np.float64]
 Mode = Literal["reverse", "forward"]
@@ -163,7 +163,7 @@ def flipd_estimate(
     InputError
         If an argument is out of range, or a result is not finite (the message names the ids).
     """
-    from mmh.lid._batched import batched_traces, in_float32
+    from mmh.lid.batched import batched_traces, in_float32
 
     samples, numbers = check_items(model, x, ids)
     check_probes(probes, probe, model.dim)

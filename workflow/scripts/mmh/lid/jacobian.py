@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mmh.compute.rows import check_finite
 from mmh.errors import InputError
-from mmh.lid._rows import check_finite
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +66,7 @@ def jacobian_spectrum(
     """
     import torch
 
-    from mmh.attention import full_float32
+    from mmh.compute.attention import full_float32
 
     latents = z.detach() if isinstance(z, torch.Tensor) else torch.from_numpy(np.array(z))
     if latents.ndim < 2 or not len(latents) or not latents.is_floating_point():
@@ -121,7 +121,7 @@ def _jacobian(
     """Jacobian of one sample, d outputs by d' inputs: (d', d) in forward mode, (d, d') in reverse mode."""
     import torch
 
-    from mmh.attention import forward_mode
+    from mmh.compute.attention import forward_mode
 
     module = generator if isinstance(generator, torch.nn.Module) else None
 

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmh import rng
+from mmh.compute import rng
 from mmh.errors import InputError
-from mmh.lid._covariance import bootstrap_stderr, neighbourhood_variances
+from mmh.lid.covariance import bootstrap_stderr, neighbourhood_variances
 from mmh.lid.neighbours import knn
 from mmh.lid.spectra import check_percentile, count_above
 

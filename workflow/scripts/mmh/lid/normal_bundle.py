@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
-from mmh import rng
+from mmh.compute import rng
+from mmh.compute.rows import check_finite, check_items, fast_layout, repeatable
 from mmh.errors import InputError
-from mmh.lid._rows import check_finite, check_items, fast_layout, repeatable
 
 if TYPE_CHECKING:
     import torch
 
-    from mmh.diffusion import ScoreModel
+    from mmh.diffusion.score_model import ScoreModel
 
 Array = NDArray[np.float64]
 BATCH_SIZE = 256
@@ -75,7 +75,7 @@ def normal_bundle_spectrum(
     """
     import torch
 
-    from mmh.attention import full_float32
+    from mmh.compute.attention import full_float32
 
     samples, numbers = check_items(model, x, ids)
     count = _check_counts(copies, batch_size, model.dim)
@@ -130,7 +130,7 @@ def normal_bundle_groups(
     """
     import torch
 
-    from mmh.attention import full_float32
+    from mmh.compute.attention import full_float32
 
     samples, numbers = check_items(model, x, ids)
     count = _check_counts(copies, batch_size, model.dim)

@@ -60,7 +60,7 @@ def accuracy_numbers(
     Parameters
     ----------
     table : DataFrame
-        `accuracy.csv`, see `mmh.accuracy.summarize`.
+        `accuracy.csv`, see `mmh.oracles.accuracy.summarize`.
     estimates : sequence of str
         Estimators of the first column: their mean for each true dimension.
     errors : sequence of sequence of str

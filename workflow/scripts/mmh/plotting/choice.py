@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mmh.candidates import gather
-from mmh.io import read_table
+from mmh.io.files import read_table
 from mmh.plotting import style
 from mmh.plotting.groups import OTHERS
+from mmh.retrieval.candidates import gather
 
 LOWEST = ("not_memorized", OTHERS)
 """Groups whose examples are those of lowest LID."""

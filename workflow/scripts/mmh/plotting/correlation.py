@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmh import rng
+from mmh.compute import rng
 from mmh.errors import InputError
-from mmh.resampling import MIN_CLUSTERS, Interval, draw_weights, percentile_interval
+from mmh.stats.resampling import MIN_CLUSTERS, Interval, draw_weights, percentile_interval
 
 MIN_ITEMS = 6
 """With fewer the interval is NaN: resamples of so few are mostly ties."""
@@ -51,9 +51,9 @@ def spearman_interval(
     x, y : (n,) float
         Two scores of the same items.
     clusters : (n,) int, optional
-        Drawn together, unless there are fewer than `mmh.resampling.MIN_CLUSTERS` of them.
+        Drawn together, unless there are fewer than `mmh.stats.resampling.MIN_CLUSTERS` of them.
     resamples, seed, ids
-        As for `mmh.stats.cluster_bootstrap`.
+        As for `mmh.stats.curves.cluster_bootstrap`.
 
     Returns
     -------

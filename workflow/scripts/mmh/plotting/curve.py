@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from mmh.plotting import style
 from mmh.plotting.tables import medians
-from mmh.stats import cluster_bootstrap, percentile_interval
+from mmh.stats.curves import cluster_bootstrap, percentile_interval
 
 _CONTROL = "not_memorized"
 COLUMNS = ("quantity", "label", "t", "n", "estimate", "low", "high", "lower_quartile", "upper_quartile")

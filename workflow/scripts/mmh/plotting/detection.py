@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmh.detection_table import PROMPTS, TURNED, contrast_name
+from mmh.detection.detection_table import PROMPTS, TURNED, contrast_name
 from mmh.errors import InputError
+from mmh.metrics.prompt_detectors import IMAGE, prompt_detectors
 from mmh.plotting import roc, style
 from mmh.plotting.set_panels import NAMES
-from mmh.prompt_detectors import IMAGE, prompt_detectors
-from mmh.text_baseline import FEATURES, FOLDS, NGRAMS, text_controls
+from mmh.prompts.text_baseline import FEATURES, FOLDS, NGRAMS, text_controls
 
 METRICS = {
     "cfg_norm": "CFG norm",

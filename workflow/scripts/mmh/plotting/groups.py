@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from mmh.errors import InputError
-from mmh.io import read_table
-from mmh.labels import sample_classes
+from mmh.io.files import read_table
+from mmh.labels.label_files import sample_classes
 from mmh.plotting import style
 
 OTHERS = "others"
@@ -131,7 +131,7 @@ def read_candidates(labels: str | Path, candidates: str | Path | Sequence[str | 
     Returns
     -------
     DataFrame
-        As `mmh.candidates.candidates` gives it, of the distances that have a printed name.
+        As `mmh.retrieval.candidates.candidates` gives it, of the distances that have a printed name.
 
     Raises
     ------

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmh import rng
+from mmh.compute import rng
 from mmh.plotting import style
 from mmh.plotting.correlation import spearman_interval
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mmh.errors import InputError
 from mmh.plotting import style
-from mmh.stats import Interval, median_interval, wilson_interval
+from mmh.stats.curves import Interval, median_interval, wilson_interval
 
 COLUMNS = ("item", "lid_data", "lid_model", "lid_control")
 MODELS = {

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmh.errors import InputError
-from mmh.percentiles import COLUMNS, LOG_VOLUME
+from mmh.evaluation.percentiles import COLUMNS, LOG_VOLUME
 from mmh.plotting import style
 
 CONTRASTS = {
@@ -16,7 +16,7 @@ CONTRASTS = {
     "reconstructive": style.LABELS["reconstructive"],
     "memorized": style.Look("memorized, both kinds", style.INK, (0, (4, 1, 1, 1)), "D"),
 }
-"""The contrasts of `mmh.evaluation`, each against `not_memorized`, and how they are drawn."""
+"""The contrasts of `mmh.evaluation.samples`, each against `not_memorized`, and how they are drawn."""
 
 
 def read_sweep(path: str | Path) -> pd.DataFrame:
@@ -25,12 +25,12 @@ def read_sweep(path: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     path : path
-        `percentiles.csv`, see `mmh.percentiles.sweep`.
+        `percentiles.csv`, see `mmh.evaluation.percentiles.sweep`.
 
     Returns
     -------
     DataFrame
-        Columns `mmh.percentiles.COLUMNS`.
+        Columns `mmh.evaluation.percentiles.COLUMNS`.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmh.plotting import style
-from mmh.stats import median_interval, wilson_interval
+from mmh.stats.curves import median_interval, wilson_interval
 from mmh.worlds import von_mises
 
 REGIONS = {"isolated": "near $x_0$", "centre": "centre", "arc": "arc", "off": "elsewhere"}

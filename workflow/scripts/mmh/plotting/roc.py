@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from mmh import rng
+from mmh.compute import rng
 from mmh.errors import InputError
 from mmh.plotting import style
-from mmh.resampling import LEVEL, MIN_CLUSTERS, draw_weights
+from mmh.stats.resampling import LEVEL, MIN_CLUSTERS, draw_weights
 
 LEVELS = np.linspace(0.0, 1.0, 201)
 """False-positive rates at which a curve is read."""
@@ -32,7 +32,7 @@ def roc_table(
     positive : (n,) bool
         Class of each prompt.
     families : (n,) int
-        Drawn together; a class with fewer than `mmh.resampling.MIN_CLUSTERS` is drawn by prompt.
+        Drawn together; a class with fewer than `mmh.stats.resampling.MIN_CLUSTERS` is drawn by prompt.
     resamples, seed
         Of the bootstrap, whose draws all detectors share.
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mmh.errors import InputError
 from mmh.plotting.tables import select, single
-from mmh.prompts import read_columns
+from mmh.prompts.lists import read_columns
 
 COLUMNS = ("item", "caption", "family", "source")
 """Columns of the table beside each image set; images of one family are one cluster of every bootstrap."""

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from mmh.cartoon import PANELS, REACH
+from mmh.oracles.cartoon import PANELS, REACH
 from mmh.plotting import style
 
 _TURN = np.linspace(0, 2 * np.pi, 181)
@@ -21,7 +21,7 @@ def sketch_figure(table: pd.DataFrame, title: str) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From `mmh.cartoon.measure`.
+        From `mmh.oracles.cartoon.measure`.
     title : str
         Above all.
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
-from mmh.io import read_table
-from mmh.stats import median_interval
+from mmh.io.files import read_table
+from mmh.stats.curves import median_interval
 
 NAMES = {
     "flipd": "FLIPD",

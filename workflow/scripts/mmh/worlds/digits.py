@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
-from mmh import rng
+from mmh.compute import rng
 from mmh.errors import InputError
 
 SIDE = 8

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mmh import rng
+from mmh.compute import rng
 from mmh.errors import InputError
 from mmh.worlds import digits
 

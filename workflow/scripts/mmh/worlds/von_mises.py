@@ -7,7 +7,7 @@ overfits, and how alone it lies is decided by the seed; `most_isolated` is the s
 import numpy as np
 import pandas as pd
 
-from mmh import rng
+from mmh.compute import rng
 from mmh.errors import InputError
 
 CONCENTRATION = 2.0

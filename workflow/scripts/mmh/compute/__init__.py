@@ -1,0 +1,1 @@
+"""Rows, batches, memory, random numbers and derivatives that estimators share."""

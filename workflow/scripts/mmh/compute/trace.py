@@ -1,0 +1,115 @@
+"""Traces of a noise predictor's Jacobian, row by row, by vector products in reverse or forward mode."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import partial
+
+import torch
+
+from mmh.compute.attention import forward_mode
+from mmh.compute.probes import Probes
+from mmh.diffusion.score_model import ScoreModel
+
+
+class JacobianProducts(ABC):
+    """Products with each row's Jacobian J = d eps / d z, or with its transpose: their traces are the same.
+
+    Parameters
+    ----------
+    model : ScoreModel
+        With conditioning rows for the rows of `z`.
+    z : torch.Tensor
+        (rows, *shape), in the model's dtype.
+    t : float
+        Noise time.
+    """
+
+    eps: torch.Tensor
+
+    def __init__(self, model: ScoreModel, z: torch.Tensor, t: float) -> None:
+        self.model, self.z, self.t = model, z, t
+
+    @abstractmethod
+    def product(self, v: torch.Tensor, *, last: bool) -> torch.Tensor:
+        """J v or J^T v for v (rows, d) in float64; float64. After the `last` one `eps` alone is left."""
+
+    def quadratic(self, v: torch.Tensor, *, last: bool) -> torch.Tensor:
+        """v^T J v, (rows,) float64, with v rounded to the network's dtype on both sides."""
+        v = v.to(self.z.dtype).double()
+        return (v * self.product(v, last=last)).sum(1)
+
+    def squared_norm(self) -> torch.Tensor:
+        """||eps||^2, (rows,) float64, after the products."""
+        return self.eps.detach().double().flatten(1).square().sum(1)
+
+
+class ReverseProducts(JacobianProducts):
+    """J^T v on the graph of one forward pass."""
+
+    def __init__(self, model: ScoreModel, z: torch.Tensor, t: float) -> None:
+        super().__init__(model, z.requires_grad_(True), t)
+        self.eps = model.eps(self.z, t)
+
+    def product(self, v: torch.Tensor, *, last: bool) -> torch.Tensor:
+        """J^T v; the graph is freed after the last one."""
+        direction = torch.empty_like(self.eps).copy_(v.reshape(self.eps.shape))  # in the layout of eps
+        (product,) = torch.autograd.grad(self.eps, self.z, direction, retain_graph=not last)
+        return product.double().flatten(1)
+
+
+class ForwardProducts(JacobianProducts):
+    """J v by one dual-number pass each: no graph is stored, so memory is that of a plain forward pass."""
+
+    def product(self, v: torch.Tensor, *, last: bool) -> torch.Tensor:
+        """J v; `eps` comes with it."""
+        direction = v.reshape(self.z.shape).to(self.z)
+        with forward_mode(self.model.module), torch.no_grad():
+            function = partial(self.model.eps, t=self.t)
+            self.eps, product = torch.func.jvp(function, (self.z,), (direction,))[:2]
+        return product.double().flatten(1)
+
+
+def exact_draws(operator: JacobianProducts, dim: int) -> torch.Tensor:
+    """Diagonal of J, (d, rows) float64, by unit vectors."""
+    draws = []
+    for j in range(dim):
+        unit = torch.zeros((len(operator.z), dim), dtype=torch.float64, device=operator.z.device)
+        unit[:, j] = 1.0
+        draws.append(operator.product(unit, last=j == dim - 1)[:, j])
+    return torch.stack(draws)
+
+
+def hutchinson_draws(operator: JacobianProducts, vectors: Probes, probes: int) -> torch.Tensor:
+    """v_j^T J v_j, (probes, rows) float64; each is an unbiased estimate of tr J."""
+    draws = [operator.quadratic(_take(vectors, operator), last=j == probes - 1) for j in range(probes)]
+    return torch.stack(draws)
+
+
+def hutch_plus_plus_draws(operator: JacobianProducts, vectors: Probes, probes: int) -> torch.Tensor:
+    """Hutch++ (Meyer et al., 2021): tr J = tr Q^T J Q + tr (1 - Q Q^T) J (1 - Q Q^T), the last by probes.
+
+    A third of the products finds Q, an orthonormal basis of J (or J^T) applied to random vectors; a third
+    takes the trace on it exactly, and the rest are Hutchinson probes of what is left.
+
+    Returns
+    -------
+    torch.Tensor
+        float64 (probes - 2 (probes // 3), rows): estimates of tr J that share the exact part.
+    """
+    rank = probes // 3
+    left = probes - 2 * rank
+    sketch = [operator.product(_take(vectors, operator), last=False) for _ in range(rank)]
+    basis = torch.linalg.qr(torch.stack(sketch, dim=2))[0]
+    columns = basis.unbind(2)
+    found = torch.stack([(q * operator.product(q, last=False)).sum(1) for q in columns]).sum(0)
+    draws = []
+    for j in range(left):
+        v = _take(vectors, operator)
+        v = v - (basis @ (basis.transpose(1, 2) @ v[:, :, None]))[:, :, 0]
+        draws.append(found + operator.quadratic(v, last=j == left - 1))
+    return torch.stack(draws)
+
+
+def _take(vectors: Probes, operator: JacobianProducts) -> torch.Tensor:
+    return torch.from_numpy(vectors.next()).to(operator.z.device).double()

@@ -1,0 +1,290 @@
+"""Checks of ``config.yaml`` that tie keys to each other: what a figure or claim needs, what excludes what."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmh.config.config_text import text_errors
+from mmh.plan.files import CAPTIONED_WORLD, NO_TRAINING_SET, RATIO, SPECTRAL_METHODS, n_items
+
+Config = Mapping[str, Any]
+
+_LABELLED = ("retrieval", "labels", "estimators")
+# Sections of an experiment that a figure, a claim or another section cannot do without.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "labels": ("retrieval",),
+    "evaluation": _LABELLED,
+    "figures.examples": _LABELLED,
+    "figures.lid_model": _LABELLED,
+    "figures.lid_data": _LABELLED,
+    "figures.lid_complexity": _LABELLED,
+    "figures.flipd_curve": _LABELLED,
+    "figures.memorized_pairs": ("retrieval", "labels"),
+    "figures.lid_paired": ("paired",),
+    "figures.lid_scatter": ("estimators",),
+    "figures.percentile_curve": _LABELLED,
+    "candidates": ("retrieval",),
+    "label_sheet": ("candidates",),
+    "claims.1": ("estimators",),
+    "claims.2": ("evaluation",),
+    "claims.3": ("evaluation",),
+    "claims.4": ("evaluation",),
+    "claims.5": ("evaluation",),
+    "claims.6": ("evaluation",),
+    "claims.od": ("paired",),
+    **{f"claims.{number}": ("detection",) for number in (7, 8, 9, 10, 11, 18)},
+    **{f"figures.{name}": ("detection", "estimators") for name in ("metric_histograms", "complexity")},
+    "figures.score_norms": ("image_sets", "estimators"),
+    "figures.manifold_walk": ("prompts", "estimators"),
+    "figures.prompt_detection": ("prompts", "detection"),
+}
+# Figures and claims about points of the plane, and models that fit each world.
+_PLANE = {"figures.lid_scatter", "claims.1"}
+_TRAINED = ("unet", "gan")
+_GIVEN = ("iddpm", "stylegan2", "diffusers")
+_KINDS: dict[str, tuple[str, ...]] = {
+    "von-mises": ("edm-mlp",),
+    "digits": _TRAINED,
+    "digits-overfit": _TRAINED,
+    "digits-control": _TRAINED,
+    "cifar10": _GIVEN,
+    "images": _GIVEN,
+    CAPTIONED_WORLD: ("text-to-image",),
+    NO_TRAINING_SET: ("diffusers",),
+}
+GANS = ("gan", "stylegan2")
+# Sampling options of each kind of model: those that must be given, and those that may be.
+SAMPLING: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "edm-mlp": (("steps",), ()),
+    "unet": (("steps",), ()),
+    "diffusers": (("steps",), ()),
+    "iddpm": (("sampler", "respacing"), ("eta",)),
+    "gan": (("truncation", "noise"), ()),
+    "stylegan2": (("truncation", "noise"), ()),
+}
+NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]*")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def non_finite(value: Any, path: str = "") -> Iterator[str]:
+    """Name every number that is NaN or infinite; YAML can write them and a schema's ranges let NaN pass.
+
+    Parameters
+    ----------
+    value : any
+        A part of the configuration.
+    path : str
+        Where it stands.
+
+    Yields
+    ------
+    str
+        One message per number.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{path}: {value} is not a finite number"
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from non_finite(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from non_finite(inner, f"{path}.{index}")
+
+
+def name_errors(config: Config) -> Iterator[str]:
+    """Refuse names that cannot be part of a path, and one estimator name with two methods.
+
+    Parameters
+    ----------
+    config : mapping
+
+    Yields
+    ------
+    str
+        One message per mistake.
+    """
+    methods: dict[str, tuple[str, str]] = {}
+    taken = {
+        f"{name}{end}"
+        for name in config.get("sources", {})
+        for end in (".json", ".part", ".part.json", ".part.bad")
+    }
+    for name in config.get("sources", {}):
+        if not FILE_NAME.fullmatch(name):
+            yield f"sources.{name}: a source is named by its file: letters, digits, '.', '-' and '_' only"
+        if name in taken:
+            yield f"sources.{name}: is the name of a file that another source's download makes"
+    named = [("descriptors", config.get("descriptors", {})), ("experiments", config["experiments"])]
+    for experiment, entry in config["experiments"].items():
+        named += [
+            (f"experiments.{experiment}.{key}", entry.get(key, {}))
+            for key in ("estimators", "image_sets", "prompt_lists")
+        ]
+        named.append((f"experiments.{experiment}.prompts.sets", entry.get("prompts", {}).get("sets", {})))
+        for name, options in entry.get("estimators", {}).items():
+            first, method = methods.setdefault(name, (experiment, options["method"]))
+            if method != options["method"]:
+                place = f"experiments.{experiment}.estimators.{name}.method"
+                yield (
+                    f"{place}: {options['method']!r}, but the same name is {method!r} in {first}; "
+                    "rules are chosen by name, so use two names"
+                )
+    for where, group in named:
+        for name in group:
+            if not NAME.fullmatch(name):
+                yield f"{where}.{name}: a name is part of file paths: letters, digits, '-' and '_' only"
+
+
+def section_errors(config: Config, name: str, where: str) -> Iterator[str]:
+    """Find keys of one experiment that contradict each other or lack what they need.
+
+    Parameters
+    ----------
+    config : mapping
+    name : str
+        The experiment.
+    where : str
+        Its path, for the messages.
+
+    Yields
+    ------
+    str
+        One message per mistake.
+    """
+    entry = config["experiments"][name]
+    asked = [key for key in ("labels", "evaluation", "candidates", "label_sheet") if key in entry]
+    asked += [f"figures.{figure}" for figure in entry.get("figures", {})]
+    asked += [f"claims.{claim}" for claim in entry.get("claims", {}).get("check", [])]
+    for key in asked:
+        for section in NEEDS.get(key, ()):
+            if not entry.get(section):
+                yield f"{where}.{key}: needs the section {section!r}, which this experiment lacks"
+        if key in _PLANE and entry.get("data", {}).get("world") != "von-mises":
+            yield f"{where}.{key}: is about the world von-mises only"
+    if {"data", "model", "sampling"} <= set(entry):
+        yield from _model_errors(config, name, where)
+    elif {"data", "model"} <= set(entry):
+        yield from text_errors(entry, where)
+    yield from _estimator_errors(entry, where)
+
+
+def _model_errors(config: Config, name: str, where: str) -> Iterator[str]:
+    entry = config["experiments"][name]
+    kind, fitting = entry["model"]["kind"], _KINDS[entry["data"]["world"]]
+    if kind not in fitting:
+        wanted = " or ".join(map(repr, fitting))
+        yield f"{where}.model.kind: {kind!r} does not fit the world {entry['data']['world']}; use {wanted}"
+    yield from _sampling_errors(entry, where)
+    yield from _selection_errors(entry, where)
+    yield from _option_errors(entry, where)
+    if kind == "diffusers" and ("path" in entry["model"]) == ("id" in entry["model"]):
+        yield f"{where}.model: give either path, a local folder, or id and revision, a repository on the hub"
+    if kind == "diffusers" and ("id" in entry["model"]) != ("revision" in entry["model"]):
+        yield f"{where}.model.revision: a repository needs one (a commit pins it), a local folder has none"
+    if kind == "edm-mlp" and entry["model"]["sigma_min"] >= entry["model"]["sigma_max"]:
+        yield f"{where}.model.sigma_min: must be below sigma_max, {entry['model']['sigma_max']}"
+    labels = entry.get("labels", {})
+    if labels.get("source") == "planted" and not entry["data"]["world"].startswith("digits"):
+        yield f"{where}.labels.source: nothing is planted in the world {entry['data']['world']}; use 'files'"
+    if labels.get("source") == "planted" and labels["exact_distance"] > labels["not_distance"]:
+        yield f"{where}.labels.exact_distance: must not exceed not_distance, {labels['not_distance']}"
+    n = n_items(config, name, "train")
+    if entry.get("retrieval", {}).get("top", 0) > n:
+        yield f"{where}.retrieval.top: {entry['retrieval']['top']} of only {n} training images"
+    if not entry["sampling"]["calibration"]:
+        for key, options in entry.get("estimators", {}).items():
+            if options.get("subset") == "calibration":
+                yield f"{where}.estimators.{key}.subset: sampling.calibration is 0, so it is empty"
+
+
+def _sampling_errors(entry: Config, where: str) -> Iterator[str]:
+    kind, sampling = entry["model"]["kind"], entry["sampling"]
+    needed, optional = SAMPLING[kind]
+    common = {"n_samples", "shard_size", "batch_size", "calibration"}
+    for key in needed:
+        if key not in sampling:
+            yield f"{where}.sampling.{key}: missing; a model of kind {kind!r} needs {', '.join(needed)}"
+    for key in sampling:
+        if key not in common and key not in (*needed, *optional):
+            known = ", ".join((*needed, *optional))
+            yield f"{where}.sampling.{key}: a model of kind {kind!r} takes {known} only; remove it"
+
+
+def _option_errors(entry: Config, where: str) -> Iterator[str]:
+    model, sampling, retrieval = entry["model"], entry["sampling"], entry.get("retrieval", {})
+    if model["kind"] == "gan" and model["batch_size"] % model["group"]:
+        yield f"{where}.model.group: {model['group']} must divide batch_size, {model['batch_size']}"
+    if sampling.get("eta") and sampling.get("sampler") == "ancestral":
+        yield f"{where}.sampling.eta: belongs to the sampler 'ddim'; remove it"
+    kept = sampling.get("respacing", "").removeprefix("ddim")
+    if kept and not 2 <= int(kept) <= 4000:
+        yield f"{where}.sampling.respacing: {sampling['respacing']!r} must keep 2 to 4000 steps"
+    elif sampling.get("respacing", "").startswith("ddim") and all(
+        len(range(0, 4000, stride)) != int(kept) for stride in range(1, 4000)
+    ):
+        yield f"{where}.sampling.respacing: no stride keeps {kept} of 4000 steps; use {kept!r} without ddim"
+    if retrieval.get("index", "Flat") == "Flat":
+        for key in ("nprobe", "rerank"):
+            if key in retrieval:
+                yield f"{where}.retrieval.{key}: the index 'Flat' is exact and has no such option; remove it"
+    if retrieval.get("rerank", retrieval.get("top", 1)) < retrieval.get("top", 1):
+        yield f"{where}.retrieval.rerank: must be at least top, {retrieval['top']}"
+
+
+def _selection_errors(entry: Config, where: str) -> Iterator[str]:
+    n, chosen = entry["sampling"]["n_samples"], entry.get("candidates")
+    if chosen and not 2 * chosen["top"] < chosen["total"] <= n:
+        low = 2 * chosen["top"] + 1
+        yield (
+            f"{where}.candidates.total: {chosen['total']} must lie in {low}..{n}: two lists of "
+            f"{chosen['top']} candidates, and no more than the samples"
+        )
+    swept = entry.get("figures", {}).get("percentile_curve", {}).get("estimator")
+    if swept in entry.get("estimators", {}):
+        options = entry["estimators"][swept]
+        if options["method"] not in SPECTRAL_METHODS or not {"samples", "selected"} & set(options["items"]):
+            yield f"{where}.figures.percentile_curve.estimator: {swept!r} gives no singular values at samples"
+    for key, options in entry.get("estimators", {}).items():
+        if "selected" in options["items"] and not chosen:
+            yield f"{where}.estimators.{key}.items: 'selected' needs the section 'candidates'"
+        if options.get("probe") and options["trace"] == "exact":
+            yield f"{where}.estimators.{key}.probe: the exact trace has no random probes; remove it"
+        if options.get("subset") and set(options["items"]) != {"samples"}:
+            yield f"{where}.estimators.{key}.subset: is of samples; items must be [samples]"
+        if {"selected", "samples"} <= set(options["items"]):
+            yield f"{where}.estimators.{key}.items: selected samples are samples; use one of the two"
+        gan, method = entry["model"]["kind"] in GANS, options["method"]
+        if gan and method in ("flipd", "normal-bundle"):
+            yield f"{where}.estimators.{key}.method: {method!r} needs a score, a GAN has none; use 'jacobian'"
+        if method == "jacobian" and not gan:
+            yield f"{where}.estimators.{key}.method: 'jacobian' needs a GAN's generator"
+        sampled = (entry["sampling"].get("truncation"), entry["sampling"].get("noise"))
+        if method == "jacobian" and gan and sampled != (1, "const"):
+            yield (
+                f"{where}.estimators.{key}.method: 'jacobian' is of the map without truncation or random "
+                "noise; sample with truncation: 1 and noise: const"
+            )
+        if method == "jacobian" and not set(options["items"]) <= {"selected", "samples"}:
+            yield f"{where}.estimators.{key}.items: 'jacobian' is of samples; use samples or selected"
+
+
+def _estimator_errors(entry: Config, where: str) -> Iterator[str]:
+    estimators = entry.get("estimators", {})
+    single = [("evaluation", "estimators"), ("evaluation", "baselines")]
+    for section, key in single:
+        for name in entry.get(section, {}).get(key, []):
+            if isinstance(estimators.get(name, {}).get("t"), list):
+                yield f"{where}.{section}.{key}: {name!r} has a list of t; a score needs one"
+    for key, options in estimators.items():
+        if options["method"] != RATIO:
+            continue
+        for part in ("numerator", "denominator"):
+            source = estimators.get(options[part])
+            if source is None:
+                continue  # reported as an unknown name
+            lacking = [items for items in options["items"] if items not in source["items"]]
+            if lacking:
+                yield f"{where}.estimators.{key}.items: {options[part]!r} is not computed on {lacking[0]!r}"
+            if isinstance(source.get("t"), list):
+                yield f"{where}.estimators.{key}.{part}: {options[part]!r} has a list of t; a ratio needs one"

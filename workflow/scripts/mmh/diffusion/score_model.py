@@ -1,0 +1,310 @@
+"""Noise schedules and score models: what every estimator needs to know of a diffusion model.
+
+A model is described by x_t | x_0 ~ N(psi(t) x_0, sigma(t)^2 I) with t in (0, 1], and by the noise it
+predicts, eps(z, t); its score is -eps(z, t) / sigma(t).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, Self
+
+import torch
+from numpy.typing import ArrayLike
+
+from mmh.diffusion.schedule import Schedule
+from mmh.errors import InputError
+from mmh.models.diffusers_network import Network, noise_predictor, sample_shape
+
+__all__ = ["Schedule", "ScoreModel"]
+
+
+class ScoreModel:
+    """A noise predictor with its schedule; conditioning, if any, is bound to it row by row.
+
+    Build one with `from_diffusers` or `from_function`. Conditioning rows belong to the rows of the batch:
+    after ``model.conditioned(c)``, ``model.eps(z, t)`` needs as many rows in `z` as in `c` (or one row in
+    `c`, used for all). Code that cuts, repeats or pads a batch by row numbers takes ``model.select(rows)``
+    along.
+
+    Parameters
+    ----------
+    network : callable
+        (z, t, c) -> eps, all of one batch; c is None for an unconditional call.
+    shape : sequence of int
+        Shape of one sample.
+    schedule : Schedule
+        The noise schedule.
+    dtype, device
+        Type and place of the network's input.
+    module : torch.nn.Module, optional
+        The module behind `network`: its parameters are frozen here and it is put into eval mode at each call.
+    terms : sequence of (float, tensor or None)
+        Weights and conditions of the calls that are summed: eps = sum_j w_j network(z, t, c_j).
+    build : callable, optional
+        Makes `network` anew around another form of `function` (compiled, in another dtype), and with other
+        noise levels where it is given a second argument.
+    function : callable, optional
+        What `build` took to make `network`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        shape: Sequence[int],
+        schedule: Schedule,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+        module: torch.nn.Module | None = None,
+        terms: Sequence[tuple[float, torch.Tensor | None]] = ((1.0, None),),
+        build: Callable[..., Network] | None = None,
+        function: Callable[..., Any] | None = None,
+    ) -> None:
+        self.shape = tuple(int(s) for s in shape)
+        self.schedule = schedule
+        self.dtype = dtype
+        self.device = torch.device(device)
+        self.module = module
+        self.terms = tuple(terms)
+        self.function = network if function is None else function
+        self.build: Callable[..., Network] = build or (lambda f, schedule=None: f)
+        self.variants: dict[Any, Any] = {}  # other forms of the function, shared by models of one network
+        self._network = network
+        if module is not None:
+            module.eval().requires_grad_(False)
+
+    @property
+    def dim(self) -> int:
+        """Number of values of one sample, d."""
+        return prod(self.shape)
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows that the bound conditioning has, or None if any batch fits."""
+        bound = [len(c) for _, c in self.terms if c is not None and len(c) != 1]
+        return bound[0] if bound else None
+
+    def eps(self, z: torch.Tensor, t: float) -> torch.Tensor:
+        """Predict the noise in `z`, differentiable with respect to `z`.
+
+        Parameters
+        ----------
+        z : torch.Tensor
+            (n, *shape), at the noise level of `t`: psi(t) x for a clean x, no rescaling done here.
+        t : float
+            Time in (0, 1], the same for the whole batch.
+
+        Returns
+        -------
+        torch.Tensor
+            (n, *shape), in the network's dtype.
+
+        Raises
+        ------
+        InputError
+            If the shape of `z` or its number of rows does not fit.
+        """
+        if tuple(z.shape[1:]) != self.shape:
+            raise InputError(f"this model takes (n, {', '.join(map(str, self.shape))}), got {tuple(z.shape)}")
+        if self.rows not in (None, len(z)):
+            raise InputError(
+                f"the conditioning has {self.rows} rows but the batch has {len(z)}; use select(rows)"
+            )
+        if self.module is not None and self.module.training:
+            self.module.eval()  # someone trained it further; dropout here would be noise in every estimate
+        z = z.to(device=self.device, dtype=self.dtype)
+        total: torch.Tensor | None = None
+        for weight, c in self.terms:
+            rows = c.expand(len(z), *c.shape[1:]) if c is not None else None
+            out = self._network(z, float(t), rows)
+            out = out if weight == 1.0 else weight * out
+            total = out if total is None else total + out
+        if total is None or total.shape != z.shape:
+            returned = None if total is None else tuple(total.shape)
+            raise InputError(f"the network returned shape {returned} for a batch {tuple(z.shape)}")
+        return total
+
+    def score(self, z: torch.Tensor, t: float) -> torch.Tensor:
+        """Score of the noised density, -eps(z, t) / sigma(t); the same arguments as `eps`."""
+        return -self.eps(z, t) / self.schedule.sigma(float(t))
+
+    def conditioned(self, c: ArrayLike | torch.Tensor) -> Self:
+        """Bind conditioning rows: eps(z, t, c).
+
+        Parameters
+        ----------
+        c : array_like or torch.Tensor
+            (n, ...) one row per row of the batch, or (1, ...) for all rows: encoder hidden states, or class
+            labels.
+
+        Returns
+        -------
+        ScoreModel
+            A new model that shares the network.
+        """
+        return self._with(((1.0, self._condition(c)),))
+
+    def guided(self, c: ArrayLike | torch.Tensor, null: ArrayLike | torch.Tensor, scale: float) -> Self:
+        """Bind classifier-free guidance, eps(z, null) + scale (eps(z, c) - eps(z, null)).
+
+        Parameters
+        ----------
+        c, null : array_like or torch.Tensor
+            Conditioning and empty conditioning, (n, ...) or (1, ...).
+        scale : float
+            Guidance strength; 1 is the conditional model, 0 the unconditional one.
+
+        Returns
+        -------
+        ScoreModel
+            A new model that shares the network; its Jacobian is that of the whole guided sum.
+        """
+        terms = ((1.0 - float(scale), self._condition(null)), (float(scale), self._condition(c)))
+        sizes = {len(c_j) for _, c_j in terms} - {1}
+        if len(sizes) > 1:
+            raise InputError(f"c and null must have as many rows as each other, or one: got {sorted(sizes)}")
+        return self._with(terms)
+
+    def select(self, rows: ArrayLike) -> Self:
+        """Take rows of the bound conditioning, in order and with repetitions; a no-op when none is bound.
+
+        Parameters
+        ----------
+        rows : array_like of int
+            Row numbers, (m,).
+
+        Returns
+        -------
+        ScoreModel
+            A model for batches of m rows.
+        """
+        if self.rows is None:
+            return self
+        index = torch.as_tensor(rows, dtype=torch.int64, device=self.device)
+        return self._with(
+            tuple((w, c if c is None or len(c) == 1 else c.index_select(0, index)) for w, c in self.terms)
+        )
+
+    def continuous(self) -> Self:
+        """Let the model be called between its noise levels, for solvers of differential equations.
+
+        A diffusers network is given the time t T as it is, not a step, and the noise levels of its prediction
+        type are interpolated; a function that was wrapped gets t either way.
+
+        Returns
+        -------
+        ScoreModel
+            With the schedule's `Schedule.continuous`; itself where that changes nothing.
+        """
+        schedule = self.schedule.continuous()
+        if schedule is self.schedule:
+            return self
+        model, build = copy.copy(self), self.build
+        model.schedule = schedule
+        model.build = lambda function, levels=schedule: build(function, levels)
+        model._network = model.build(self.function)
+        return model
+
+    @classmethod
+    def from_function(
+        cls,
+        function: Callable[..., torch.Tensor],
+        shape: Sequence[int],
+        schedule: Schedule,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> Self:
+        """Wrap any noise predictor: a closed form, a small network.
+
+        Parameters
+        ----------
+        function : callable or torch.nn.Module
+            ``function(z, t) -> eps`` with z (n, *shape) and t a float, and ``function(z, t, c)`` once
+            conditioned. A module is frozen and put into eval mode.
+        shape : sequence of int
+            Shape of one sample.
+        schedule : Schedule
+            The noise schedule.
+        dtype, device
+            Type and place of the input; by default those of the module's parameters, or float32 on the CPU.
+
+        Returns
+        -------
+        ScoreModel
+            The wrapped model.
+        """
+        module = function if isinstance(function, torch.nn.Module) else None
+        first = next(module.parameters(), None) if module is not None else None
+        dtype = dtype or (torch.float32 if first is None else first.dtype)
+        device = device or ("cpu" if first is None else first.device)
+
+        def build(f: Callable[..., torch.Tensor], schedule: Schedule | None = None) -> Network:
+            return lambda z, t, c: f(z, t) if c is None else f(z, t, c)
+
+        place: dict[str, Any] = {"dtype": dtype, "device": device, "module": module}
+        return cls(build(function), shape, schedule, **place, build=build, function=function)
+
+    @classmethod
+    def from_diffusers(
+        cls,
+        unet: Any,
+        scheduler: Any,
+        *,
+        time_scale: float = 1.0,
+        schedule: Schedule | None = None,
+        shape: Sequence[int] | None = None,
+    ) -> Self:
+        """Wrap a diffusers UNet or transformer with the scheduler that it was trained with.
+
+        The noise follows from the scheduler's prediction type: eps = out (``epsilon``), psi out + sigma z
+        (``v_prediction``), (z - psi out) / sigma (``sample``); the z-terms are part of the Jacobian. Output
+        channels of a learned variance are dropped.
+
+        Parameters
+        ----------
+        unet : diffusers model
+            Called as ``unet(z, timestep=..., [encoder_hidden_states=c | class_labels=c])``; frozen, eval
+            mode.
+        scheduler : diffusers scheduler
+            Gives the table of noise levels and the prediction type.
+        time_scale : float
+            Factor on the time input: 0.25 for a 4000-step model whose input is rescaled to 1000 steps.
+        schedule : Schedule, optional
+            Noise levels to use instead of the scheduler's (comparison with other code); the network's time
+            input is then t T where this schedule has no step index.
+        shape : sequence of int, optional
+            Shape of one sample, where the network's configuration has no ``sample_size``.
+
+        Returns
+        -------
+        ScoreModel
+            Unconditional until `conditioned` or `guided` is called.
+
+        Raises
+        ------
+        InputError
+            If the prediction type is unknown, or the sample shape cannot be found.
+        """
+        used = Schedule.from_scheduler(scheduler) if schedule is None else schedule
+        first = next(unet.parameters())
+
+        def build(call: Callable[..., Any], levels: Schedule = used) -> Network:
+            return noise_predictor(unet, scheduler, levels, time_scale, call)
+
+        place: dict[str, Any] = {"dtype": first.dtype, "device": first.device, "module": unet}
+        return cls(build(unet), shape or sample_shape(unet), used, **place, build=build, function=unet)
+
+    def _with(self, terms: Sequence[tuple[float, torch.Tensor | None]]) -> Self:
+        model = copy.copy(self)
+        model.terms = tuple(terms)
+        return model
+
+    def _condition(self, c: ArrayLike | torch.Tensor) -> torch.Tensor:
+        tensor = torch.as_tensor(c).to(self.device)
+        if tensor.ndim == 0 or len(tensor) == 0:
+            raise InputError("conditioning needs one row per sample, or one row for all")
+        return tensor.to(self.dtype) if tensor.is_floating_point() else tensor

@@ -1,0 +1,1 @@
+"""Evaluation of scores against labels, and the summary of a run."""

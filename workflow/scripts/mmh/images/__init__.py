@@ -1,0 +1,1 @@
+"""Sets of real images, their lists and captions."""

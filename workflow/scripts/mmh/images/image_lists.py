@@ -1,0 +1,389 @@
+"""Lists of captioned images of the web: JSON, JSON lines, TSV, CSV, plain text and Parquet, one kind of row.
+
+A Parquet file may also hold the images themselves, as data sets of the hub do; its rows are then named
+``<file>#<row>`` where others have an address. Nothing is ever unpickled.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmh.compute.rng import item_seed
+from mmh.errors import InputError
+
+SUFFIXES = (".json", ".jsonl", ".tsv", ".csv", ".txt", ".parquet")
+
+_EMBEDDED = re.compile(r"[^/]+\.parquet#\d+")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of a list."""
+
+    url: str  # or <file>#<row>, for an image within the file
+    caption: str
+    key: bytes  # digest of what the row says, by which subsets are drawn
+
+
+def read_list(
+    path: Path,
+    *,
+    columns: Mapping[str, str],
+    header: Sequence[str] | None = None,
+    where: Mapping[str, Sequence[Any]] | None = None,
+) -> list[Row]:
+    """Read the rows of one list, in their order.
+
+    Rows without an address or a caption are left out, and exact repetitions; a note says how many.
+
+    Parameters
+    ----------
+    path : path
+        The suffix tells the kind. JSON: an array of objects. JSON lines: an object a line. TSV: fields
+        between tabs, no quotes. CSV: quotes as usual. Text: the column ``line``.
+    columns : mapping
+        ``caption``: name of the column of captions; and ``url``: of addresses, or ``image``: of images within
+        a Parquet file, either bytes or a structure with the field ``bytes``.
+    header : sequence of str, optional
+        Names of the columns of a TSV or CSV file whose first line is a row already.
+    where : mapping, optional
+        Values that columns must have, for instance ``{"overfit_type": ["MV"]}``.
+
+    Returns
+    -------
+    list of Row
+
+    Raises
+    ------
+    InputError
+        If the file is missing, of another kind or malformed (it names the line), lacks a column, or no row is
+        left.
+    """
+    path, where = Path(path), where or {}
+    image = columns.get("image")
+    wanted = [columns["caption"], image or columns["url"], *where]
+    rows: list[Row] = []
+    seen: set[bytes] = set()
+    passed: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    for number, record in _records(path, wanted, header):
+        if any(record[column] not in list(values) for column, values in where.items()):
+            found.update(f"{column} {record[column]!r}" for column in where)
+            passed["filtered"] += 1
+            continue
+        caption, value = (record[name] for name in wanted[:2])
+        if not caption or not value:
+            passed["empty"] += 1
+            continue
+        if not isinstance(caption, str):
+            raise _malformed(path, number, f"column {wanted[0]!r} holds {_shown(caption)}", "a text")
+        if image:
+            content, url = _image_bytes(path, number, image, value), f"{path.name}#{number}"
+        else:
+            if not isinstance(value, str):
+                raise _malformed(path, number, f"column {wanted[1]!r} holds {_shown(value)}", "an address")
+            url = value.strip()
+            content = url.encode()
+        key = hashlib.sha256(hashlib.sha256(content).digest() + caption.encode()).digest()
+        if key in seen:
+            passed["repeated"] += 1
+            continue
+        seen.add(key)
+        rows.append(Row(url, caption, key))
+    if not rows:
+        values = f"; found {', '.join(name for name, _ in found.most_common(5))}" if found else ""
+        raise InputError(
+            f"{path}: no row is left ({dict(passed) or 'the file is empty'}){values}; correct where and "
+            "columns of its image set in config.yaml"
+        )
+    if passed:
+        print(f"{path}: {len(rows)} rows; left out: {', '.join(f'{n} {why}' for why, n in passed.items())}")
+    return rows
+
+
+def read_captions(path: Path) -> list[str]:
+    """Read a list of captions that picks rows of another.
+
+    Parameters
+    ----------
+    path : path
+        ``.json``: an array of texts; ``.txt``: one a line.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InputError
+        If the file is missing, malformed or empty.
+    """
+    path = Path(path)
+    if path.suffix == ".txt":
+        captions: Any = [line for line in _text(path).split("\n") if line.strip()]
+    elif path.suffix == ".json":
+        captions = _json(path, _text(path))
+    else:
+        raise InputError(f"{path}: is no list of captions; expected .json or .txt")
+    if not isinstance(captions, list) or not captions:
+        raise InputError(f"{path}: holds {_shown(captions)}, expected a JSON array of captions")
+    for place, caption in enumerate(captions):
+        if not isinstance(caption, str):
+            raise InputError(f"{path}: entry {place} is {_shown(caption)}, expected a caption")
+    return captions
+
+
+def pick_captions(rows: Sequence[Row], captions: Sequence[str], *, what: str) -> list[Row]:
+    """Keep the rows whose caption is in a list; white space at the ends does not count.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    captions : sequence of str
+        As from `read_captions`.
+    what : str
+        Name of the list of captions, for messages.
+
+    Returns
+    -------
+    list of Row
+        In the order of `rows`.
+
+    Raises
+    ------
+    InputError
+        If none matches.
+    """
+    wanted = {caption.strip() for caption in captions}
+    kept = [row for row in rows if row.caption.strip() in wanted]
+    if not kept:
+        raise InputError(
+            f"{what}: none of its {len(wanted)} captions is a caption of the {len(rows)} rows; do both files "
+            "belong together?"
+        )
+    absent = sorted(wanted - {row.caption.strip() for row in kept})
+    if absent:
+        print(f"note: {len(absent)} of {len(wanted)} captions of {what} have no row, first {absent[0]!r}")
+    return kept
+
+
+def draw_rows(rows: Sequence[Row], n: int | None, seed: int) -> list[Row]:
+    """Draw rows without replacement.
+
+    Each row's number depends on the seed and on what the row says, so the draw does not depend on the order
+    of the list, and n rows more in the list displace few of those drawn.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    n : int or None
+        How many, all if there are fewer; None: all, in their order.
+    seed : int
+        Root seed.
+
+    Returns
+    -------
+    list of Row
+        In the order drawn, so that any first m of them are a draw of m.
+    """
+    if n is None:
+        return list(rows)
+    numbered = [
+        (int(item_seed(seed, "image-set", int.from_bytes(row.key[:8], "little"))), row.key) for row in rows
+    ]
+    order = sorted(range(len(rows)), key=numbered.__getitem__)
+    return [rows[place] for place in order[:n]]
+
+
+def list_table(rows: Sequence[Row]) -> Any:
+    """Tabulate rows.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of ``TABLES["image_list"]``; `item` counts from 0.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        {"item": range(len(rows)), "url": [r.url for r in rows], "caption": [r.caption for r in rows]}
+    )
+
+
+def is_embedded(url: str) -> bool:
+    """Tell whether a row names an image within a file, ``<file>.parquet#<row>``, and no address.
+
+    Parameters
+    ----------
+    url : str
+
+    Returns
+    -------
+    bool
+    """
+    return _EMBEDDED.fullmatch(url) is not None
+
+
+def embedded_images(path: Path, column: str, urls: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Read images out of a Parquet file.
+
+    Parameters
+    ----------
+    path : path
+    column : str
+        Column of images.
+    urls : sequence of str
+        ``<file>#<row>``, those of other files are passed over.
+
+    Yields
+    ------
+    url : str
+    data : bytes
+
+    Raises
+    ------
+    InputError
+        If the file is missing or malformed, or lacks the column or a row.
+    """
+    path = Path(path)
+    wanted = {url for url in urls if url.rpartition("#")[0] == path.name}
+    for number, record in _records(path, [column], None) if wanted else ():
+        url = f"{path.name}#{number}"
+        if url in wanted:
+            wanted.discard(url)
+            yield url, _image_bytes(path, number, column, record[column])
+    if wanted:
+        raise InputError(f"{path}: has no row {min(wanted)}; make the list of images anew")
+
+
+def _records(
+    path: Path, wanted: Sequence[str], header: Sequence[str] | None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Lines (from 1) or rows (Parquet, from 0) with the columns wanted."""
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{path}: is no list that is known; expected a name in {', '.join(SUFFIXES)}")
+    if path.suffix == ".parquet":
+        yield from _parquet(path, wanted)
+    elif path.suffix in (".tsv", ".csv"):
+        yield from _separated(path, wanted, header)
+    elif path.suffix == ".txt":
+        _need(path, wanted, ["line"])
+        yield from ((n, {"line": line}) for n, line in enumerate(_text(path).split("\n"), 1) if line.strip())
+    elif path.suffix == ".jsonl":
+        for number, line in enumerate(_text(path).split("\n"), 1):
+            if line.strip():
+                yield number, _object(path, number, _json(path, line, number), wanted)
+    else:
+        array = _json(path, _text(path))
+        if not isinstance(array, list):
+            raise InputError(f"{path}: holds {_shown(array)}, expected a JSON array of objects")
+        for place, value in enumerate(array):
+            yield place, _object(path, place, value, wanted, "entry")
+
+
+def _parquet(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            _need(path, wanted, file.schema_arrow.names)
+            for batch in file.iter_batches(batch_size=256, columns=list(dict.fromkeys(wanted))):
+                for record in batch.to_pylist():
+                    yield number, record
+                    number += 1
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: cannot be read as Parquet ({reason}); delete it and fetch it anew"
+        ) from error
+
+
+def _separated(
+    path: Path, wanted: Sequence[str], header: Sequence[str] | None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    tabs = path.suffix == ".tsv"
+    style: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabs else {"strict": True}
+    reader = csv.reader(io.StringIO(_text(path), newline=""), **style)
+    names = list(header) if header else None
+    try:
+        for fields in reader:
+            if not fields:
+                continue
+            if names is None:
+                names = fields
+                _need(path, wanted, names)
+            elif len(fields) != len(names):
+                found = f"{len(fields)} fields"
+                raise _malformed(path, reader.line_num, found, f"{len(names)}: {', '.join(names)}")
+            else:
+                yield reader.line_num, dict(zip(names, fields, strict=True))
+    except csv.Error as error:
+        raise _malformed(path, reader.line_num, str(error), "fields between separators") from error
+
+
+def _object(path: Path, number: int, value: Any, wanted: Sequence[str], unit: str = "line") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _malformed(path, number, _shown(value), f"an object with {', '.join(wanted)}", unit)
+    for name in wanted:
+        if name not in value:
+            raise _malformed(path, number, f"no {name!r} among {sorted(value)}", "it", unit)
+    return value
+
+
+def _need(path: Path, wanted: Sequence[str], names: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in names:
+            raise InputError(
+                f"{path}: has no column {name!r} but {', '.join(names)}; correct columns (or header) of its "
+                "image set in config.yaml"
+            )
+
+
+def _image_bytes(path: Path, number: int, column: str, value: Any) -> bytes:
+    content = value.get("bytes") if isinstance(value, dict) else value
+    if not isinstance(content, bytes):
+        raise _malformed(path, number, f"column {column!r} holds {_shown(value)}", "bytes of an image", "row")
+    return content
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from error
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check its name in config.yaml"
+        ) from error
+
+
+def _json(path: Path, text: str, line: int | None = None) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:  # JSONDecodeError counts lines within `text`
+        number = line or int(getattr(error, "lineno", 1))
+        raise _malformed(path, number, f"no JSON ({error})", "a JSON value") from error
+
+
+def _malformed(path: Path, number: int, found: str, expected: str, unit: str = "line") -> InputError:
+    return InputError(
+        f"{path}, {unit} {number}: {found}, expected {expected}; correct the file, or its columns"
+    )
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,1 @@
+"""Labels by people: the page, the files, the raters."""

@@ -1,0 +1,308 @@
+"""The reverse process of improved DDPM (Nichol and Dhariwal, 2021): respaced steps, learned variance, DDIM.
+
+The network is trained on 4000 noise levels and sampled on a subset of them. Its output has twice the channels
+of an image: the noise epsilon, then v, which places the log variance of a step within its possible range.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import count
+
+import numpy as np
+import torch
+
+from mmh.compute import rng
+from mmh.compute.batches import aligned_blocks
+from mmh.diffusion.schedule import Schedule
+from mmh.errors import InputError
+
+STEPS = 4000
+TIME_SCALE = 0.25
+"""The network's time input is in units of a thousandth, whatever the number of levels: 1000 / 4000."""
+
+SAMPLERS = ("ancestral", "ddim")
+Report = Callable[..., None]
+
+
+def kept_steps(respacing: str, total: int = STEPS) -> np.ndarray:
+    """Name the noise levels that a respaced process keeps.
+
+    Parameters
+    ----------
+    respacing : str
+        ``""``: all. ``"N"``: N levels, evenly spaced with both ends, rounded half to even. ``"ddimN"``: the
+        smallest whole stride that gives exactly N levels from 0 on; the last level is then left out as a
+        rule.
+    total : int
+        Number of levels of the full process.
+
+    Returns
+    -------
+    (N,) int64
+        Rising, within 0..total - 1.
+
+    Raises
+    ------
+    InputError
+        If the text is none of these, N is not within 2..total, or no stride gives N levels.
+    """
+    if respacing == "":
+        return np.arange(total, dtype=np.int64)
+    digits = respacing.removeprefix("ddim")
+    if not (digits.isascii() and digits.isdigit()):
+        raise InputError(f'respacing must be "", "N" or "ddimN" with a number N, got {respacing!r}')
+    wanted = int(digits)
+    if not 2 <= wanted <= total:
+        raise InputError(f"respacing {respacing!r} must keep 2 to {total} levels, not {wanted}")
+    if respacing.startswith("ddim"):
+        # A longer stride never gives more levels, so the first one that gives no more than N decides.
+        stride = next(s for s in count(1) if -(-total // s) <= wanted)
+        if -(-total // stride) != wanted:
+            raise InputError(f"respacing {respacing!r}: no whole stride gives {wanted} of {total} levels")
+        return np.arange(0, total, stride, dtype=np.int64)
+    stride_length, place, kept = (total - 1) / (wanted - 1), 0.0, []
+    for _ in range(wanted):
+        kept.append(round(place))
+        place += stride_length  # summed up, as in training: a product could round another way
+    return np.array(kept, dtype=np.int64)
+
+
+class Process:
+    """A reverse process on kept noise levels; a step goes from position k to k - 1, the last one from 0.
+
+    Everything is derived from the cumulative products at the kept levels: beta_k = 1 - abar_k / abar_(k-1)
+    with abar_(-1) = 1. Tables are float64; a coefficient is rounded to the dtype of the state where it is
+    used. The estimate of the clean image is clipped to [-1, 1] in every step: at the noisiest level it is the
+    state times 8e4.
+
+    Parameters
+    ----------
+    kept : (N,) int
+        Levels that are kept, rising, at least two.
+    schedule : Schedule, optional
+        The full process, one with a table; by default the cosine schedule of 4000 levels.
+
+    Attributes
+    ----------
+    kept : (N,) int64
+        What the network is told: the original levels.
+    alphas_cumprod, alphas_cumprod_prev, betas : (N,) float64
+        Of the respaced process.
+    posterior_variance : (N,) float64
+        Variance of q(x_(k-1) | x_k, x_0), the lower end of the learned range; at 0, where it vanishes and no
+        noise is added, that of position 1.
+    coefficient_clean, coefficient_state : (N,) float64
+        The mean of q(x_(k-1) | x_k, x_0) is their combination of x_0 and x_k.
+
+    Raises
+    ------
+    InputError
+        If the levels do not rise within the schedule, or the schedule has no levels.
+    """
+
+    def __init__(self, kept: Sequence[int] | np.ndarray, schedule: Schedule | None = None) -> None:
+        schedule = Schedule.cosine(STEPS) if schedule is None else schedule
+        last = schedule.index(1.0)
+        if last is None:
+            raise InputError(f"a {schedule.kind} schedule has no levels to keep; use a discrete one")
+        self.kept = np.array(kept, dtype=np.int64)
+        rising = self.kept.ndim == 1 and len(self.kept) >= 2 and bool((np.diff(self.kept) > 0).all())
+        if not rising or self.kept[0] < 0 or self.kept[-1] > last:
+            raise InputError(f"kept levels must be two or more and rise within 0..{last}, got {kept}")
+        # Times are positive: a quarter of a level stands for level 0, to which it is rounded.
+        levels = schedule.psi(np.maximum(self.kept, 0.25) / (last + 1))
+        self.alphas_cumprod = levels**2
+        self.alphas_cumprod_prev = np.append(1.0, self.alphas_cumprod[:-1])
+        self.betas = 1.0 - self.alphas_cumprod / self.alphas_cumprod_prev
+        rest, rest_prev = 1.0 - self.alphas_cumprod, 1.0 - self.alphas_cumprod_prev
+        self.posterior_variance = self.betas * rest_prev / rest
+        self.posterior_variance[0] = self.posterior_variance[1]
+        self.coefficient_clean = self.betas * np.sqrt(self.alphas_cumprod_prev) / rest
+        self.coefficient_state = rest_prev * np.sqrt(1.0 - self.betas) / rest
+        self._inverse_psi = 1.0 / levels
+        self._inverse_snr = np.sqrt(1.0 / self.alphas_cumprod - 1.0)
+
+    def clean(self, position: int, x: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
+        """Estimate the clean image, x / psi - eps sigma / psi, clipped to [-1, 1].
+
+        Parameters
+        ----------
+        position : int
+            Place k of the state's noise level among the kept ones.
+        x, eps : (n, C, H, W)
+            State and predicted noise.
+
+        Returns
+        -------
+        (n, C, H, W)
+            In the dtype of `x`.
+        """
+        estimate = float(self._inverse_psi[position]) * x - float(self._inverse_snr[position]) * eps
+        return estimate.clamp(-1.0, 1.0)
+
+    def ancestral_step(
+        self, position: int, x: torch.Tensor, output: torch.Tensor, noise: torch.Tensor
+    ) -> torch.Tensor:
+        """Draw the state before position k with the learned variance.
+
+        log variance = f log(beta) + (1 - f) log(posterior variance) with f = (v + 1) / 2; v is not clamped.
+
+        Parameters
+        ----------
+        position : int
+            Place k of the state's noise level among the kept ones.
+        x, noise : (n, C, H, W)
+            State, and standard normal numbers, not used at position 0.
+        output : (n, 2C, H, W)
+            What the network says of the state: eps, then v.
+
+        Returns
+        -------
+        (n, C, H, W)
+            In the dtype of `x`; at position 0 the clipped estimate of the clean image.
+        """
+        eps, v = output.split(x.shape[1], dim=1)
+        clean = self.clean(position, x, eps)
+        mean = float(self.coefficient_clean[position]) * clean + float(self.coefficient_state[position]) * x
+        if position == 0:
+            return mean
+        high, low = float(np.log(self.betas[position])), float(np.log(self.posterior_variance[position]))
+        fraction = (v + 1.0) / 2.0
+        log_variance = fraction * high + (1.0 - fraction) * low
+        return mean + torch.exp(0.5 * log_variance) * noise
+
+    def ddim_step(
+        self, position: int, x: torch.Tensor, output: torch.Tensor, noise: torch.Tensor, eta: float = 0.0
+    ) -> torch.Tensor:
+        """Compute the state before position k by DDIM (Song et al. 2021, Eq. 12 and 16).
+
+        The noise is derived anew from the clipped estimate of the clean image.
+
+        Parameters
+        ----------
+        position, x, noise
+            As for `ancestral_step`.
+        output : (n, C, H, W) or (n, 2C, H, W)
+            Its first C channels are eps.
+        eta : float
+            Share of fresh noise: 0 is deterministic, 1 has the posterior variance.
+
+        Returns
+        -------
+        (n, C, H, W)
+            In the dtype of `x`; at position 0 the clipped estimate of the clean image.
+        """
+        clean = self.clean(position, x, output[:, : x.shape[1]])
+        eps = (float(self._inverse_psi[position]) * x - clean) / float(self._inverse_snr[position])
+        # Rounded to the state's dtype before 1 - abar is taken, as the published samplers do: in float32 that
+        # moves the lowest levels by 2e-5.
+        here, before = (
+            torch.tensor(table[position], dtype=x.dtype, device=x.device)
+            for table in (self.alphas_cumprod, self.alphas_cumprod_prev)
+        )
+        sigma = eta * ((1 - before) / (1 - here)).sqrt() * (1 - here / before).sqrt()
+        mean = before.sqrt() * clean + (1 - before - sigma**2).clamp(min=0).sqrt() * eps
+        return mean + sigma * noise if position else mean
+
+
+@torch.no_grad()
+def sample(
+    model_fn: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    ids: Sequence[int] | np.ndarray,
+    *,
+    seed: int,
+    shape: Sequence[int],
+    batch_size: int,
+    respacing: str = "250",
+    sampler: str = "ancestral",
+    eta: float = 0.0,
+    schedule: Schedule | None = None,
+    time_scale: float = TIME_SCALE,
+    progress: Report | None = None,
+    device: torch.device | str = "cpu",
+) -> np.ndarray:
+    """Draw images, each from a random stream of its own.
+
+    An image's bytes depend on (seed, id) alone, however the ids are cut into calls, on one machine with one
+    number of threads; see `batches`. Every step draws noise for every image, also where none is used, so that
+    samplers differ in nothing else; only one step's noise is held.
+
+    Parameters
+    ----------
+    model_fn : callable
+        ``model_fn(x, time) -> output`` with x float32 (n, *shape), time float32 (n,), the original level
+        times `time_scale`, and output (n, 2C, H, W); DDIM also takes (n, C, H, W).
+    ids : (n,) int
+        Which images, in any order.
+    seed : int
+        Root seed.
+    shape : sequence of int
+        (C, H, W) of one image.
+    batch_size : int
+        Images computed at once; part of the recipe, since another one may change the last bits.
+    respacing : str
+        As for `kept_steps`.
+    sampler : {"ancestral", "ddim"}
+        Learned variance, or DDIM.
+    eta : float
+        DDIM's share of fresh noise, 0 to 1.
+    schedule, time_scale
+        The full process and the factor on the network's time input.
+    progress : callable, optional
+        Called as ``progress(done)`` after each step; images under way count by the steps that they have done.
+    device : torch.device or str
+        Where states are held and the model is called.
+
+    Returns
+    -------
+    (n, C, H, W) float32
+        Images in [-1, 1], the last clipped estimates; rows in the order of `ids`.
+
+    Raises
+    ------
+    InputError
+        If an option is unknown or out of range, or the model returns another shape.
+    """
+    if sampler not in SAMPLERS:
+        raise InputError(f"sampler must be one of {', '.join(SAMPLERS)}, got {sampler!r}")
+    if not 0.0 <= eta <= 1.0 or (eta and sampler != "ddim"):
+        raise InputError(f"eta is DDIM's, from 0 to 1; got {eta} with sampler {sampler!r}")
+    if batch_size < 1:
+        raise InputError(f"batch_size must be positive, got {batch_size}")
+    schedule = Schedule.cosine(STEPS) if schedule is None else schedule
+    total = schedule.index(1.0)
+    process = Process(kept_steps(respacing, STEPS if total is None else total + 1), schedule)
+    ids = np.asarray(ids, dtype=np.int64)
+    size = tuple(int(s) for s in shape)
+    out = np.empty((len(ids), *size), dtype=np.float32)
+    done, steps = 0, len(process.kept)
+    for rows, places in aligned_blocks(ids, batch_size):
+        streams = [rng.generator(seed, "step-noise", i) for i in ids[rows]]
+        x, noise = torch.zeros(batch_size, *size), torch.zeros(batch_size, *size)
+        x[places] = rng.normal(seed, "initial-noise", ids[rows], size)
+        x = x.to(device)
+        for position in reversed(range(steps)):
+            time = torch.full((batch_size,), float(process.kept[position] * time_scale), device=x.device)
+            output = _checked(model_fn(x, time), x, sampler)
+            drawn = [stream.standard_normal(size, dtype=np.float32) for stream in streams]
+            noise[places] = torch.from_numpy(np.stack(drawn))
+            fresh = noise.to(x.device)
+            if sampler == "ddim":
+                x = process.ddim_step(position, x, output, fresh, eta)
+            else:
+                x = process.ancestral_step(position, x, output, fresh)
+            if progress is not None:
+                progress(done + len(rows) * (steps - position) // steps)
+        out[rows] = x.cpu().numpy()[places]
+        done += len(rows)
+    return out
+
+
+def _checked(output: torch.Tensor, x: torch.Tensor, sampler: str) -> torch.Tensor:
+    n, channels, *rest = x.shape
+    allowed = [(n, 2 * channels, *rest)] + ([(n, channels, *rest)] if sampler == "ddim" else [])
+    if tuple(output.shape) not in allowed:
+        raise InputError(
+            f"the network returned shape {tuple(output.shape)} for a batch {tuple(x.shape)}; "
+            f"{sampler} needs {' or '.join(map(str, allowed))}"
+        )
+    return output.to(x.dtype)

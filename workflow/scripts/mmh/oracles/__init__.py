@@ -1,0 +1,1 @@
+"""Laws whose scores and dimensions are known exactly."""

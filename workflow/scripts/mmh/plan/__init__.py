@@ -1,0 +1,1 @@
+"""What follows from the configuration alone: files, experiments, cost, status."""

@@ -1,0 +1,375 @@
+"""What one job needs: its seconds and its memory, from the configuration alone. Standard library only.
+
+A cost is a number of network rows times the measured time of one row, plus what the estimator adds to the
+network. docs/resources.md has the measurements and how far the model is from each; `tests/unit/test_cost.py`
+holds it there. No parameter of any job follows from these numbers, so a change of them reruns nothing.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmh.errors import InputError
+from mmh.io.spans import span_range
+from mmh.plan import files as plan
+from mmh.plan.network_cost import (
+    CUDA_MB,
+    IMPORTS_MB,
+    RESNET50,
+    SMALL_DESCRIPTOR,
+    START,
+    TF32,
+    Need,
+    batch_rows,
+    dimension,
+    flipd_calls,
+    half,
+    mlp,
+    network,
+    network_calls,
+    network_mb,
+)
+from mmh.plan.text_cost import FIXED as TEXT_FIXED
+from mmh.plan.text_cost import MODELLED as TEXT_MODELLED
+
+Config = Mapping[str, Any]
+Wildcards = Mapping[str, str]
+
+SAFETY = 3.0  # other processors and GPUs are slower than the measured ones
+SPARE_MINUTES = 5  # a node's first read of the environment, a busy file system
+LEAST_MINUTES = 10
+HEADROOM = 1.3  # of memory, above what was measured
+SNAKEMAKE_MB = 400  # two Snakemake processes live inside the allocation of a cluster job
+
+
+def runtime(need: Need, attempt: int = 1) -> int:
+    """Minutes to ask of a scheduler.
+
+    Parameters
+    ----------
+    need : Need
+    attempt : int
+        From 1; each further attempt gets twice the time.
+
+    Returns
+    -------
+    int
+        At least `LEAST_MINUTES`.
+    """
+    minutes = math.ceil(SAFETY * need.seconds / 60) + SPARE_MINUTES
+    return max(minutes, LEAST_MINUTES) * 2 ** (attempt - 1)
+
+
+def memory(need: Need, attempt: int = 1) -> int:
+    """Memory to ask of a scheduler, MB.
+
+    Parameters
+    ----------
+    need : Need
+    attempt : int
+        From 1; attempt n gets n times the job's own share.
+
+    Returns
+    -------
+    int
+        A multiple of 100, at least `SNAKEMAKE_MB` above the job's own need.
+    """
+    return math.ceil((HEADROOM * need.mem_mb * attempt + SNAKEMAKE_MB) / 100) * 100
+
+
+def need(config: Config, rule: str, wildcards: Wildcards, *, gpu: bool = False) -> Need:
+    """Estimate what one job needs.
+
+    Parameters
+    ----------
+    config : mapping
+        The checked configuration.
+    rule : str
+    wildcards : mapping
+        The job's wildcards.
+    gpu : bool
+        Whether the job gets a GPU; rules that cannot use one ignore it.
+
+    Returns
+    -------
+    Need
+
+    Raises
+    ------
+    InputError
+        If the rule is not known.
+    """
+    if rule in _MODELLED:
+        return _MODELLED[rule](config, wildcards, gpu)
+    if rule not in _FIXED:
+        raise InputError(
+            f"mmh.plan.cost: nothing is known of rule {rule!r}; add it to _FIXED or _MODELLED there"
+        )
+    seconds, mem_mb, samples, train = _FIXED[rule]
+    if samples or train:
+        entry = config["experiments"][wildcards["experiment"]]
+        if samples and "sampling" in entry:
+            mem_mb += samples * _images_mb(config, wildcards["experiment"], "samples")
+        mem_mb += train * plan.n_train(entry) * dimension(entry) * 4e-6
+    return Need(seconds, mem_mb)
+
+
+def rules() -> frozenset[str]:
+    """Rules whose needs are known.
+
+    Returns
+    -------
+    frozenset of str
+    """
+    return frozenset(_MODELLED) | frozenset(_FIXED)
+
+
+def search_seconds(samples: int, train: int, dim: int, *, gpu: bool) -> float:
+    """Seconds of an exact search: every sample against every training image.
+
+    Parameters
+    ----------
+    samples, train, dim : int
+        Numbers of rows, and values per row.
+    gpu : bool
+
+    Returns
+    -------
+    float
+    """
+    return samples * train * dim * (1.2e-12 if gpu else 1.9e-11)
+
+
+def _images_mb(config: Config, experiment: str, items: str) -> float:
+    """Megabytes of an item set as float32."""
+    return plan.n_items(config, experiment, items) * dimension(config["experiments"][experiment]) * 4e-6
+
+
+def _of(config: Config, wildcards: Wildcards) -> tuple[Config, Config]:
+    """Give the experiment and its estimator's options."""
+    entry = config["experiments"][wildcards["experiment"]]
+    return entry, entry.get("estimators", {}).get(wildcards.get("estimator"), {})
+
+
+def _span(wildcards: Wildcards) -> int:
+    return len(span_range(wildcards["span"]))
+
+
+def _steps(sampling: Config) -> int:
+    """Network calls per sample."""
+    if "respacing" in sampling:
+        counts = [int(part or 4000) for part in sampling["respacing"].removeprefix("ddim").split(",")]
+        return sum(counts)
+    return int(sampling.get("steps", 1))
+
+
+def _sample_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _ = _of(config, wildcards)
+    net, sampling, n = network(entry), entry["sampling"], _span(wildcards)
+    heun = 2 if entry["model"]["kind"] == "edm-mlp" else 1
+    precision = TF32 if net.imports == "diffusers" else 1.0
+    size, calls = sampling["batch_size"], heun * _steps(sampling)
+    seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=precision)
+    return Need(seconds, network_mb(net, gpu, size * net.row_mb) + 2 * n * dimension(entry) * 4e-6)
+
+
+def _estimate_lid(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, options = _of(config, wildcards)
+    net, dim, n = network(entry), dimension(entry), _span(wildcards)
+    levels = len(options["t"]) if isinstance(options["t"], list) else 1
+    size, calls = batch_rows(options), flipd_calls(options["trace"], dim, gpu=gpu)
+    precision = half(entry) if gpu else 1.0
+    seconds = START[gpu] + levels * network_calls(net, n, size, calls, gpu=gpu, precision=precision)
+    return Need(seconds, network_mb(net, gpu, size * net.graph_mb) + _read(config, wildcards, n))
+
+
+def _estimate_spectra(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, options = _of(config, wildcards)
+    net, dim, n = network(entry), dimension(entry), _span(wildcards)
+    copies, groups = options.get("copies", 4 * dim), options.get("groups", 4)
+    size = options["batch_size"]
+    one = network_calls(net, copies, min(size, copies), 1, gpu=gpu)
+    one += 1e-8 * copies * dim  # the copies' noise, drawn on the CPU
+    gram, eigenvalues = (1e-13, 2.3e-12) if gpu else (2e-11, 7e-11)
+    one += gram * copies * dim**2 + eigenvalues * (groups + 1) * dim**3
+    square = dim**2 * 8e-6
+    held = 2.2 * square if gpu else (groups + 2.2) * square + size * (net.row_mb + dim * 2e-5)
+    spectra = n * (groups + 1) * dim * 16e-6
+    mem_mb = network_mb(net, gpu, held) + (held if gpu else 0) + spectra + _read(config, wildcards, n)
+    return Need(START[gpu] + n * one, mem_mb)
+
+
+def _estimate_jacobian(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, options = _of(config, wildcards)
+    net, dim, n = network(entry), dimension(entry), _span(wildcards)
+    latent = entry["model"].get("z_dim", 512)
+    chunk = min(options["chunk"], latent)
+    one = network_calls(net, latent, chunk, 1.3 if gpu else 0.9, gpu=gpu)
+    one += (2e-12 if gpu else 2e-10) * dim * latent * min(dim, latent)  # singular values in float64
+    mem_mb = network_mb(net, gpu, chunk * net.graph_mb) + n * min(dim, latent) * 8e-6
+    return Need(START[gpu] + n * one, mem_mb + _read(config, wildcards, n))
+
+
+def _read(config: Config, wildcards: Wildcards, n: int) -> float:
+    """Memory of the span's images, of the file of a set that they are picked from, and of what is read."""
+    entry, items = config["experiments"][wildcards["experiment"]], wildcards["item_set"]
+    whole = 0.0 if items == "samples" else _images_mb(config, wildcards["experiment"], items)
+    shard = entry.get("sampling", {}).get("shard_size", 0) if items == "samples" else 0
+    return whole + (3 * n + shard) * dimension(entry) * 4e-6
+
+
+def _embed_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry = config["experiments"][wildcards["experiment"]]
+    options, n = entry["retrieval"], _span(wildcards)
+    sides = {"imagenet-crop224": 224, "half-crop224": 224, "imagenet-288": 288, "imagenet-320": 320}
+    net, side = RESNET50, sides.get(options["preprocess"])
+    if config["descriptors"][options["descriptor"]]["source"] == "train":
+        net = SMALL_DESCRIPTOR
+    elif side is not None:
+        net = net.scaled((side / 224) ** 2, (side / 224) ** 2)
+    prepare = 0.0 if side is None else 2.5e-3 * n  # resized one by one, on the CPU
+    seconds = START[gpu] + network_calls(net, n, options["batch_size"], 1, gpu=gpu) + prepare
+    pixels = 0 if side is None else options["batch_size"] * side**2 * 24e-6
+    mem_mb = network_mb(net, gpu, options["batch_size"] * net.row_mb) + pixels
+    return Need(seconds, mem_mb + _read(config, wildcards, n))
+
+
+def _search_copies(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    name = wildcards["experiment"]
+    entry = config["experiments"][name]
+    samples, train, dim = plan.n_items(config, name, "samples"), plan.n_train(entry), dimension(entry)
+    seconds = START[gpu] + search_seconds(samples, train, dim, gpu=gpu)
+    seconds += search_seconds(samples, train, 512, gpu=False)  # embeddings are searched on the CPU
+    shard = max(entry["sampling"]["shard_size"], min(samples, 8192))
+    held = 1.3 * train * dim * 4e-6 + 2 * shard * dim * 4e-6 + 0.004 * min(samples, train)
+    return Need(seconds, 170 + held + (samples + train) * 512 * 4e-6 + 200 + (CUDA_MB if gpu else 0))
+
+
+def _estimate_data_lid(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, options = _of(config, wildcards)
+    n = plan.n_items(config, wildcards["experiment"], wildcards["item_set"])
+    dim, k, draws = dimension(entry), options["k"], 1 + options.get("bootstrap", 0)
+    seconds = 2 + n**2 * dim * 1.5e-11 + n * k**2 * (dim * 3.5e-11 + draws * min(k, dim) * 1e-10)
+    return Need(seconds, 170 + 2.9 * n * dim * 4e-6)
+
+
+def _measure_complexity(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _ = _of(config, wildcards)
+    n = plan.n_items(config, wildcards["experiment"], wildcards["item_set"])
+    mem_mb = 150 + 2.2 * _images_mb(config, wildcards["experiment"], wildcards["item_set"])
+    return Need(2 + n * (5e-5 + dimension(entry) * 1e-7), mem_mb)
+
+
+def _threshold_spectra(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, options = _of(config, wildcards)
+    n = plan.n_items(config, wildcards["experiment"], wildcards["item_set"])
+    values = n * dimension(entry) * (options.get("groups", 0) + 1)
+    return Need(2 + values * 1e-7, 150 + 3 * values * 8e-6)
+
+
+def _train_mlp(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _ = _of(config, wildcards)
+    return _trained_mlp(entry["model"], plan.n_train(entry))
+
+
+def _train_on_law(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    options = config["experiments"][wildcards["experiment"]]["accuracy"]["learned"][wildcards["law"]]
+    return _trained_mlp(options, options["n_train"])
+
+
+def _trained_mlp(options: Config, points: int) -> Need:
+    net, rows = mlp(options), points * options["draws"]
+    seconds = START[False] + options["steps"] * (3 * rows * net.cpu + 1e-3)  # the optimiser's own time
+    return Need(seconds, 380 + rows * net.graph_mb)
+
+
+def _train_unet(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _ = _of(config, wildcards)
+    net, rows = network(entry), entry["model"]["batch_size"]
+    seconds = START[False] + entry["model"]["steps"] * (2.5 * rows * net.cpu + 5e-3)
+    return Need(seconds, IMPORTS_MB["diffusers"] + 40 * net.millions + rows * net.graph_mb)
+
+
+def _train_gan(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _ = _of(config, wildcards)
+    net, rows = network(entry), entry["model"]["batch_size"]
+    seconds = START[False] + entry["model"]["steps"] * (2.2 * rows * net.cpu + 8e-3)
+    return Need(seconds, 350 + 80 * net.millions + 2 * rows * net.graph_mb)
+
+
+def _train_descriptor(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    options = config["descriptors"][wildcards["descriptor"]]
+    return Need(START[False] + options["steps"] * options["batch_size"] * 2e-4, 480)
+
+
+def _measure_accuracy(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    accuracy = config["experiments"][wildcards["experiment"]]["accuracy"]
+    law = accuracy["laws"][wildcards["law"]]
+    spectral = sum(o["method"].startswith("normal-bundle") for o in accuracy["estimators"].values())
+    points = law.get("spectra_items", law["items"])
+    seconds = 4 + len(accuracy["t"]) * points * spectral * law["ambient"] ** 3 * 2.2e-10
+    return Need(seconds, 400 + 100 * law["ambient"] ** 2 * 8e-6)
+
+
+def _fetch_source(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    size = config.get("sources", {}).get(wildcards["source"], {}).get("bytes") or 1e9
+    return Need(60 + size / 1e6, 150)  # a megabyte per second
+
+
+_MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
+    "sample_images": _sample_images,
+    "estimate_lid": _estimate_lid,
+    "estimate_spectra": _estimate_spectra,
+    "estimate_jacobian": _estimate_jacobian,
+    "embed_images": _embed_images,
+    "search_copies": _search_copies,
+    "estimate_data_lid": _estimate_data_lid,
+    "measure_complexity": _measure_complexity,
+    "threshold_spectra": _threshold_spectra,
+    "train_mlp": _train_mlp,
+    "train_on_law": _train_on_law,
+    "train_unet": _train_unet,
+    "train_gan": _train_gan,
+    "train_descriptor": _train_descriptor,
+    "measure_accuracy": _measure_accuracy,
+    "fetch_source": _fetch_source,
+    **TEXT_MODELLED,
+}
+
+# Seconds, MB, and how many copies of all samples and of the training images (float32) are held.
+_FIXED: dict[str, tuple[float, float, float, float]] = {
+    "make_dataset": (3, 210, 0, 3),
+    "import_cifar10": (15, 300, 0, 1.5),
+    "import_images": (300, 300, 0, 3),
+    "import_diffusers": (1800, 300, 0, 0),
+    "convert_iddpm": (30, 1200, 0, 0),
+    "convert_stylegan2": (30, 1000, 0, 0),
+    "list_candidates": (10, 200, 2.2, 0),
+    "plant_labels": (3, 200, 2.2, 1),
+    "import_labels": (3, 200, 0, 0),
+    "export_label_sheet": (30, 300, 2.2, 0.5),
+    "gather_scores": (3, 200, 0, 0),
+    "gather_accuracy": (5, 200, 0, 0),
+    "pair_lid": (3, 200, 0, 0),
+    "judge_memorization": (3, 300, 0, 0),
+    "evaluate": (10, 300, 0, 0),
+    "evaluate_raters": (20, 300, 0, 0),
+    "sweep_percentiles": (10, 500, 0, 0),
+    "check_claims": (10, 300, 0.1, 0.1),
+    "compute_cartoon": (5, 400, 0, 0),
+    "figure_lid_scatter": (5, 300, 1, 1),
+    "figure_mmh_cartoon": (5, 250, 0, 0),
+    "figure_examples": (10, 300, 2.2, 0.5),
+    "figure_lid_model": (5, 300, 0, 0),
+    "figure_lid_data": (5, 300, 0, 0),
+    "figure_lid_complexity": (5, 300, 0, 0),
+    "figure_memorized_pairs": (10, 300, 2.2, 0.5),
+    "figure_flipd_curve": (5, 300, 0, 0),
+    "figure_lid_paired": (5, 300, 0, 0),
+    "figure_percentile_curve": (5, 300, 0, 0),
+    "figure_estimator_accuracy": (5, 300, 0, 0),
+    "summarize": (3, 200, 0, 0),
+    "collect_passports": (3, 200, 0, 0),
+    "collect_benchmarks": (3, 200, 0, 0),
+    **TEXT_FIXED,
+}

@@ -1,0 +1,162 @@
+"""What the jobs of text-to-image models need; see `mmh.plan.cost`. Standard library only."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmh.io.spans import span_range
+from mmh.plan import files as plan
+from mmh.plan.network_cost import (
+    CUDA_MB,
+    IMPORTS_MB,
+    START,
+    Need,
+    Network,
+    batch_rows,
+    dimension,
+    flipd_calls,
+    half,
+    network,
+    network_calls,
+    network_mb,
+)
+
+Config = Mapping[str, Any]
+Wildcards = Mapping[str, str]
+
+# One image of 512 x 512 through the decoder, on a CPU by its operations; the encoder takes half of it.
+_VAE = Network(84.0, 15.0, 0.12, 3000.0, 3000.0)
+_SMALL_VAE = Network(0.1, 1e-3, 1e-5, 0.5, 0.5)
+_TEXT_MILLIONS = 123.0  # CLIP's text encoder
+
+
+def _setting(config: Config, wildcards: Wildcards) -> tuple[Config, Network, Network, int]:
+    """Give the experiment, its UNet, its autoencoder, and the bytes of an image."""
+    entry = config["experiments"][wildcards["experiment"]]
+    if entry["model"]["kind"] == "text-to-image":
+        return entry, network(entry), _SMALL_VAE, 3 * 64
+    return entry, network(entry), _VAE, 3 * 512**2
+
+
+def _mb(net: Network, vae: Network, gpu: bool, batch_mb: float) -> float:
+    """Memory of a process that holds the whole pipeline."""
+    others = 8 * (vae.millions + (_TEXT_MILLIONS if vae is _VAE else 0.0))
+    return network_mb(net, gpu, batch_mb) + others
+
+
+def _encode_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, net, vae, image = _setting(config, wildcards)
+    n, size = len(span_range(wildcards["span"])), batch_rows(entry["latents"])
+    seconds = START[gpu] + network_calls(vae, n, size, 1, gpu=gpu)
+    whole = plan.n_items(config, wildcards["experiment"], wildcards["item_set"])
+    held = (whole + 8 * min(n, size)) * image * 1e-6 + n * dimension(entry) * 8e-6
+    return Need(seconds, _mb(net, vae, gpu, size * vae.row_mb) + held)
+
+
+def _rows(calls_of: Callable[[Config], float]) -> Callable[[Config, Wildcards, bool], Need]:
+    """Need of an estimator that calls the UNet so many times for each latent, without derivatives."""
+
+    def needed(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+        entry, net, vae, _ = _setting(config, wildcards)
+        options = entry["estimators"][wildcards["estimator"]]
+        n, size = len(span_range(wildcards["span"])), batch_rows(options)
+        precision = half(entry) if gpu else 1.0
+        seconds = START[gpu] + network_calls(net, n, size, calls_of(options), gpu=gpu, precision=precision)
+        return Need(seconds, _mb(net, vae, gpu, 2 * size * net.row_mb) + n * dimension(entry) * 12e-6)
+
+    return needed
+
+
+def _guidance_calls(options: Config) -> float:
+    return options.get("steps", 3) + 2  # along the ODE with the caption, at its end with and without
+
+
+def _norm_calls(options: Config) -> float:
+    return 2
+
+
+def _measure_decoded(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, net, vae, image = _setting(config, wildcards)
+    options = entry["estimators"][wildcards["estimator"]]
+    n, size = len(span_range(wildcards["span"])), batch_rows(options)
+    seconds = START[gpu] + network_calls(vae, n, size, 1, gpu=gpu) + n * (1e-4 + image * 2e-7)
+    return Need(seconds, _mb(net, vae, gpu, size * vae.row_mb) + n * (image * 2e-6 + dimension(entry) * 8e-6))
+
+
+def _score_prompts(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, net, vae, image = _setting(config, wildcards)
+    options, dim = entry["prompts"], dimension(entry)
+    n, size = len(span_range(wildcards["span"])) * options["generations"], batch_rows(options)
+    trace = options["trace"]
+    if trace == "auto":
+        trace = "exact" if dim <= 256 else 1
+    # Two rows per step; at the last of them, t <= .2, both branches of the guided score have a derivative.
+    calls = 2 * options["steps"] * (1 + 0.2 * (flipd_calls(trace, dim, gpu=gpu) - 1))
+    seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=half(entry) if gpu else 1.0)
+    seconds += network_calls(vae, n, min(size, n), 1, gpu=gpu)
+    held = n * (image * 2e-6 + dim * 12e-6)
+    return Need(seconds, _mb(net, vae, gpu, size * max(2 * net.graph_mb, vae.row_mb)) + held)
+
+
+def _match_generations(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _, _, image = _setting(config, wildcards)
+    options = entry["prompts"]
+    prompts = sum(options["sets"].values())
+    n = prompts * (options["generations"] + 1)
+    side = {"native": 0, "imagenet-288": 288, "imagenet-320": 320}.get(options["preprocess"], 224)
+    each = (1e-3 if gpu else 0.1) * (side / 224) ** 2 + 5e-3
+    held = 2 * prompts * image * 1e-6 + options["batch_size"] * side**2 * 2e-4
+    return Need(START[gpu] + n * each, IMPORTS_MB["torch"] + 200 + held + (CUDA_MB if gpu else 0))
+
+
+def _train_text_to_image(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, net, vae, _ = _setting(config, wildcards)
+    model = entry["model"]
+    seconds = START[False] + model["steps"] * (2.5 * model["batch_size"] * net.cpu + 20e-3)
+    seconds += model["vae"]["steps"] * (2.5 * model["vae"]["batch_size"] * vae.cpu + 10e-3)
+    return Need(
+        seconds, IMPORTS_MB["diffusers"] + 200 + 60 * net.millions + model["batch_size"] * net.graph_mb
+    )
+
+
+def _train_clip(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    options = config["experiments"][wildcards["experiment"]]["clip"]
+    size = (options.get("width", 64) / 64) ** 2 * options.get("layers", 2) / 2
+    return Need(START[False] + options["steps"] * (options["batch_size"] * 1e-3 * size + 10e-3), 800)
+
+
+def _fetch_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    options = config["experiments"][wildcards["experiment"]]["image_sets"][wildcards["item_set"]]
+    return Need(60 + options.get("draw", options.get("n", 10_000)) * 0.5, 500)
+
+
+def _import_image_set(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    options = config["experiments"][wildcards["experiment"]]["image_sets"][wildcards["item_set"]]
+    n, values = options.get("n", 10_000), 3 * options.get("size", 512) ** 2
+    return Need(10 + n * 0.05, 400 + 2.2 * n * values * 1e-6)
+
+
+MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
+    "encode_images": _encode_images,
+    "estimate_guidance": _rows(_guidance_calls),
+    "estimate_score_norms": _rows(_norm_calls),
+    "measure_decoded": _measure_decoded,
+    "score_prompts": _score_prompts,
+    "match_generations": _match_generations,
+    "train_text_to_image": _train_text_to_image,
+    "train_clip": _train_clip,
+    "fetch_images": _fetch_images,
+    "import_image_set": _import_image_set,
+}
+# As in `mmh.plan.cost`: seconds, MB, and copies of all samples and of the training images.
+FIXED: dict[str, tuple[float, float, float, float]] = {
+    "make_captioned_data": (10, 400, 0, 0),
+    "list_images": (120, 2000, 0, 0),
+    "import_prompts": (60, 500, 0, 0),
+    "audit_prompts": (300, 1000, 0, 0),
+    "evaluate_detection": (120, 800, 0, 0),
+    "figure_score_norms": (5, 300, 0, 0),
+    "figure_metric_histograms": (5, 300, 0, 0),
+    "figure_complexity": (5, 300, 0, 0),
+    "figure_manifold_walk": (10, 800, 0, 0),
+    "figure_prompt_detection": (5, 300, 0, 0),
+}

@@ -1,0 +1,1 @@
+"""Lists of prompts, and what their words alone give away."""

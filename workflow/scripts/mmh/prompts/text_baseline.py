@@ -1,0 +1,326 @@
+"""How much of a contrast between prompts their text alone gives away: controls beside every detector.
+
+A control sees nothing but the text. Whatever it learns, it learns from prompts of other families than the
+one it scores, so that near-duplicates of a prompt cannot lend it their label. Larger speaks for the positive
+class.
+"""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mmh.compute import rng
+from mmh.errors import InputError
+
+NGRAMS = "text_ngrams"
+FOLDS = 10
+CALIPER = 0.25
+
+
+def _share(hits: int, total: int) -> float:
+    return hits / total if total else 0.0
+
+
+def _capitalized(text: str) -> float:
+    words = text.split()
+    return _share(sum(word[0].isupper() for word in words), len(words))
+
+
+def _digits(text: str) -> float:
+    return _share(sum(c.isdigit() for c in text), len(text))
+
+
+def _punctuation(text: str) -> float:
+    return _share(sum(unicodedata.category(c)[0] in "PS" for c in text), len(text))
+
+
+def _word_length(text: str) -> float:
+    words = text.split()
+    return _share(sum(map(len, words)), len(words))
+
+
+FEATURES: dict[str, Callable[[str], float]] = {
+    "text_characters": lambda text: float(len(text)),
+    "text_words": lambda text: float(len(text.split())),
+    "text_word_length": _word_length,  # mean number of characters of a word
+    "text_capitalized": _capitalized,  # share of words that begin with a capital letter
+    "text_digits": _digits,  # share of characters
+    "text_punctuation": _punctuation,  # share of characters: punctuation and symbols
+}
+MATCHED_ON = ("text_characters", "text_capitalized")
+
+
+def text_features(texts: Sequence[str]) -> pd.DataFrame:
+    """Measure single features of each text.
+
+    Parameters
+    ----------
+    texts : sequence of str
+
+    Returns
+    -------
+    pandas.DataFrame
+        (n, 6) float64, columns as in `FEATURES`.
+    """
+    return pd.DataFrame(
+        {name: [measure(t) for t in texts] for name, measure in FEATURES.items()}, dtype=float
+    )
+
+
+def family_folds(
+    families: np.ndarray, positive: np.ndarray, *, folds: int = FOLDS, seed: int = 0
+) -> np.ndarray:
+    """Cut prompts into folds, no family into two.
+
+    The largest families are placed first, each into the fold that has the smallest share of its class so far,
+    so that classes are spread over the folds as evenly as families allow. Equals are ordered by the seed.
+
+    Parameters
+    ----------
+    families : (n,) int
+        Family of each prompt; it may hold prompts of both classes.
+    positive : (n,) bool
+        Class of each prompt.
+    folds : int
+        At least 2; fewer are made where a class has fewer families.
+    seed : int
+        Root seed.
+
+    Returns
+    -------
+    (n,) int64
+        Fold of each prompt, from 0. Every class has prompts outside every fold.
+
+    Raises
+    ------
+    InputError
+        If `folds` is too small, or a class has fewer than two families.
+    """
+    positive = np.asarray(positive, dtype=bool)
+    member = np.unique(families, return_inverse=True)[1]
+    count = np.stack(
+        [np.bincount(member[positive == c], minlength=member.max() + 1) for c in (False, True)], 1
+    )
+    spread = int((count > 0).sum(axis=0).min())
+    if folds < 2 or spread < 2:
+        raise InputError(
+            f"cross-validation by family needs at least 2 folds and 2 families of each class, got {folds} "
+            f"folds and a class with {spread}"
+        )
+    share = count / count.sum(axis=0)
+    shuffled = rng.generator(seed, "text-folds").permutation(len(count))
+    order = shuffled[np.argsort(-share.max(axis=1)[shuffled], kind="stable")]
+    load = np.zeros((min(folds, spread), 2))
+    fold = np.empty(len(count), dtype=np.int64)
+    for family in order:
+        own = share[family] > 0
+        fold[family] = np.lexsort((load.sum(axis=1), load[:, own].max(axis=1)))[0]
+        load[fold[family]] += share[family]
+    return fold[member]
+
+
+def ngram_scores(
+    texts: Sequence[str],
+    positive: np.ndarray,
+    fold: np.ndarray,
+    *,
+    ngrams: tuple[int, int] = (2, 4),
+    strength: float = 1.0,
+) -> np.ndarray:
+    """Score each text by a classifier of character n-grams that was fitted to the other folds.
+
+    TF-IDF (case kept, vectors of unit length) and logistic regression with an l2 penalty, classes weighted
+    equally. Vocabulary and weights come from the other folds too.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        n texts.
+    positive : (n,) bool
+        Class of each.
+    fold : (n,) int
+        As `family_folds` gives it.
+    ngrams : (int, int)
+        Shortest and longest n-gram, characters.
+    strength : float
+        Inverse of the penalty.
+
+    Returns
+    -------
+    (n,) float64
+        Log-odds of the positive class, each from the one classifier that has not seen its fold.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+    from sklearn.linear_model import LogisticRegression
+
+    counts = CountVectorizer(analyzer="char", ngram_range=tuple(ngrams), lowercase=False).fit_transform(texts)
+    positive = np.asarray(positive, dtype=bool)
+    score = np.empty(len(positive))
+    for k in np.unique(fold):
+        out = fold == k
+        known = counts[~out]
+        seen = np.unique(known.indices)
+        weigh = TfidfTransformer().fit(known[:, seen])
+        model = LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
+        model.fit(weigh.transform(known[:, seen]), positive[~out])
+        score[out] = model.decision_function(weigh.transform(counts[out][:, seen]))
+    return score
+
+
+def oriented(feature: np.ndarray, positive: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Turn a feature round where the other folds say clearly that small values speak for the positive class.
+
+    Choosing the better side on the very prompts that are scored would lift an idle feature above .5; always
+    following the other folds would push it below, since what they lack is in the fold. So it stays as it is
+    unless the AUC outside the fold lies two standard errors (those of equal laws) below 1/2.
+
+    Parameters
+    ----------
+    feature : (n,) float
+        Finite.
+    positive : (n,) bool
+        Class of each prompt.
+    fold : (n,) int
+        As `family_folds` gives it.
+
+    Returns
+    -------
+    (n,) float64
+        The feature minus its median over all prompts, negated in the folds where it is turned round.
+    """
+    from mmh.stats.curves import auc
+
+    positive = np.asarray(positive, dtype=bool)
+    centred = np.asarray(feature, dtype=np.float64) - np.median(feature)
+    sign = np.ones(len(centred))
+    for k in np.unique(fold):
+        out = fold == k
+        m, n = int(positive[~out].sum()), int((~positive[~out]).sum())
+        error = np.sqrt((m + n + 1) / (12 * m * n))
+        if auc(centred[~out], positive[~out]) < 0.5 - 2 * error:
+            sign[out] = -1.0
+    return centred * sign
+
+
+def text_controls(
+    texts: Sequence[str], positive: np.ndarray, families: np.ndarray, *, folds: int = FOLDS, seed: int = 0
+) -> pd.DataFrame:
+    """Compute every text-only control of one contrast.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Prompts of both classes.
+    positive : (n,) bool
+        Class of each.
+    families : (n,) int
+        Family of each.
+    folds, seed
+        As for `family_folds`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        (n, 7) float64: `NGRAMS`, then the features of `FEATURES`; larger speaks for the positive class.
+
+    Raises
+    ------
+    InputError
+        As `family_folds` does.
+    """
+    fold = family_folds(families, positive, folds=folds, seed=seed)
+    controls = {NGRAMS: ngram_scores(texts, positive, fold)}
+    controls |= {name: oriented(v.to_numpy(), positive, fold) for name, v in text_features(texts).items()}
+    return pd.DataFrame(controls)
+
+
+def shuffled_areas(
+    texts: Sequence[str],
+    positive: np.ndarray,
+    families: np.ndarray,
+    *,
+    shuffles: int,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compute the AUC of every control when the classes are idle: what chance alone gives on these texts.
+
+    A score out of fold depends on the labels of the other prompts, so the AUC of idle labels varies more than
+    a bootstrap of the scores shows; this is its real spread. The families are put in random order, and the
+    first prompts are called positive, as many as there are.
+
+    Parameters
+    ----------
+    texts, positive, families, folds
+        As for `text_controls`.
+    shuffles : int
+        Number of labellings, each with classifiers of its own.
+    seed : int
+        Root seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        (shuffles, 7) float64, columns as of `text_controls`.
+
+    Raises
+    ------
+    InputError
+        As `family_folds` does.
+    """
+    from mmh.stats.curves import auc
+
+    member = np.unique(families, return_inverse=True)[1]
+    count = int(np.sum(positive))
+    areas = []
+    for k in range(shuffles):
+        place = rng.generator(seed, "text-shuffles", k).permutation(member.max() + 1)[member]
+        idle = np.zeros(len(member), dtype=bool)
+        idle[np.argsort(place, kind="stable")[:count]] = True
+        controls = text_controls(texts, idle, families, folds=folds, seed=seed)
+        areas.append({name: auc(controls[name].to_numpy(), idle) for name in controls})
+    return pd.DataFrame(areas)
+
+
+def matched(texts: Sequence[str], positive: np.ndarray, *, caliper: float = CALIPER) -> np.ndarray:
+    """Choose pairs of a positive and a negative prompt that agree in length and in share of capitals.
+
+    Both features are measured in standard deviations over all prompts. As many pairs as there can be are
+    formed within the caliper, and of such choices the one with the smallest sum of distances.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Prompts of both classes.
+    positive : (n,) bool
+        Class of each.
+    caliper : float
+        Largest distance within a pair, in standard deviations.
+
+    Returns
+    -------
+    (m,) int64
+        Indices of the chosen prompts, ascending; as many positive as negative ones, perhaps none.
+
+    Raises
+    ------
+    InputError
+        If the caliper is not positive.
+    """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    if not caliper > 0:
+        raise InputError(f"the caliper of matched prompts must be positive, it is {caliper}")
+    values = text_features(texts)[list(MATCHED_ON)].to_numpy()
+    spread = values.std(axis=0)
+    values = values / np.where(spread > 0, spread, 1.0)
+    groups = [np.flatnonzero(np.asarray(positive, dtype=bool) == c) for c in (True, False)]
+    distance = cdist(values[groups[0]], values[groups[1]])
+    # No sum of distances within the caliper outweighs one further pair.
+    cost = np.where(distance <= caliper, distance, caliper * (min(distance.shape) + 1))
+    rows, columns = linear_sum_assignment(cost)
+    near = distance[rows, columns] <= caliper
+    return np.sort(np.concatenate([groups[0][rows[near]], groups[1][columns[near]]])).astype(np.int64)

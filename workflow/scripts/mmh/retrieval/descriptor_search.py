@@ -1,0 +1,165 @@
+"""Search of embedding files: in memory by an exact index, where they lie on disk by any other."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from mmh.errors import InputError
+from mmh.io.files import read_arrays
+from mmh.retrieval import vector_index
+from mmh.retrieval.search import Matches, search_embeddings
+
+INDEX = ("index", "nprobe", "rerank")
+
+
+def descriptor_matches(
+    sample_files: Sequence[Path],
+    sample_ids: np.ndarray,
+    train_files: Sequence[Path],
+    train_ids: np.ndarray,
+    groups: np.ndarray,
+    *,
+    options: Mapping[str, Any],
+    folder: Path,
+    seed: int,
+) -> Matches:
+    """Find the training images whose embeddings are closest to those of samples.
+
+    Parameters
+    ----------
+    sample_files, train_files : sequence of path
+        Shards with `embedding`, unit float32 rows, and `id`.
+    sample_ids : (n,) int64
+        Samples to search for.
+    train_ids : (m,) int64
+        Ids of the training images, ascending.
+    groups : (m,) int64
+        Row of the first of each training image's exact duplicates.
+    options : mapping
+        `top`, and optionally `index` (a FAISS factory string, "Flat" by default), `nprobe` and `rerank`.
+    folder : path
+        Where an index may be written meanwhile.
+    seed : int
+        Root seed, for indexes that are trained.
+
+    Returns
+    -------
+    Matches
+        Rows in the order of `sample_ids`.
+
+    Raises
+    ------
+    InputError
+        If a file is unreadable, an embedding is missing, or as `search_embeddings` does.
+    """
+    queries, top = _rows(sample_files, sample_ids), options["top"]
+    if options.get("index", "Flat") == "Flat":
+        base = _rows(train_files, train_ids)
+        return search_embeddings(queries, base, top, groups=groups, train_ids=train_ids)
+    shard_ids = np.concatenate([read_arrays(path, "id")[0] for path in train_files])
+    place = _places(train_files, train_ids, shard_ids)
+    settings = {key: options[key] for key in INDEX if options.get(key) is not None}
+    with TemporaryDirectory(dir=folder) as scratch:
+        return search_shards(
+            queries,
+            train_files,
+            top,
+            folder=Path(scratch),
+            seed=seed,
+            groups=train_ids[groups][place],
+            shard_ids=shard_ids,
+            **settings,
+        )
+
+
+def search_shards(
+    generated: np.ndarray,
+    shards: Sequence[Path],
+    top: int = 3,
+    *,
+    index: str,
+    folder: Path,
+    nprobe: int | None = None,
+    rerank: int | None = None,
+    seed: int = 0,
+    groups: np.ndarray,
+    shard_ids: np.ndarray,
+) -> Matches:
+    """Search as `search_embeddings` does, among embeddings that stay on disk.
+
+    Only the index's codes and one shard are held. Exact duplicates are not collapsed before the search, so
+    more rows are asked for until each sample has `top` distinct images.
+
+    Parameters
+    ----------
+    generated : (n, k) float32
+        Unit rows.
+    shards : sequence of path
+        Files with the training images' unit rows, `embedding`.
+    top : int
+        Matches per sample.
+    index : str
+        FAISS factory string, for instance "IVF256,PQ64".
+    folder : path
+        Where the index is written.
+    nprobe, rerank, seed
+        As for `search_embeddings`.
+    groups : (m,) int
+        Id of the first of each training image's exact duplicates, in the order of the shards' rows.
+    shard_ids : (m,) int
+        Ids of the training images, in the same order.
+
+    Returns
+    -------
+    Matches
+        Ordered by distance, then by id.
+
+    Raises
+    ------
+    InputError
+        As `mmh.retrieval.vector_index` does, or if there are fewer than `top` distinct images.
+    """
+    if len(np.unique(groups)) < top:
+        raise InputError(f"cannot find {top} matches among {len(np.unique(groups))} distinct images")
+    path = folder / "index.faiss"
+    vector_index.build(shards, index, path, seed=seed)
+    wanted = top
+    while True:
+        depth = None if rerank is None else max(rerank, wanted)
+        distance, rows = vector_index.search(
+            path, shards, generated, wanted, nprobe=nprobe, rerank=depth, name=index
+        )
+        order = np.lexsort((shard_ids[rows], distance), axis=1)
+        distance = np.take_along_axis(distance, order, axis=1)
+        names = np.take_along_axis(groups[rows], order, axis=1)
+        # The first of each image's duplicates counts, and of those the first `top`.
+        sorting = np.argsort(names, axis=1, kind="stable")
+        ordered = np.take_along_axis(names, sorting, axis=1)
+        first = np.zeros_like(names, dtype=bool)
+        fresh = np.diff(ordered, axis=1, prepend=ordered[:, :1] - 1) != 0
+        np.put_along_axis(first, sorting, fresh, axis=1)
+        if (first.sum(axis=1) >= top).all():
+            break
+        wanted = min(2 * wanted, len(groups))
+    kept = np.argsort(~first, axis=1, kind="stable")[:, :top]
+    score = np.take_along_axis(distance, kept, axis=1)
+    return Matches(score, np.take_along_axis(names, kept, axis=1), score)
+
+
+def _rows(paths: Sequence[Path], wanted: np.ndarray) -> np.ndarray:
+    parts = [read_arrays(path, "embedding", "id") for path in paths]
+    rows, found = (np.concatenate([part[k] for part in parts]) for k in range(2))
+    order = np.argsort(found)
+    return rows[order][_places(paths, found[order], wanted)]
+
+
+def _places(paths: Sequence[Path], ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Places of ids among ascending ones."""
+    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    if (ids[places] != wanted).any():
+        absent = wanted[ids[places] != wanted][0]
+        raise InputError(f"{paths[0]} and the files beside it: id {absent} has no counterpart; delete them")
+    return places

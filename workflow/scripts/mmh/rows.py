@@ -1,0 +1,168 @@
+"""Tables whose rows are modules: estimators, metrics of prompts, kinds of models, worlds, figures.
+
+A row is a class in a module of its own. It says its name, its options and everything that rules, plan, cost,
+configuration and figures ask of it, so adding one is adding a file. Modules of rows import nothing heavy at
+their top: the Snakefile reads all of them. A row may also lie in a file outside of the checkout, a plug-in.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, Generic, TypeVar
+
+from mmh.errors import InputError
+
+
+class Row:
+    """One row of a table.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the configuration and in file names; a class without one is a base of rows.
+    plugin : Path or None
+        The file that it was taken from, if that lies outside of the package.
+    """
+
+    name: ClassVar[str] = ""
+    plugin: ClassVar[Path | None] = None
+
+
+R = TypeVar("R", bound=Row)
+
+
+class Table(Generic[R]):
+    """The rows of one kind, by name.
+
+    Parameters
+    ----------
+    what : str
+        What a row is called in messages.
+    package : str
+        Package whose modules hold the rows.
+    base : type
+        Base class of the rows.
+    """
+
+    def __init__(self, what: str, package: str, base: type[R]) -> None:
+        self.what, self.package, self.base = what, package, base
+        self._rows: dict[str, type[R]] = {}
+        self._read = False
+
+    def rows(self) -> dict[str, type[R]]:
+        """All rows by name, those of plug-ins last."""
+        if not self._read:
+            self._read = True
+            package = importlib.import_module(self.package)
+            for found in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
+                self.add(importlib.import_module(f"{self.package}.{found.name}"))
+        return self._rows
+
+    def __getitem__(self, name: str) -> type[R]:
+        rows = self.rows()
+        if name not in rows:
+            raise InputError(f"there is no {self.what} {name!r}; known: {', '.join(rows)}")
+        return rows[name]
+
+    def add(self, module: ModuleType, plugin: Path | None = None) -> list[str]:
+        """Take up the rows that a module defines.
+
+        Parameters
+        ----------
+        module : module
+        plugin : Path, optional
+            Its file, if it is a plug-in.
+
+        Returns
+        -------
+        list of str
+            Their names.
+
+        Raises
+        ------
+        InputError
+            If a name is taken.
+        """
+        added = []
+        for value in vars(module).values():
+            own = isinstance(value, type) and issubclass(value, self.base)
+            if not own or not value.name or value.__module__ != module.__name__:
+                continue
+            taken = self._rows.get(value.name)
+            if taken is not None:
+                where = taken.plugin or sys.modules[taken.__module__].__file__
+                raise InputError(
+                    f"the {self.what} {value.name!r} exists already, in {where}; use another name"
+                )
+            value.plugin = plugin
+            self._rows[value.name] = value
+            added.append(value.name)
+        return added
+
+
+def load_plugin(path: Path, tables: list[Table[Any]]) -> dict[str, list[str]]:
+    """Import a plug-in and take up its rows.
+
+    Parameters
+    ----------
+    path : Path
+        A Python file.
+    tables : list of Table
+        The tables that it may add to.
+
+    Returns
+    -------
+    dict of str to list of str
+        Names that it adds, by what they are.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, does not import, holds no row, or takes a name that exists.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"there is no file {path}; a plug-in is a Python file, its path relative to the working folder"
+        )
+    name = f"mmh_plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        module = sys.modules[name]
+    else:
+        found = importlib.util.spec_from_file_location(name, path)
+        assert found is not None
+        assert found.loader is not None
+        module = importlib.util.module_from_spec(found)
+        sys.modules[name] = module
+        try:
+            found.loader.exec_module(module)
+        except BaseException as error:
+            del sys.modules[name]
+            if isinstance(error, Exception):
+                raise InputError(f"{path} does not import: {_where(error, path)}") from error
+            raise
+    added = {table.what: names for table in tables if (names := _added(table, module, path))}
+    if not added:
+        kinds = ", ".join(table.what for table in tables)
+        raise InputError(f"{path} defines none of: {kinds}; docs/plugins.md shows one of each")
+    return added
+
+
+def _added(table: Table[Any], module: ModuleType, path: Path) -> list[str]:
+    known = [row.name for row in table.rows().values() if row.__module__ == module.__name__]
+    return known or table.add(module, path)
+
+
+def _where(error: Exception, path: Path) -> str:
+    """What went wrong, and in which line of the plug-in."""
+    line, trace = getattr(error, "lineno", None), error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    at = f" (line {line})" if line else ""
+    return f"{type(error).__name__}: {error}{at}"
