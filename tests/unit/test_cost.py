@@ -234,7 +234,7 @@ def test_paper_scale_spans_take_10_to_60_gpu_minutes_where_the_work_is_that_long
 def test_every_job_may_parse_the_cost_model_again(name: str) -> None:
     """Each job on a cluster reads the Snakefile twice, so nothing heavy is imported with it."""
     light = {"math", "collections.abc", "dataclasses", "typing"}
-    tree = ast.parse((ROOT / "workflow" / "scripts" / "mmh" / f"{name}.py").read_text())
+    tree = ast.parse((ROOT / "workflow" / "scripts" / "mmh" / "plan" / f"{name}.py").read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name

@@ -6,8 +6,7 @@ import torch
 
 from mmh.compute import rng
 from mmh.errors import InputError
-from mmh.retrieval import descriptor
-from mmh.retrieval.vector_index import search as retrieval
+from mmh.retrieval import descriptor, embedding
 from mmh.worlds import digits
 
 QUICK = {"steps": 400, "batch_size": 128, "width": 16}
@@ -45,9 +44,9 @@ def test_same_seed_same_weights(images):
 
 def test_torchscript_gives_the_same_unit_vectors(images, trained, tmp_path):
     descriptor.save(trained, tmp_path / "d.pt")
-    loaded = retrieval.load_descriptor(tmp_path / "d.pt")
+    loaded = embedding.load_descriptor(tmp_path / "d.pt")
     pixels = np.round((images.transpose(0, 2, 3, 1) + 1) * 127.5).astype(np.uint8)
-    rows = retrieval.embed(loaded, pixels, "native", batch_size=64)
+    rows = embedding.embed(loaded, pixels, "native", batch_size=64)
     with torch.inference_mode():
         x = torch.from_numpy(pixels.transpose(0, 3, 1, 2)).float() / 127.5 - 1
         direct = trained(x.expand(-1, 3, -1, -1)).numpy()
@@ -59,9 +58,9 @@ def test_torchscript_gives_the_same_unit_vectors(images, trained, tmp_path):
 def test_embedding_bytes_do_not_depend_on_the_cut(images, trained):
     pixels = np.round((images.transpose(0, 2, 3, 1) + 1) * 127.5).astype(np.uint8)
     ids = np.arange(len(pixels))
-    whole = retrieval.embed(trained, pixels, "native", 64, ids)
+    whole = embedding.embed(trained, pixels, "native", 64, ids)
     order = np.random.default_rng(0).permutation(len(pixels))
-    parts = [retrieval.embed(trained, pixels[p], "native", 64, ids[p]) for p in np.split(order, [37, 101])]
+    parts = [embedding.embed(trained, pixels[p], "native", 64, ids[p]) for p in np.split(order, [37, 101])]
     np.testing.assert_array_equal(whole[order], np.concatenate(parts))
 
 

@@ -18,7 +18,7 @@ from mmh.errors import InputError
 from mmh.io.files import TABLES, read_table, write_arrays, write_table
 from mmh.labels import label_sheet
 
-SCRIPT = Path(label_sheet.__file__).parents[1] / "export_label_sheet.py"
+SCRIPT = Path(label_sheet.__file__).parents[2] / "export_label_sheet.py"
 SHEET = {
     "pair": "string",
     "sample": "int64",

@@ -6,7 +6,8 @@ import torch
 
 from mmh.errors import InputError
 from mmh.lid import neighbours as search
-from mmh.retrieval.vector_index import search as retrieval
+from mmh.retrieval import embedding
+from mmh.retrieval import search as retrieval
 
 
 def brute_force(generated, train, neighbours, alpha, anchor, duplicates, top):
@@ -301,7 +302,7 @@ def test_preprocessing_sizes_and_ranges(name, shape, size):
         return x.mean((2, 3))
 
     white = np.full((1, *shape, 1), 255, dtype=np.uint8)
-    retrieval.embed(spy, white, name, batch_size=1)
+    embedding.embed(spy, white, name, batch_size=1)
     assert tuple(seen[0].shape) == (1, 3, *size)
     expected = [1.0, 1.0, 1.0] if name in ("native", "half-crop224") else [2.2489083, 2.4285715, 2.64]
     np.testing.assert_allclose(seen[0].mean((0, 2, 3)), expected, rtol=1e-4)
@@ -311,7 +312,7 @@ def test_crop_is_the_centre():
     image = np.zeros((1, 256, 256, 1), dtype=np.uint8)
     image[:, 16:240, 16:240] = 255
     seen = []
-    retrieval.embed(lambda x: seen.append(x) or x.mean((2, 3)), image, "half-crop224", batch_size=1)
+    embedding.embed(lambda x: seen.append(x) or x.mean((2, 3)), image, "half-crop224", batch_size=1)
     assert (seen[0] == 1).all()
 
 
@@ -319,27 +320,27 @@ def test_embeddings_are_unit_and_do_not_depend_on_the_cut(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (23, 8, 8, 1), dtype=np.uint8)
     path = tmp_path / "d.pt"
     torch.jit.script(Pooled()).save(str(path))
-    descriptor = retrieval.load_descriptor(path)
+    descriptor = embedding.load_descriptor(path)
     ids = np.arange(23)
-    whole = retrieval.embed(descriptor, images, "native", 8, ids)
-    parts = [retrieval.embed(descriptor, images[s], "native", 8, ids[s]) for s in (slice(0, 5), slice(5, 23))]
+    whole = embedding.embed(descriptor, images, "native", 8, ids)
+    parts = [embedding.embed(descriptor, images[s], "native", 8, ids[s]) for s in (slice(0, 5), slice(5, 23))]
     np.testing.assert_array_equal(whole, np.concatenate(parts))
     np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-6)
     assert whole.dtype == np.float32
-    grey = retrieval.embed(descriptor, images.repeat(3, axis=3), "native", 8)
+    grey = embedding.embed(descriptor, images.repeat(3, axis=3), "native", 8)
     np.testing.assert_array_equal(whole, grey)
 
 
 def test_descriptor_errors(tmp_path):
     with pytest.raises(InputError, match=r"none\.pt: no such descriptor file"):
-        retrieval.load_descriptor(tmp_path / "none.pt")
+        embedding.load_descriptor(tmp_path / "none.pt")
     (tmp_path / "text.pt").write_text("not a descriptor")
     with pytest.raises(InputError, match=r"text\.pt: not a TorchScript descriptor"):
-        retrieval.load_descriptor(tmp_path / "text.pt")
+        embedding.load_descriptor(tmp_path / "text.pt")
     images = np.zeros((2, 4, 4, 1), dtype=np.uint8)
     with pytest.raises(InputError, match="preprocess 'sscd' is unknown; choose one of native"):
-        retrieval.embed(Pooled(), images, "sscd")
+        embedding.embed(Pooled(), images, "sscd")
     with pytest.raises(InputError, match="must be uint8"):
-        retrieval.embed(Pooled(), images.astype(np.float32), "native")
+        embedding.embed(Pooled(), images.astype(np.float32), "native")
     with pytest.raises(InputError, match="no direction for image 0"):
-        retrieval.embed(lambda x: torch.zeros(len(x), 4), images, "native")
+        embedding.embed(lambda x: torch.zeros(len(x), 4), images, "native")
