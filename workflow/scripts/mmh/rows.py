@@ -3,6 +3,10 @@
 A row is a class in a module of its own. It says its name, its options and everything that rules, plan, cost,
 configuration and figures ask of it, so adding one is adding a file. Modules of rows import nothing heavy at
 their top: the Snakefile reads all of them. A row may also lie in a file outside of the checkout, a plug-in.
+
+A block of the configuration that names a row holds three kinds of keys: the one that names it (`method`,
+`kind`, `world`; a figure is named by its own key), those of `Row.planning`, which the plan reads, and those
+of `Row.Options`, which its computation reads. No key stands in two of them.
 """
 
 import hashlib
@@ -10,10 +14,13 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar
 
+from mmh.config import options
+from mmh.config.entries import Entry
 from mmh.errors import InputError
 
 
@@ -26,10 +33,39 @@ class Row:
         Its name in the configuration and in file names; a class without one is a base of rows.
     plugin : Path or None
         The file that it was taken from, if that lies outside of the package.
+    Options : type
+        What its computation is told: a subclass of `mmh.config.options.Options`, the base if nothing.
     """
 
     name: ClassVar[str] = ""
     plugin: ClassVar[Path | None] = None
+    Options: ClassVar[type[options.Options]] = options.Options
+
+    @classmethod
+    def planning(cls) -> type[options.Options]:
+        """Keys of its block that the plan reads, as `items` of an estimator: a table's base class says."""
+        return options.Options
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """Find what contradicts the rest of the experiment.
+
+        Parameters
+        ----------
+        options : Options
+            An object of this row's own `Options`: well formed, names in it not yet looked up.
+        experiment : Entry
+            The experiment that names the row. Every section in it is well formed.
+        where : str
+            Path of the block, as ``experiments.digits.estimators.flipd``; ``experiment.at(where)`` is the
+            block as it was written, with the keys of the plan.
+
+        Yields
+        ------
+        str
+            One message per mistake: a path below `where`, a colon, what is wrong, and a remedy.
+        """
+        yield from ()
 
 
 R = TypeVar("R", bound=Row)
