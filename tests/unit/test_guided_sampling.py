@@ -149,7 +149,7 @@ def test_at_zero_signal_every_quantity_is_finite(prediction):
 def test_a_predicted_noise_that_cannot_tell_the_image_is_refused():
     settings = scheduler(**ZERO_SNR, timestep_spacing="trailing")
     model, (noise, c, null) = ScoreModel.from_diffusers(Network(), settings), inputs()
-    with pytest.raises(InputError, match=r'psi = 0.*timestep_spacing "leading"'):
+    with pytest.raises(InputError, match=r'psi = 0.*timestep_spacing to "leading"'):
         guided_ddim(model, noise, c, null, grid=ddim_grid(settings, 5))
 
 
