@@ -40,7 +40,7 @@ rule collect_passports:
             "results/passports.csv",
             caption="../report/passports.rst",
             category="Tables",
-            labels={"table": "numerics", "experiment": "all"},
+            labels={"table": "numerics, all experiments"},
         ),
     log:
         "logs/collect_passports.log",
@@ -68,7 +68,7 @@ rule collect_benchmarks:
             "results/runtime.csv",
             caption="../report/runtime.rst",
             category="Tables",
-            labels={"table": "run times", "experiment": "all"},
+            labels={"table": "run times, all experiments"},
         ),
     log:
         "logs/collect_benchmarks.log",
