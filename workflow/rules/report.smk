@@ -11,6 +11,7 @@ rule summarize:
         evaluations=evaluation_files,
         claims=claim_files,
         labels=labelled_files,
+        sheets=asked_files,
         generations=matched_generations,
     output:
         summary="results/summary.txt",
