@@ -31,10 +31,10 @@ report: setup ## results/report.html from finished results
 	$(BIN)/snakemake --report results/report.html --quiet all
 	@echo "report: results/report.html"
 
-test: setup ## All tests but those of the labelling page and of SLURM
+test: setup ## All tests but those of the browser and of SLURM
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-browser: setup ## The labelling page in a real browser (chromium; skipped where there is none)
+test-browser: setup ## The labelling page and the report in a real browser (chromium; skipped where there is none)
 	$(BIN)/python -m pytest tests/browser -rs
 
 test-slurm: setup slurm-packages ## The workflow over a real SLURM of one node (skipped where it cannot be installed)

@@ -13,7 +13,7 @@ from chromium import Chromium, Page
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
-        reason = "the labelling page was NOT tested: no chromium on PATH (Debian: apt install chromium)"
+        reason = "the labelling page and the report were NOT tested: no chromium on PATH (Debian: apt install chromium)"
         warnings.warn(pytest.PytestWarning(reason), stacklevel=1)  # shown even where skips are not
         pytest.skip(reason)
     browser = Chromium(program, tmp_path_factory.mktemp("profile"))

@@ -187,6 +187,33 @@ def test_prediction_types_agree_in_value_and_jacobian(kind):
     torch.testing.assert_close(model.score(z, 0.3), -eps / model.schedule.sigma(0.3))
 
 
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample", "function"])
+def test_noise_and_clean_sample_make_up_the_state(kind):
+    unet, scheduler = tiny_conditional_unet(), DDPMScheduler(100, prediction_type="epsilon")
+    if kind == "function":
+        base = ScoreModel.from_function(
+            lambda z, t, c: unet(z, torch.full((3,), 100 * t), c).sample,
+            (1, 4, 4),
+            Schedule.from_scheduler(scheduler),
+            dtype=torch.float64,
+        )
+    else:
+        scheduler.register_to_config(prediction_type=kind)
+        base = ScoreModel.from_diffusers(unet, scheduler)
+    z, c = torch.randn(3, 1, 4, 4, dtype=torch.float64), torch.randn(3, 5, 6, dtype=torch.float64)
+    model = base.guided(c, torch.zeros(1, 5, 6, dtype=torch.float64), 3.0)
+    clean, psi, sigma = model.clean(z, 0.4), model.schedule.psi(0.4), model.schedule.sigma(0.4)
+    torch.testing.assert_close(psi * clean + sigma * model.eps(z, 0.4), z)
+
+
+def test_noise_alone_has_no_clean_sample():
+    schedule = Schedule.from_alphas_cumprod([0.9, 0.5, 0.0])
+    model = ScoreModel.from_function(lambda z, t: z, (2,), schedule)
+    with pytest.raises(InputError, match="psi is 0"):
+        model.clean(torch.zeros(3, 2), 1.0)
+    assert model.clean(torch.ones(3, 2), 0.3).isfinite().all()
+
+
 def test_learned_variance_is_dropped_and_the_time_is_scaled():
     unet = tiny_unet(out_channels=2)
     scheduler = DDPMScheduler(4000, beta_schedule="squaredcos_cap_v2")

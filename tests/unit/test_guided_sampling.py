@@ -17,11 +17,40 @@ from mmh.diffusion.guided_sampling import (
 from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
+from mmh.lid.flipd import flipd
+from mmh.lid.normal_bundle import normal_bundle_spectrum
+from mmh.metrics.prompt_scores import Trace, prompt_scores
 from mmh.models import text_to_image
+from mmh.scores.score_norms import score_norms
+
+ZERO_SNR = {"rescale_betas_zero_snr": True}
 
 
 def scheduler(**changes):
-    return PNDMScheduler.from_config(SCHEDULER | changes)
+    kind = DDIMScheduler if "rescale_betas_zero_snr" in changes else PNDMScheduler
+    return kind.from_config(SCHEDULER | changes)
+
+
+class Network(torch.nn.Module):
+    """Some smooth function of state, time and caption, called as a UNet of diffusers is."""
+
+    def __init__(self):
+        super().__init__()
+        weight = torch.randn(4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64) / 4
+        self.weight = torch.nn.Parameter(weight)
+        self.config = type("Config", (), {"sample_size": 2, "in_channels": 4})
+
+    def forward(self, z, timestep, encoder_hidden_states, return_dict=False):
+        mixed = torch.einsum("ij,njhw->nihw", self.weight, z)
+        return (torch.tanh(mixed * (1 + timestep / 1000)[:, None, None, None] + encoder_hidden_states),)
+
+
+def inputs():
+    """Noise, captions and the empty caption for `Network`."""
+    generator = torch.Generator().manual_seed(1)
+    noise = torch.randn(3, 4, 2, 2, generator=generator, dtype=torch.float64)
+    c = torch.randn(3, 4, 1, 1, generator=generator, dtype=torch.float64)
+    return noise, c, torch.zeros(1, 4, 1, 1, dtype=torch.float64)
 
 
 def test_the_grid_of_stable_diffusion():
@@ -47,10 +76,16 @@ def test_the_grid_of_stable_diffusion():
         {"prediction_type": "v_prediction"},
         {"steps_offset": 0},  # the pipeline sets it to 1
         {"clip_sample": True},  # and clipping off
+        {**ZERO_SNR, "timestep_spacing": "leading"},
+        {**ZERO_SNR, "timestep_spacing": "leading", "prediction_type": "v_prediction"},
+        {**ZERO_SNR, "timestep_spacing": "leading", "prediction_type": "sample"},
+        {**ZERO_SNR, "timestep_spacing": "trailing", "prediction_type": "v_prediction"},
+        {**ZERO_SNR, "timestep_spacing": "trailing", "prediction_type": "sample"},
+        {**ZERO_SNR, "timestep_spacing": "linspace", "prediction_type": "v_prediction"},
     ],
 )
 @pytest.mark.parametrize("steps", [7, 50])
-def test_ddim_equals_diffusers(changes, steps):
+def test_every_step_equals_diffusers(changes, steps):
     """In float64, with the same table, against DDIMScheduler.step."""
     settings = scheduler(**changes)
     reference = DDIMScheduler.from_config(settings.config, steps_offset=1, clip_sample=False)
@@ -59,31 +94,63 @@ def test_ddim_equals_diffusers(changes, steps):
     if not reference.config.set_alpha_to_one:
         reference.final_alpha_cumprod = table[0]
     reference.set_timesteps(steps)
-    weight = torch.randn(4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64) / 4
-
-    class Network(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.weight = torch.nn.Parameter(weight)
-            self.config = type("Config", (), {"sample_size": 2, "in_channels": 4})
-
-        def forward(self, z, timestep, encoder_hidden_states, return_dict=False):
-            mixed = torch.einsum("ij,njhw->nihw", self.weight, z)
-            return (torch.tanh(mixed * (1 + timestep / 1000)[:, None, None, None] + encoder_hidden_states),)
-
     network = Network()
-    model = ScoreModel.from_diffusers(network, settings)
-    generator = torch.Generator().manual_seed(1)
-    noise = torch.randn(3, 4, 2, 2, generator=generator, dtype=torch.float64)
-    c = torch.randn(3, 4, 1, 1, generator=generator, dtype=torch.float64)
-    null = torch.zeros(1, 4, 1, 1, dtype=torch.float64)
+    noise, c, null = inputs()
     z = noise
+    states = [z]
     for t in reference.timesteps:
         times = t.repeat(3)
         empty, caption = (network(z, times, e.expand(3, -1, -1, -1))[0] for e in (null, c))
-        z = reference.step(empty + 7.5 * (caption - empty), t, z, eta=0.0).prev_sample
-    found = guided_ddim(model, noise, c, null, grid=ddim_grid(settings, steps), guidance=7.5)
-    torch.testing.assert_close(found, z.detach(), rtol=1e-9, atol=1e-9)
+        z = reference.step(empty + 7.5 * (caption - empty), t, z, eta=0.0).prev_sample.detach()
+        states.append(z)
+    model, watcher = ScoreModel.from_diffusers(network, settings), Watcher()
+    grid = ddim_grid(settings, steps)
+    end = guided_ddim(model, noise, c, null, grid=grid, guidance=7.5, observer=watcher)
+    assert (grid.abar[0] == 0) == (
+        "rescale_betas_zero_snr" in changes and changes["timestep_spacing"] != "leading"
+    )
+    found = [*(step.z.detach() for step in watcher.steps), end]
+    torch.testing.assert_close(torch.stack(found), torch.stack(states), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("prediction", ["v_prediction", "sample"])
+def test_at_zero_signal_every_quantity_is_finite(prediction):
+    """Where psi = 0 the noise is the state, whatever the caption, and its Jacobian is one."""
+    settings = scheduler(**ZERO_SNR, timestep_spacing="trailing", prediction_type=prediction)
+    model, (noise, c, null) = ScoreModel.from_diffusers(Network(), settings), inputs()
+    assert model.schedule.psi(1.0) == 0
+    conditioned = model.conditioned(c)
+    torch.testing.assert_close(conditioned.eps(noise, 1.0), noise, rtol=0, atol=0)
+    torch.testing.assert_close(conditioned.score(noise, 1.0), -noise, rtol=0, atol=0)
+    assert conditioned.clean(noise, 1.0).isfinite().all()
+    np.testing.assert_allclose(flipd(conditioned, noise, 1.0, probes=None), 0, atol=1e-9)
+    assert (normal_bundle_spectrum(conditioned, noise, 1.0, copies=8) > 0).any()
+    assert np.isfinite(score_norms(model, noise, c, null, t=1.0, of="guided", guidance=7.5)).all()
+    found = prompt_scores(
+        model,
+        c,
+        null,
+        grid=ddim_grid(settings, 5),
+        prompt_set="mem",
+        prompts=[0, 1, 2],
+        generations=1,
+        trace=Trace(None, until=1.0),
+    )
+    assert np.isfinite(found.latents).all()
+    for values in found.values.values():
+        assert np.isfinite(values).all()
+    np.testing.assert_array_equal(found.values["cfg_norm"][:, 0], 0)
+    assert (found.values["cfg_norm"][:, 1:] > 0).all()
+    # d - tr(1) + ||z||^2
+    norms = found.values["score_norm_squared"][:, 0]
+    np.testing.assert_allclose(found.values["flipd"][:, 0], norms, rtol=1e-6)
+
+
+def test_a_predicted_noise_that_cannot_tell_the_image_is_refused():
+    settings = scheduler(**ZERO_SNR, timestep_spacing="trailing")
+    model, (noise, c, null) = ScoreModel.from_diffusers(Network(), settings), inputs()
+    with pytest.raises(InputError, match=r'psi = 0.*timestep_spacing to "leading"'):
+        guided_ddim(model, noise, c, null, grid=ddim_grid(settings, 5))
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])

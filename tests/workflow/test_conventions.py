@@ -80,6 +80,18 @@ def test_rule_files_have_a_docstring_and_no_forbidden_constructs(file: Path) -> 
         assert not re.search(rf"^ +{word}:", text, flags=re.MULTILINE), word
 
 
+@pytest.mark.parametrize("name", [name for name, (_, block) in RULES.items() if "report(" in block])
+def test_an_entry_of_the_report_has_one_label(name: str) -> None:
+    """Of a second label with two values Snakemake makes a switch, and dies where a combination is not there."""
+    _, block = RULES[name]
+    labels = re.findall(r"\n +labels=(\{.+\}),\n", block)
+    assert len(labels) == block.count("report(")
+    for text in labels:
+        ((key, value),) = ast.literal_eval(text).items()
+        assert key in ("figure", "table")
+        assert value.endswith((", {experiment}", ", all experiments"))  # a search finds all of them
+
+
 def test_the_snakefile_is_read_in_twenty_seconds() -> None:
     assert len((ROOT / "Snakefile").read_text().splitlines()) < 40
 

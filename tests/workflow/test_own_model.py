@@ -99,6 +99,9 @@ def test_every_figure_is_made_and_says_that_nobody_labelled(own: Path) -> None:
         assert (own / f"results/own/figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
         text = (own / f"results/own/figures/{figure}.csv").read_text()
         assert "unlabelled" in text, figure
+    count = pd.read_parquet(own / "results/own/label_sheet.parquet")["sample"].nunique()
+    line = f"own               not labelled yet: {count} candidates, open results/own/label_sheet.html"
+    assert line in (own / "results/summary.txt").read_text()
 
 
 def test_lid_is_estimated_on_the_chosen_samples_and_their_classes(own: Path) -> None:

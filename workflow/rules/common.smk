@@ -404,6 +404,11 @@ def labelled_files(wildcards):
     ]
 
 
+def asked_files(wildcards):
+    """The pairs that people are asked about, of every experiment that they label."""
+    return [f"results/{name}/label_sheet.parquet" for name in config["run"] if judged_by_people(name)]
+
+
 def numerics_files(wildcards):
     return [file for name in config["run"] for file in plan.numerics_files(config, name)]
 

@@ -17,7 +17,7 @@ rule evaluate:
             "results/{experiment}/evaluation.csv",
             caption="../report/evaluation.rst",
             category="Tables",
-            labels={"table": "evaluation", "experiment": "{experiment}"},
+            labels={"table": "evaluation, {experiment}"},
         ),
     log:
         "logs/evaluate/{experiment}.log",
@@ -53,7 +53,7 @@ rule evaluate_raters:
             "results/{experiment}/evaluation_raters.csv",
             caption="../report/evaluation_raters.rst",
             category="Tables",
-            labels={"table": "evaluation by rater", "experiment": "{experiment}"},
+            labels={"table": "evaluation by rater, {experiment}"},
         ),
     log:
         "logs/evaluate_raters/{experiment}.log",
@@ -139,7 +139,7 @@ rule judge_memorization:
             "results/{experiment}/verdicts.csv",
             caption="../report/verdicts.rst",
             category="Tables",
-            labels={"table": "verdicts", "experiment": "{experiment}"},
+            labels={"table": "verdicts, {experiment}"},
         ),
     log:
         "logs/judge_memorization/{experiment}.log",
@@ -167,7 +167,7 @@ rule check_claims:
             "results/{experiment}/claims.csv",
             caption="../report/claims.rst",
             category="Tables",
-            labels={"table": "claims", "experiment": "{experiment}"},
+            labels={"table": "claims, {experiment}"},
         ),
     log:
         "logs/check_claims/{experiment}.log",

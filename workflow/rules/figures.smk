@@ -18,7 +18,7 @@ rule figure_lid_scatter:
             caption="../report/lid_scatter.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "lid_scatter", "paper": "Fig. 4"},
+            labels={"figure": "lid_scatter (Fig. 4), {experiment}"},
         ),
         csv="results/{experiment}/figures/lid_scatter.csv",
     log:
@@ -50,7 +50,7 @@ rule figure_mmh_cartoon:
             caption="../report/mmh_cartoon.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "mmh_cartoon", "paper": "Fig. 1"},
+            labels={"figure": "mmh_cartoon (Fig. 1), {experiment}"},
         ),
         csv="results/{experiment}/figures/mmh_cartoon.csv",
     log:
@@ -87,7 +87,7 @@ rule figure_examples:
             caption="../report/examples.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "examples", "paper": "Fig. 5a"},
+            labels={"figure": "examples (Fig. 5a), {experiment}"},
         ),
         csv="results/{experiment}/figures/examples.csv",
     log:
@@ -122,7 +122,7 @@ rule figure_lid_model:
             caption="../report/lid_model.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "lid_model", "paper": "Figs. 5b, 5c"},
+            labels={"figure": "lid_model (Figs. 5b, 5c), {experiment}"},
         ),
         csv="results/{experiment}/figures/lid_model.csv",
     log:
@@ -157,7 +157,7 @@ rule figure_lid_data:
             caption="../report/lid_data.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "lid_data", "paper": "Fig. 5d"},
+            labels={"figure": "lid_data (Fig. 5d), {experiment}"},
         ),
         csv="results/{experiment}/figures/lid_data.csv",
     log:
@@ -192,7 +192,7 @@ rule figure_lid_complexity:
             caption="../report/lid_complexity.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "lid_complexity", "paper": "Fig. 8a"},
+            labels={"figure": "lid_complexity (Fig. 8a), {experiment}"},
         ),
         csv="results/{experiment}/figures/lid_complexity.csv",
     log:
@@ -228,7 +228,7 @@ rule figure_memorized_pairs:
             caption="../report/memorized_pairs.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "memorized_pairs", "paper": "Figs. 12-18"},
+            labels={"figure": "memorized_pairs (Figs. 12-18), {experiment}"},
         ),
         csv="results/{experiment}/figures/memorized_pairs.csv",
     log:
@@ -262,7 +262,7 @@ rule figure_flipd_curve:
             caption="../report/flipd_curve.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "flipd_curve", "paper": "t0"},
+            labels={"figure": "flipd_curve (t0), {experiment}"},
         ),
         csv="results/{experiment}/figures/flipd_curve.csv",
     log:
@@ -294,7 +294,7 @@ rule figure_lid_paired:
             caption="../report/lid_paired.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "lid_paired", "paper": "OD-Mem"},
+            labels={"figure": "lid_paired (OD-Mem), {experiment}"},
         ),
         csv="results/{experiment}/figures/lid_paired.csv",
     log:
@@ -326,7 +326,7 @@ rule figure_percentile_curve:
             caption="../report/percentile_curve.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "percentile_curve", "paper": "threshold"},
+            labels={"figure": "percentile_curve (threshold), {experiment}"},
         ),
         csv="results/{experiment}/figures/percentile_curve.csv",
     log:

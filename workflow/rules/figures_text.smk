@@ -17,7 +17,7 @@ rule figure_score_norms:
             caption="../report/score_norms.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "score_norms", "paper": "Fig. 3"},
+            labels={"figure": "score_norms (Fig. 3), {experiment}"},
         ),
         csv="results/{experiment}/figures/score_norms.csv",
     log:
@@ -52,7 +52,7 @@ rule figure_metric_histograms:
             caption="../report/metric_histograms.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "metric_histograms", "paper": "Fig. 6"},
+            labels={"figure": "metric_histograms (Fig. 6), {experiment}"},
         ),
         csv="results/{experiment}/figures/metric_histograms.csv",
     log:
@@ -87,7 +87,7 @@ rule figure_complexity:
             caption="../report/complexity.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "complexity", "paper": "Fig. 8c"},
+            labels={"figure": "complexity (Fig. 8c), {experiment}"},
         ),
         csv="results/{experiment}/figures/complexity.csv",
     log:
@@ -124,7 +124,7 @@ rule figure_manifold_walk:
             caption="../report/manifold_walk.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "manifold_walk", "paper": "Fig. 2"},
+            labels={"figure": "manifold_walk (Fig. 2), {experiment}"},
         ),
         csv="results/{experiment}/figures/manifold_walk.csv",
     log:
@@ -158,7 +158,7 @@ rule figure_prompt_detection:
             caption="../report/prompt_detection.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "prompt_detection", "paper": "-"},
+            labels={"figure": "prompt_detection, {experiment}"},
         ),
         csv="results/{experiment}/figures/prompt_detection.csv",
     log:

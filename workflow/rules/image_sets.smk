@@ -160,7 +160,7 @@ rule audit_prompts:
             "results/{experiment}/prompt_audit.csv",
             caption="../report/prompt_audit.rst",
             category="Tables",
-            labels={"table": "prompt audit", "experiment": "{experiment}"},
+            labels={"table": "prompt audit, {experiment}"},
         ),
         report="results/{experiment}/prompt_audit.json",
     log:

@@ -66,7 +66,7 @@ rule gather_accuracy:
             "results/{experiment}/accuracy.csv",
             caption="../report/accuracy.rst",
             category="Tables",
-            labels={"table": "accuracy", "experiment": "{experiment}"},
+            labels={"table": "accuracy, {experiment}"},
         ),
     log:
         "logs/gather_accuracy/{experiment}.log",
@@ -98,7 +98,7 @@ rule figure_estimator_accuracy:
             caption="../report/estimator_accuracy.rst",
             category="Figures",
             subcategory="{experiment}",
-            labels={"figure": "estimator_accuracy", "paper": "truth"},
+            labels={"figure": "estimator_accuracy (truth), {experiment}"},
         ),
         csv="results/{experiment}/figures/estimator_accuracy.csv",
     log:

@@ -11,6 +11,7 @@ rule summarize:
         evaluations=evaluation_files,
         claims=claim_files,
         labels=labelled_files,
+        sheets=asked_files,
         generations=matched_generations,
     output:
         summary="results/summary.txt",
@@ -40,7 +41,7 @@ rule collect_passports:
             "results/passports.csv",
             caption="../report/passports.rst",
             category="Tables",
-            labels={"table": "numerics", "experiment": "all"},
+            labels={"table": "numerics, all experiments"},
         ),
     log:
         "logs/collect_passports.log",
@@ -68,7 +69,7 @@ rule collect_benchmarks:
             "results/runtime.csv",
             caption="../report/runtime.rst",
             category="Tables",
-            labels={"table": "run times", "experiment": "all"},
+            labels={"table": "run times, all experiments"},
         ),
     log:
         "logs/collect_benchmarks.log",

@@ -238,7 +238,7 @@ rule evaluate_detection:
             "results/{experiment}/evaluation.csv",
             caption="../report/evaluation.rst",
             category="Tables",
-            labels={"table": "evaluation", "experiment": "{experiment}"},
+            labels={"table": "evaluation, {experiment}"},
         ),
     log:
         "logs/evaluate_detection/{experiment}.log",

@@ -10,13 +10,18 @@ if TYPE_CHECKING:
 
 
 def main(
-    evaluations: list[Path], claims: list[Path], labels: list[Path], generations: list[Path], out: Path
+    evaluations: list[Path],
+    claims: list[Path],
+    labels: list[Path],
+    sheets: list[Path],
+    generations: list[Path],
+    out: Path,
 ) -> None:
     """Write plain text of at most 110 columns."""
     from mmh.evaluation.summary import claim_lines, evaluation_lines, generation_lines, label_lines
     from mmh.io.files import atomic
 
-    lines = ["", "What the models memorized (samples by label)", *label_lines(labels)]
+    lines = ["", "What the models memorized (samples by label)", *label_lines(labels, sheets)]
     lines += generation_lines(generations)
     lines += [
         "",
@@ -35,6 +40,7 @@ if __name__ == "__main__":
             run.input.evaluations,
             run.input.claims,
             run.input.labels,
+            run.input.sheets,
             run.input.generations,
             run.output.summary,
         )

@@ -2,6 +2,8 @@
 
 With abar' the level that a step goes to, z' = psi' x + sigma' eps where x = (z - sigma eps) / psi and eps =
 eps_0 + lambda (eps_c - eps_0). One call of the network per step predicts both noises, rows [empty, caption].
+Where psi = 0 (zero terminal SNR) the state is the noise whatever the caption, eps_0 = eps_c = z, and x comes
+straight from a network that predicts v or x.
 """
 
 from __future__ import annotations
@@ -175,17 +177,24 @@ def guided_ddim(
     kind = torch.promote_types(model.dtype, torch.float32)
     state = fast_layout(noise.to(device=model.device, dtype=kind))
     for number, t in enumerate(grid.t.tolist()):
+        abar, following = grid.abar[number], grid.following[number]
         graph = observer is not None and observer.wants_graph(t)
         with torch.inference_mode(False), torch.set_grad_enabled(graph):
             z = state.detach().requires_grad_(graph)
-            empty, caption = both.eps(torch.cat([z, z]), t).to(kind).chunk(2)
+            if abar == 0:
+                empty = caption = z
+            else:
+                empty, caption = both.eps(torch.cat([z, z]), t).to(kind).chunk(2)
             guided = empty + guidance * (caption - empty)
-        abar, following = grid.abar[number], grid.following[number]
         if observer is not None:
             sigma = float(np.sqrt(1.0 - abar))
             observer.see(Step(number, t, int(grid.index[number]), sigma, z, empty, caption, guided))
         with torch.no_grad():
-            clean = (z - float(np.sqrt(1.0 - abar)) * guided) / float(np.sqrt(abar))
+            if abar == 0:
+                of_empty, of_caption = both.clean(torch.cat([z, z]), t).to(kind).chunk(2)
+                clean = of_empty + guidance * (of_caption - of_empty)
+            else:
+                clean = (z - float(np.sqrt(1.0 - abar)) * guided) / float(np.sqrt(abar))
             state = float(np.sqrt(following)) * clean + float(np.sqrt(1.0 - following)) * guided
     return state.detach()
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
-from mmh.models.diffusers_network import Network, noise_predictor, sample_shape
+from mmh.models.diffusers_network import Network, NoisePredictor, sample_shape
 
 __all__ = ["Schedule", "ScoreModel"]
 
@@ -107,29 +107,29 @@ class ScoreModel:
         InputError
             If the shape of `z` or its number of rows does not fit.
         """
-        if tuple(z.shape[1:]) != self.shape:
-            raise InputError(f"this model takes (n, {', '.join(map(str, self.shape))}), got {tuple(z.shape)}")
-        if self.rows not in (None, len(z)):
-            raise InputError(
-                f"the conditioning has {self.rows} rows but the batch has {len(z)}; use select(rows)"
-            )
-        if self.module is not None and self.module.training:
-            self.module.eval()  # someone trained it further; dropout here would be noise in every estimate
-        z = z.to(device=self.device, dtype=self.dtype)
-        total: torch.Tensor | None = None
-        for weight, c in self.terms:
-            rows = c.expand(len(z), *c.shape[1:]) if c is not None else None
-            out = self._network(z, float(t), rows)
-            out = out if weight == 1.0 else weight * out
-            total = out if total is None else total + out
-        if total is None or total.shape != z.shape:
-            returned = None if total is None else tuple(total.shape)
-            raise InputError(f"the network returned shape {returned} for a batch {tuple(z.shape)}")
-        return total
+        return self._sum(self._network, z, t)
 
     def score(self, z: torch.Tensor, t: float) -> torch.Tensor:
         """Score of the noised density, -eps(z, t) / sigma(t); the same arguments as `eps`."""
         return -self.eps(z, t) / self.schedule.sigma(float(t))
+
+    def clean(self, z: torch.Tensor, t: float) -> torch.Tensor:
+        """Predict the clean sample, (z - sigma eps) / psi; the same arguments as `eps`.
+
+        A network that predicts v or the sample gives it without the division, at psi = 0 too.
+
+        Raises
+        ------
+        InputError
+            As `eps`; and at psi = 0, if all that is known is the noise.
+        """
+        direct = getattr(self._network, "clean", None)
+        if direct is not None:
+            return self._sum(direct, z, t)
+        psi, sigma = self.schedule.psi(float(t)), self.schedule.sigma(float(t))
+        if psi == 0:
+            raise InputError(f"at t = {t:g} psi is 0: the noise alone does not tell the clean sample")
+        return (z.to(device=self.device, dtype=self.dtype) - sigma * self.eps(z, t)) / psi
 
     def conditioned(self, c: ArrayLike | torch.Tensor) -> Self:
         """Bind conditioning rows: eps(z, t, c).
@@ -293,10 +293,32 @@ class ScoreModel:
         first = next(unet.parameters())
 
         def build(call: Callable[..., Any], levels: Schedule = used) -> Network:
-            return noise_predictor(unet, scheduler, levels, time_scale, call)
+            return NoisePredictor(unet, scheduler, levels, time_scale, call)
 
         place: dict[str, Any] = {"dtype": first.dtype, "device": first.device, "module": unet}
         return cls(build(unet), shape or sample_shape(unet), used, **place, build=build, function=unet)
+
+    def _sum(self, network: Network, z: torch.Tensor, t: float) -> torch.Tensor:
+        """Weighted sum over the bound conditions of what `network` says."""
+        if tuple(z.shape[1:]) != self.shape:
+            raise InputError(f"this model takes (n, {', '.join(map(str, self.shape))}), got {tuple(z.shape)}")
+        if self.rows not in (None, len(z)):
+            raise InputError(
+                f"the conditioning has {self.rows} rows but the batch has {len(z)}; use select(rows)"
+            )
+        if self.module is not None and self.module.training:
+            self.module.eval()  # someone trained it further; dropout here would be noise in every estimate
+        z = z.to(device=self.device, dtype=self.dtype)
+        total: torch.Tensor | None = None
+        for weight, c in self.terms:
+            rows = c.expand(len(z), *c.shape[1:]) if c is not None else None
+            out = network(z, float(t), rows)
+            out = out if weight == 1.0 else weight * out
+            total = out if total is None else total + out
+        if total is None or total.shape != z.shape:
+            returned = None if total is None else tuple(total.shape)
+            raise InputError(f"the network returned shape {returned} for a batch {tuple(z.shape)}")
+        return total
 
     def _with(self, terms: Sequence[tuple[float, torch.Tensor | None]]) -> Self:
         model = copy.copy(self)

@@ -16,24 +16,31 @@ def _experiment(path: Path) -> str:
     return path.parent.name
 
 
-def label_lines(paths: Iterable[Path]) -> list[str]:
-    """Count samples by label, one line per experiment.
+def label_lines(paths: Iterable[Path], sheets: Iterable[Path] = ()) -> list[str]:
+    """Count samples by label, one line per experiment; say where labels are still to be given.
 
     Parameters
     ----------
     paths : iterable of path
         ``labels.parquet`` of the experiments.
+    sheets : iterable of path
+        ``label_sheet.parquet`` of those that people label.
 
     Returns
     -------
     list of str
     """
+    asked = {_experiment(path): path for path in sheets}
     lines = ["  " + "experiment".ljust(16) + "".join(name.rjust(16) for name in CLASSES)]
     for path in paths:
-        counts = sample_classes(read_table(path, "labels"))["label"].value_counts()
-        lines.append(
-            "  " + _experiment(path).ljust(16) + "".join(f"{counts.get(name, 0):>16}" for name in CLASSES)
-        )
+        name, labels = _experiment(path), read_table(path, "labels")
+        if labels.empty and name in asked:
+            count = read_table(asked[name], "sheet")["sample"].nunique()
+            page = asked[name].with_suffix(".html")
+            lines.append(f"  {name:<16}  not labelled yet: {count} candidates, open {page}")
+            continue
+        counts = sample_classes(labels)["label"].value_counts()
+        lines.append("  " + name.ljust(16) + "".join(f"{counts.get(label, 0):>16}" for label in CLASSES))
     return lines
 
 
