@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from mmh.plan import files as plan
+from mmh.plan.inputs.run import Run
 from workflow_runs import TINY, snakemake
 
 CONFIG = yaml.safe_load((TINY / "config.yaml").read_text())
@@ -31,7 +31,7 @@ def is_run_record(path: Path) -> bool:
 
 
 def test_every_target_is_made(tiny: Path) -> None:
-    for target in plan.targets(CONFIG):
+    for target in Run(CONFIG).targets():
         assert (tiny / target).stat().st_size > 0, target
         if target.endswith(".pdf"):
             assert (tiny / target).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
