@@ -12,7 +12,6 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/common_text.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/image_sets.smk"
 include: "workflow/rules/models.smk"
@@ -32,4 +31,4 @@ rule all:
     """Make everything that the experiments under `run` ask for."""
     default_target: True
     input:
-        all_targets(),
+        plan.run.targets(),

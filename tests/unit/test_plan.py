@@ -6,7 +6,10 @@ import pytest
 
 from mmh.errors import InputError
 from mmh.io import spans
-from mmh.plan import files as plan
+from mmh.plan.experiment import Experiment
+from mmh.plan.inputs.run import Run
+from mmh.plan.inputs.sources import Sources
+from mmh.plan.patterns import Patterns
 
 CONFIG: dict[str, Any] = {
     "run": ["a"],
@@ -47,23 +50,23 @@ def test_a_malformed_span_is_refused(bad: str) -> None:
 
 
 def test_a_score_span_needs_only_the_shards_that_it_overlaps() -> None:
-    files = plan.image_files(CONFIG, "a", "samples", range(8, 12))
+    files = Experiment(CONFIG, "a").image_files("samples", range(8, 12))
     assert files == ["results/a/samples/000000-000009.npz", "results/a/samples/000010-000019.npz"]
 
 
 def test_image_sets_are_the_training_images_of_another_experiment() -> None:
-    assert plan.image_files(CONFIG, "a", "other") == ["results/b/data/train.npz"]
-    assert plan.n_items(CONFIG, "a", "other") == 7
+    assert Experiment(CONFIG, "a").image_files("other") == ["results/b/data/train.npz"]
+    assert Experiment(CONFIG, "a").n_items("other") == 7
 
 
 def test_selected_samples_have_spans_of_places_and_one_file() -> None:
     chosen = {**CONFIG["experiments"]["a"], "candidates": {"top": 3, "total": 9}}
     chosen["estimators"] = {"j": {"method": "jacobian", "items": ["selected"], "shard_size": 5}}
     config = {"run": ["a"], "experiments": {"a": chosen}}
-    assert plan.score_spans(config, "a", "selected", "j") == ["000000-000004", "000005-000008"]
-    assert plan.image_files(config, "a", "selected") == ["results/a/selected.npz"]
-    assert plan.score_files(config, "a") == ["results/a/scores/selected/j.parquet"]
-    assert plan.numerics_files(config, "a") == [
+    assert Experiment(config, "a").score_spans("selected", "j") == ["000000-000004", "000005-000008"]
+    assert Experiment(config, "a").image_files("selected") == ["results/a/selected.npz"]
+    assert Experiment(config, "a").score_files == ["results/a/scores/selected/j.parquet"]
+    assert Experiment(config, "a").numerics_files == [
         f"results/a/spectra/selected/j/{span}.npz" for span in ("000000-000004", "000005-000008")
     ]
 
@@ -82,11 +85,11 @@ def test_every_source_names_the_experiments_that_need_it() -> None:
         },
     }
     users = {"data.tar.gz": ["a", "b"], "model.pt": ["a"], "sscd.pt": ["a"], "other.pt": []}
-    assert plan.source_users(config) == users
+    assert Sources(config).users == users
 
 
 def test_score_files_name_valid_pairs_only() -> None:
-    assert plan.score_files(CONFIG, "a") == [
+    assert Experiment(CONFIG, "a").score_files == [
         "results/a/scores/samples/flipd/000000-000019.parquet",
         "results/a/scores/samples/flipd/000020-000024.parquet",
         "results/a/scores/other/flipd/000000-000006.parquet",
@@ -96,7 +99,7 @@ def test_score_files_name_valid_pairs_only() -> None:
 
 
 def test_targets_are_figures_and_tables_of_the_experiments_that_run() -> None:
-    assert set(plan.targets(CONFIG)) == {
+    assert set(Run(CONFIG).targets()) == {
         "results/a/figures/lid_model.pdf",
         "results/a/evaluation.csv",
         "results/a/evaluation_raters.csv",
@@ -109,14 +112,14 @@ def test_targets_are_figures_and_tables_of_the_experiments_that_run() -> None:
 def test_an_experiment_on_accuracy_asks_for_its_table_and_one_file_per_law() -> None:
     laws = {"accuracy": {"laws": {"sphere": {}, "points": {}}}, "figures": {"estimator_accuracy": {}}}
     config = {"run": ["laws"], "experiments": {"laws": laws}}
-    own = {file for file in plan.targets(config) if file.startswith("results/laws/")}
+    own = {file for file in Run(config).targets() if file.startswith("results/laws/")}
     assert own == {"results/laws/figures/estimator_accuracy.pdf", "results/laws/accuracy.csv"}
-    assert plan.accuracy_files(config, "laws") == [
+    assert Experiment(config, "laws").law_files == [
         "results/laws/accuracy/sphere.csv",
         "results/laws/accuracy/points.csv",
     ]
-    assert plan.wildcard_patterns(config)["law"] == "points|sphere"
-    assert plan.wildcard_patterns(CONFIG)["law"] == "(?!)"
+    assert Patterns(config).all()["law"] == "points|sphere"
+    assert Patterns(CONFIG).all()["law"] == "(?!)"
 
 
 def captioned(**sections: Any) -> dict[str, Any]:
@@ -142,17 +145,16 @@ def captioned(**sections: Any) -> dict[str, Any]:
 
 def test_captioned_images_are_read_as_latents_in_spans_of_their_own() -> None:
     config = captioned()
-    entry = config["experiments"]["t"]
-    assert plan.captioned_sets(entry) == ["verbatim", "others"]
-    assert plan.caption_tables(config, "t") == [
+    assert Experiment(config, "t").captioned_sets == ["verbatim", "others"]
+    assert Experiment(config, "t").caption_tables == [
         f"results/t/image_sets/{name}.parquet" for name in ("verbatim", "others")
     ]
     latents = [f"results/t/latents/verbatim/{span}.npz" for span in ("000000-000003", "000004-000004")]
-    assert plan.image_files(config, "t", "verbatim") == latents
-    assert plan.image_files(config, "t", "verbatim", range(3, 5)) == latents
-    assert plan.image_files(config, "t", "verbatim", range(3)) == latents[:1]
-    assert plan.image_files(config, "t", "borrowed") == ["results/b/data/train.npz"]
-    assert plan.score_files(config, "t") == [
+    assert Experiment(config, "t").image_files("verbatim") == latents
+    assert Experiment(config, "t").image_files("verbatim", range(3, 5)) == latents
+    assert Experiment(config, "t").image_files("verbatim", range(3)) == latents[:1]
+    assert Experiment(config, "t").image_files("borrowed") == ["results/b/data/train.npz"]
+    assert Experiment(config, "t").score_files == [
         "results/t/scores/verbatim/flipd/000000-000002.parquet",
         "results/t/scores/verbatim/flipd/000003-000004.parquet",
         "results/t/scores/others/flipd/000000-000002.parquet",
@@ -160,7 +162,7 @@ def test_captioned_images_are_read_as_latents_in_spans_of_their_own() -> None:
         "results/t/scores/others/png/000000-000002.parquet",
     ]
     # A size in bits has no numerics to report.
-    assert plan.numerics_files(config, "t") == plan.score_files(config, "t")[:-1]
+    assert Experiment(config, "t").numerics_files == Experiment(config, "t").score_files[:-1]
 
 
 def test_sets_of_the_captioned_world_are_as_large_as_their_group() -> None:
@@ -174,50 +176,49 @@ def test_sets_of_the_captioned_world_are_as_large_as_their_group() -> None:
     }
     sets = {name: {"world": "digits-text"} for name in ("memorized", "control", "generic")}
     config = captioned(data=data, image_sets=sets)
-    entry = config["experiments"]["t"]
-    assert plan.n_train(entry) == 6 * 10 + 4 + 9
-    assert [plan.n_items(config, "t", name) for name in sets] == [6, 4, 7]
+    assert Experiment(config, "t").n_train == 6 * 10 + 4 + 9
+    assert [Experiment(config, "t").n_items(name) for name in sets] == [6, 4, 7]
     data["items"] = 12
-    assert plan.n_items(config, "t", "generic") == 9
-    assert plan.n_train(captioned()["experiments"]["t"]) == 0
+    assert Experiment(config, "t").n_items("generic") == 9
+    assert Experiment(captioned(), "t").n_train == 0
 
 
 def test_prompts_are_sampled_span_by_span_in_the_order_of_their_sets() -> None:
     spans_of = {"other": ["000000-000001", "000002-000002"], "memorized": ["000000-000001", "000002-000003"]}
     spans_of["memorized"].append("000004-000004")
-    assert plan.prompt_files(captioned(), "t", "generations", "npz") == [
+    assert Experiment(captioned(), "t").generation_files == [
         f"results/t/generations/{name}/{span}.npz" for name, names in spans_of.items() for span in names
     ]
-    assert plan.prompt_files(CONFIG, "a", "generations", "npz") == []
+    assert Experiment(CONFIG, "a").generation_files == []
 
 
 def test_lists_of_images_and_of_prompts_are_sources_of_their_experiment() -> None:
     config = captioned()
     listed = ["mv.parquet", "mv.json", "a.tsv", "b.tsv", "mem.txt", "nmem.txt"]
-    assert plan.listed_sources(config["experiments"]["t"]) == listed
+    assert Experiment(config, "t").listed_sources == listed
     config["sources"] = {name: {} for name in [*reversed(listed), "unused.txt"]}
-    assert plan.source_users(config) == {**{name: ["t"] for name in reversed(listed)}, "unused.txt": []}
+    assert Sources(config).users == {**{name: ["t"] for name in reversed(listed)}, "unused.txt": []}
 
 
 def test_tables_of_detectors_and_of_the_audit_are_targets() -> None:
     config = captioned(detection={"resamples": 1}, prompt_audit={"pairs": []}, claims={"check": ["7"]})
     config["experiments"]["t"]["figures"] = {"score_norms": {}}
-    own = {file for file in plan.targets(config) if file.startswith("results/t/")}
+    own = {file for file in Run(config).targets() if file.startswith("results/t/")}
     names = {"evaluation.csv", "claims.csv", "prompt_audit.csv", "figures/score_norms.pdf"}
     assert own == {f"results/t/{name}" for name in names}
 
 
 def test_prompt_sets_are_a_wildcard_of_their_own() -> None:
-    patterns = plan.wildcard_patterns(captioned())
+    patterns = Patterns(captioned()).all()
     assert patterns["prompt_set"] == "memorized|other"
     assert "verbatim" in patterns["item_set"].split("|")
-    assert plan.wildcard_patterns(CONFIG)["prompt_set"] == "(?!)"
+    assert Patterns(CONFIG).all()["prompt_set"] == "(?!)"
 
 
 def test_wildcards_match_configured_names_only() -> None:
     import re
 
-    patterns = plan.wildcard_patterns(CONFIG)
+    patterns = Patterns(CONFIG).all()
     assert re.fullmatch(patterns["experiment"], "a")
     assert not re.fullmatch(patterns["experiment"], "c")
     assert re.fullmatch(patterns["item_set"], "other")

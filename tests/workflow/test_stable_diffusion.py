@@ -23,7 +23,7 @@ from tiny_pipeline import write_pipeline
 
 from mmh.errors import InputError
 from mmh.io.tables import TABLES
-from mmh.plan import files as plan
+from mmh.plan.inputs.run import Run
 from workflow_runs import ROOT, jobs_of, snakemake
 
 NAME = "stable-diffusion"
@@ -172,7 +172,7 @@ def results(finished: tuple[Path, Server]) -> Path:
 @pytest.mark.slow
 def test_every_target_is_made(finished: tuple[Path, Server]) -> None:
     folder = finished[0]
-    targets = plan.targets(yaml.safe_load((folder / "config.yaml").read_text()))
+    targets = Run(yaml.safe_load((folder / "config.yaml").read_text())).targets()
     figures = [target for target in targets if target.endswith(".pdf")]
     assert len(figures) == 5
     for target in targets:

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from mmh.job.partial import Claim
-from mmh.plan import files as plan
 from mmh.plan import status, status_page
+from mmh.plan.patterns import Patterns
 from workflow_runs import ROOT, TINY, snakemake
 
 CONFIG: dict[str, Any] = yaml.safe_load((TINY / "config.yaml").read_text())
@@ -99,7 +99,7 @@ ALL = tuple(line.split("\t")[0] for line in listed().splitlines()[1:])
 
 
 def looked(folder: Path, text: str, **options: Any) -> dict[str, status.Job]:
-    jobs = status.planned_jobs(text, RULES, plan.wildcard_patterns(CONFIG))
+    jobs = status.planned_jobs(text, RULES, Patterns(CONFIG).all())
     status.look(jobs, folder, CONFIG, **options)
     return {job.name: job for job in jobs}
 
@@ -119,7 +119,7 @@ FIRST, SECOND = (f"sample_images/von-mises/{span}" for span in SPANS)
 
 
 def test_jobs_are_found_by_their_outputs() -> None:
-    jobs = status.planned_jobs(listed(), RULES, plan.wildcard_patterns(CONFIG))
+    jobs = status.planned_jobs(listed(), RULES, Patterns(CONFIG).all())
     assert [job.name for job in jobs] == [
         "train_mlp/von-mises",
         FIRST,

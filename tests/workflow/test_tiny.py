@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from mmh.plan import files as plan
+from mmh.plan.inputs.run import Run
 from workflow_runs import TINY, snakemake
 
 CONFIG = yaml.safe_load((TINY / "config.yaml").read_text())
@@ -31,7 +31,7 @@ def is_run_record(path: Path) -> bool:
 
 
 def test_every_target_is_made(tiny: Path) -> None:
-    for target in plan.targets(CONFIG):
+    for target in Run(CONFIG).targets():
         assert (tiny / target).stat().st_size > 0, target
         if target.endswith(".pdf"):
             assert (tiny / target).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
@@ -129,6 +129,6 @@ def test_the_report_is_one_file_with_every_figure(tiny_copy: Path) -> None:
     labels = [tuple(entry["labels"].values()) for entry in entries.values()]
     assert all(len(values) == 1 for values in labels)
     assert len(set(labels)) == len(labels)
-    figures = {target for target in plan.targets(CONFIG) if target.endswith(".pdf")}
+    figures = {target for target in Run(CONFIG).targets() if target.endswith(".pdf")}
     assert {str(Path(figure).with_suffix(".png")) for figure in figures} <= set(entries)
-    assert {target for target in plan.targets(CONFIG) if target.endswith("claims.csv")} <= set(entries)
+    assert {target for target in Run(CONFIG).targets() if target.endswith("claims.csv")} <= set(entries)

@@ -15,13 +15,13 @@ rule make_dataset:
     benchmark:
         "benchmarks/make_dataset/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_with("data", "world", *EMBEDDED),
+        experiment=plan.patterns.embedded(),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("make_dataset.py"),
         options=lookup("experiments/{experiment}/data", within=config),
@@ -42,12 +42,12 @@ rule fetch_source:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         # No change of addresses, code or digest may fetch a file again and rerun what hangs on it: whoever reads the
         # file compares its digest with the declared one.
-        untracked=source_options,
+        untracked=plan.sources.row,
     script:
         "../scripts/fetch_source.py"
 
@@ -55,7 +55,7 @@ rule fetch_source:
 rule import_cifar10:
     """Read CIFAR-10 from its archive."""
     input:
-        archive=data_source,
+        archive=plan.sources.data,
     output:
         images="results/{experiment}/data/train.npz",
         table="results/{experiment}/data/train.parquet",
@@ -64,17 +64,17 @@ rule import_cifar10:
     benchmark:
         "benchmarks/import_cifar10/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_with("data", "world", "cifar10"),
+        experiment=plan.patterns.world("cifar10"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("import_cifar10.py"),
         options=lookup("experiments/{experiment}/data", within=config),
-        untracked=declared_digest("data"),
+        untracked=plan.sources.data_digest,
     script:
         "../scripts/import_cifar10.py"
 
@@ -91,13 +91,13 @@ rule import_images:
     benchmark:
         "benchmarks/import_images/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_with("data", "world", "images"),
+        experiment=plan.patterns.world("images"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("import_images.py"),
         options=lookup("experiments/{experiment}/data", within=config),

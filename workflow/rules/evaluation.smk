@@ -24,16 +24,16 @@ rule evaluate:
     benchmark:
         "benchmarks/evaluate/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_having("evaluation"),
+        experiment=plan.patterns.having("evaluation"),
     conda:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("evaluate.py"),
-        calibration=calibration,
+        calibration=plan.evaluation.calibration,
         options=lookup("experiments/{experiment}/evaluation", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -63,11 +63,11 @@ rule evaluate_raters:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("evaluate_raters.py"),
-        calibration=calibration,
+        calibration=plan.evaluation.calibration,
         options=lookup("experiments/{experiment}/evaluation", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -77,7 +77,7 @@ rule evaluate_raters:
 rule sweep_percentiles:
     """Compute the AUC of a spectral LID for each percentile of its pooled threshold, and of the log-volume."""
     input:
-        spectra=swept_spectra,
+        spectra=plan.evaluation.swept_spectra,
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
         train="results/{experiment}/data/train.parquet",
@@ -91,13 +91,13 @@ rule sweep_percentiles:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("sweep_percentiles.py"),
         estimator=lookup("experiments/{experiment}/figures/percentile_curve/estimator", within=config),
-        calibration=calibration,
-        options=sweep_options,
+        calibration=plan.evaluation.calibration,
+        options=plan.evaluation.sweep,
         seed=lookup("seed", within=config),
     script:
         "../scripts/sweep_percentiles.py"
@@ -108,8 +108,8 @@ rule pair_lid:
     input:
         scores="results/{experiment}/scores.parquet",
         train="results/{experiment}/data/train.parquet",
-        control_scores=control_file("scores.parquet"),
-        control_train=control_file("data/train.parquet"),
+        control_scores=plan.evaluation.control_scores,
+        control_train=plan.evaluation.control_train,
     output:
         paired="results/{experiment}/paired.csv",
     log:
@@ -120,8 +120,8 @@ rule pair_lid:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("pair_lid.py"),
         options=lookup("experiments/{experiment}/paired", within=config),
@@ -132,7 +132,7 @@ rule pair_lid:
 rule judge_memorization:
     """Judge each item from LID_theta and LID_*: OD-Mem, DD-Mem, not memorized or undecided."""
     input:
-        unpack(verdict_tables),
+        unpack(plan.evaluation.verdict_tables),
     output:
         verdicts="results/{experiment}/verdicts.parquet",
         counts=report(
@@ -149,8 +149,8 @@ rule judge_memorization:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("judge_memorization.py"),
         options=lookup("experiments/{experiment}/verdicts", within=config),
@@ -161,7 +161,7 @@ rule judge_memorization:
 rule check_claims:
     """Test the papers' claims on an experiment: holds, fails or undecided."""
     input:
-        unpack(claim_tables),
+        unpack(plan.evaluation.claim_tables),
     output:
         claims=report(
             "results/{experiment}/claims.csv",
@@ -177,12 +177,12 @@ rule check_claims:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("check_claims.py"),
-        calibration=calibration,
-        resamples=resamples,
+        calibration=plan.evaluation.calibration,
+        resamples=plan.evaluation.resamples,
         options=lookup("experiments/{experiment}/claims", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -201,11 +201,11 @@ rule compute_cartoon:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("compute_cartoon.py"),
-        compute=compute_options,
+        compute=plan.compute,
         seed=lookup("seed", within=config),
     script:
         "../scripts/compute_cartoon.py"

@@ -9,7 +9,7 @@ rule figure_lid_scatter:
     """Draw the plane with the samples coloured by FLIPD (paper Fig. 4)."""
     input:
         scores="results/{experiment}/scores.parquet",
-        samples=sample_files,
+        samples=plan.images.samples,
         train="results/{experiment}/data/train.npz",
     output:
         pdf="results/{experiment}/figures/lid_scatter.pdf",
@@ -30,11 +30,11 @@ rule figure_lid_scatter:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_lid_scatter.py"),
-        options=figure_options("lid_scatter"),
+        options=plan.figures.options("lid_scatter"),
     script:
         "../scripts/figure_lid_scatter.py"
 
@@ -62,11 +62,11 @@ rule figure_mmh_cartoon:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_mmh_cartoon.py"),
-        options=figure_options("mmh_cartoon"),
+        options=plan.figures.options("mmh_cartoon"),
     script:
         "../scripts/figure_mmh_cartoon.py"
 
@@ -77,8 +77,8 @@ rule figure_examples:
         scores="results/{experiment}/scores.parquet",
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
-        candidates=candidate_file,
-        samples=shown_sample_files,
+        candidates=plan.labels.candidates,
+        samples=plan.figures.shown_samples,
         train="results/{experiment}/data/train.npz",
     output:
         pdf="results/{experiment}/figures/examples.pdf",
@@ -99,11 +99,11 @@ rule figure_examples:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_examples.py"),
-        options=figure_options("examples"),
+        options=plan.figures.options("examples"),
     script:
         "../scripts/figure_examples.py"
 
@@ -114,7 +114,7 @@ rule figure_lid_model:
         scores="results/{experiment}/scores.parquet",
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
-        candidates=candidate_file,
+        candidates=plan.labels.candidates,
     output:
         pdf="results/{experiment}/figures/lid_model.pdf",
         png=report(
@@ -134,11 +134,11 @@ rule figure_lid_model:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_lid_model.py"),
-        options=figure_options("lid_model"),
+        options=plan.figures.options("lid_model"),
     script:
         "../scripts/figure_lid_model.py"
 
@@ -149,7 +149,7 @@ rule figure_lid_data:
         scores="results/{experiment}/scores.parquet",
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
-        candidates=candidate_file,
+        candidates=plan.labels.candidates,
     output:
         pdf="results/{experiment}/figures/lid_data.pdf",
         png=report(
@@ -169,11 +169,11 @@ rule figure_lid_data:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_lid_data.py"),
-        options=figure_options("lid_data"),
+        options=plan.figures.options("lid_data"),
     script:
         "../scripts/figure_lid_data.py"
 
@@ -184,7 +184,7 @@ rule figure_lid_complexity:
         scores="results/{experiment}/scores.parquet",
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
-        candidates=candidate_file,
+        candidates=plan.labels.candidates,
     output:
         pdf="results/{experiment}/figures/lid_complexity.pdf",
         png=report(
@@ -204,11 +204,11 @@ rule figure_lid_complexity:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_lid_complexity.py"),
-        options=figure_options("lid_complexity"),
+        options=plan.figures.options("lid_complexity"),
     script:
         "../scripts/figure_lid_complexity.py"
 
@@ -218,8 +218,8 @@ rule figure_memorized_pairs:
     input:
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
-        candidates=candidate_file,
-        samples=sample_files,
+        candidates=plan.labels.candidates,
+        samples=plan.images.samples,
         train="results/{experiment}/data/train.npz",
     output:
         pdf="results/{experiment}/figures/memorized_pairs.pdf",
@@ -240,11 +240,11 @@ rule figure_memorized_pairs:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_memorized_pairs.py"),
-        options=figure_options("memorized_pairs"),
+        options=plan.figures.options("memorized_pairs"),
     script:
         "../scripts/figure_memorized_pairs.py"
 
@@ -274,11 +274,11 @@ rule figure_flipd_curve:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_flipd_curve.py"),
-        options=figure_options("flipd_curve"),
+        options=plan.figures.options("flipd_curve"),
     script:
         "../scripts/figure_flipd_curve.py"
 
@@ -306,11 +306,11 @@ rule figure_lid_paired:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_lid_paired.py"),
-        options=figure_options("lid_paired"),
+        options=plan.figures.options("lid_paired"),
     script:
         "../scripts/figure_lid_paired.py"
 
@@ -338,10 +338,10 @@ rule figure_percentile_curve:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_percentile_curve.py"),
-        options=figure_options("percentile_curve"),
+        options=plan.figures.options("percentile_curve"),
     script:
         "../scripts/figure_percentile_curve.py"

@@ -9,7 +9,7 @@ rule figure_score_norms:
     """Draw the norm of the guided score against that of the CFG vector (paper Fig. 3)."""
     input:
         scores="results/{experiment}/scores.parquet",
-        image_sets=caption_tables,
+        image_sets=plan.images.caption_tables,
     output:
         pdf="results/{experiment}/figures/score_norms.pdf",
         png=report(
@@ -29,11 +29,11 @@ rule figure_score_norms:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_score_norms.py"),
-        options=text_figure_options("score_norms"),
+        options=plan.figures.options("score_norms"),
     script:
         "../scripts/figure_score_norms.py"
 
@@ -42,9 +42,9 @@ rule figure_metric_histograms:
     """Draw densities of FLIPD, with and without caption, and of the CFG-vector norm by image set (paper Fig. 6)."""
     input:
         scores="results/{experiment}/scores.parquet",
-        image_sets=caption_tables,
+        image_sets=plan.images.caption_tables,
         evaluation="results/{experiment}/evaluation.csv",
-        counts=attrition_files,
+        counts=plan.image_sets.counts,
     output:
         pdf="results/{experiment}/figures/metric_histograms.pdf",
         png=report(
@@ -64,11 +64,11 @@ rule figure_metric_histograms:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_metric_histograms.py"),
-        options=text_figure_options("metric_histograms"),
+        options=plan.figures.options("metric_histograms"),
     script:
         "../scripts/figure_metric_histograms.py"
 
@@ -77,9 +77,9 @@ rule figure_complexity:
     """Draw the density of the PNG size of the decoded images by image set (paper Fig. 8c)."""
     input:
         scores="results/{experiment}/scores.parquet",
-        image_sets=caption_tables,
+        image_sets=plan.images.caption_tables,
         evaluation="results/{experiment}/evaluation.csv",
-        counts=attrition_files,
+        counts=plan.image_sets.counts,
     output:
         pdf="results/{experiment}/figures/complexity.pdf",
         png=report(
@@ -99,11 +99,11 @@ rule figure_complexity:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_complexity.py"),
-        options=text_figure_options("complexity"),
+        options=plan.figures.options("complexity"),
     script:
         "../scripts/figure_complexity.py"
 
@@ -113,10 +113,10 @@ rule figure_manifold_walk:
     input:
         matches="results/{experiment}/generation_matches.parquet",
         prompts="results/{experiment}/prompts.parquet",
-        images=prompt_images,
-        generations=walked_generations,
+        images=plan.prompts.images,
+        generations=plan.figures.walked_generations,
         scores="results/{experiment}/scores.parquet",
-        image_sets=caption_tables,
+        image_sets=plan.images.caption_tables,
     output:
         pdf="results/{experiment}/figures/manifold_walk.pdf",
         png=report(
@@ -136,11 +136,11 @@ rule figure_manifold_walk:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_manifold_walk.py"),
-        options=text_figure_options("manifold_walk"),
+        options=plan.figures.options("manifold_walk"),
     script:
         "../scripts/figure_manifold_walk.py"
 
@@ -150,7 +150,7 @@ rule figure_prompt_detection:
     input:
         evaluation="results/{experiment}/evaluation.csv",
         prompts="results/{experiment}/prompts.parquet",
-        prompt_scores=prompt_score_files,
+        prompt_scores=plan.prompts.scores,
     output:
         pdf="results/{experiment}/figures/prompt_detection.pdf",
         png=report(
@@ -170,10 +170,10 @@ rule figure_prompt_detection:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_prompt_detection.py"),
-        options=text_figure_options("prompt_detection"),
+        options=plan.figures.options("prompt_detection"),
     script:
         "../scripts/figure_prompt_detection.py"

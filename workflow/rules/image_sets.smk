@@ -23,14 +23,14 @@ rule make_captioned_data:
     benchmark:
         "benchmarks/make_captioned_data/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_with("data", "world", plan.CAPTIONED_WORLD),
+        experiment=plan.patterns.captioned(),
     priority: 40
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("make_captioned_data.py"),
         options=lookup("experiments/{experiment}/data", within=config),
@@ -41,8 +41,8 @@ rule make_captioned_data:
 rule list_images:
     """List the images of a set: read its files, pick rows, draw a subset by the seed."""
     input:
-        files=listing_files("files"),
-        captions=listing_files("captions"),
+        files=plan.image_sets.lists,
+        captions=plan.image_sets.captions,
     output:
         table="results/{experiment}/image_lists/{item_set}.parquet",
     log:
@@ -50,18 +50,18 @@ rule list_images:
     benchmark:
         "benchmarks/list_images/{experiment}/{item_set}.jsonl"
     wildcard_constraints:
-        item_set=listed_image_sets(),
+        item_set=plan.patterns.listed_sets(),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("list_images.py"),
-        options=list_options,
+        options=plan.image_sets.listing,
         seed=lookup("seed", within=config),
-        untracked=listed_digests,
+        untracked=plan.image_sets.digests,
     script:
         "../scripts/list_images.py"
 
@@ -70,7 +70,7 @@ rule fetch_images:
     """Fetch the images of a list, and say in a ledger what became of each address."""
     input:
         table="results/{experiment}/image_lists/{item_set}.parquet",
-        files=listing_files("files"),
+        files=plan.image_sets.lists,
     output:
         ledger="results/{experiment}/ledgers/{item_set}.parquet",
     log:
@@ -82,13 +82,13 @@ rule fetch_images:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("fetch_images.py"),
-        options=ledger_options,
-        store=image_store,
-        untracked=fetching_options,
+        options=plan.image_sets.placeholders,
+        store=plan.image_sets.store,
+        untracked=plan.image_sets.fetching,
     script:
         "../scripts/fetch_images.py"
 
@@ -107,18 +107,18 @@ rule import_image_set:
     benchmark:
         "benchmarks/import_image_set/{experiment}/{item_set}.jsonl"
     wildcard_constraints:
-        item_set=listed_image_sets(),
+        item_set=plan.patterns.listed_sets(),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("import_image_set.py"),
-        options=import_options,
-        store=image_store,
-        untracked=fetching_options,
+        options=plan.image_sets.importing,
+        store=plan.image_sets.store,
+        untracked=plan.image_sets.fetching,
     script:
         "../scripts/import_image_set.py"
 
@@ -126,7 +126,7 @@ rule import_image_set:
 rule import_prompts:
     """Read lists of prompts into one table, with near-duplicates as families."""
     input:
-        lists=prompt_list_files,
+        lists=plan.prompts.lists,
     output:
         prompts="results/{experiment}/prompts.parquet",
     log:
@@ -134,18 +134,18 @@ rule import_prompts:
     benchmark:
         "benchmarks/import_prompts/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_having("prompt_lists"),
+        experiment=plan.patterns.having("prompt_lists"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("import_prompts.py"),
-        columns=prompt_columns,
-        wanted=prompt_counts,
-        families=prompt_families,
+        columns=plan.prompts.columns,
+        wanted=plan.prompts.counts,
+        families=plan.prompts.families,
     script:
         "../scripts/import_prompts.py"
 
@@ -153,8 +153,8 @@ rule import_prompts:
 rule audit_prompts:
     """Say what the text of prompts alone gives away, without any model."""
     input:
-        lists=prompt_list_files,
-        prompts=audited_prompts,
+        lists=plan.prompts.lists,
+        prompts=plan.prompts.audited_table,
     output:
         audit=report(
             "results/{experiment}/prompt_audit.csv",
@@ -171,11 +171,11 @@ rule audit_prompts:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("audit_prompts.py"),
-        lists=audited_lists,
+        lists=plan.prompts.audited,
         options=lookup("experiments/{experiment}/prompt_audit", within=config),
         seed=lookup("seed", within=config),
     script:

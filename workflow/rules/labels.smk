@@ -10,7 +10,7 @@ rule plant_labels:
     """Label the retrieved pairs of an embedded world by distance to its planted images."""
     input:
         matches="results/{experiment}/matches.parquet",
-        samples=sample_files,
+        samples=plan.images.samples,
         train="results/{experiment}/data/train.npz",
         table="results/{experiment}/data/train.parquet",
     output:
@@ -23,8 +23,8 @@ rule plant_labels:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("plant_labels.py"),
         data=lookup("experiments/{experiment}/data", within=config),
@@ -36,9 +36,9 @@ rule plant_labels:
 rule import_labels:
     """Check label files against the retrieved pairs and merge the raters."""
     input:
-        files=label_files,
+        files=plan.labels.files,
         matches="results/{experiment}/matches.parquet",
-        sheet=sheet_file,
+        sheet=plan.labels.sheet,
     output:
         labels="results/{experiment}/labels.parquet",
         votes="results/{experiment}/label_votes.parquet",
@@ -52,8 +52,8 @@ rule import_labels:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("import_labels.py"),
         options=lookup("experiments/{experiment}/labels", within=config),
@@ -69,7 +69,7 @@ rule export_label_sheet:
         matches="results/{experiment}/matches.parquet",
         samples="results/{experiment}/selected.npz",
         train="results/{experiment}/data/train.npz",
-        disagreements=disagreement_file,
+        disagreements=plan.labels.disagreements,
     output:
         page="results/{experiment}/label_sheet.html",
         template="results/{experiment}/label_sheet.csv",
@@ -83,8 +83,8 @@ rule export_label_sheet:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("export_label_sheet.py"),
         options=lookup("experiments/{experiment}/label_sheet", within=config, default={"only": "all"}),

@@ -8,8 +8,8 @@ OUTPUTS: results/<experiment>/scores/<items>/<estimator>..., spectra/..., scores
 rule estimate_lid:
     """Estimate LID_theta of one span of images by FLIPD."""
     input:
-        images=image_files,
-        captions=caption_table,
+        images=plan.images.files,
+        captions=plan.images.captions,
         model="results/{experiment}/model",
     output:
         scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
@@ -18,17 +18,17 @@ rule estimate_lid:
     benchmark:
         "benchmarks/estimate_lid/{experiment}/{item_set}/{estimator}/{span}.jsonl"
     wildcard_constraints:
-        estimator=estimators_of("flipd"),
+        estimator=plan.patterns.method("flipd"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("estimate_lid.py"),
-        compute=compute_options,
-        options=lid_options,
+        compute=plan.compute,
+        options=plan.scores.model_options,
         seed=lookup("seed", within=config),
     script:
         "../scripts/estimate_lid.py"
@@ -37,7 +37,7 @@ rule estimate_lid:
 rule estimate_spectra:
     """Compute singular values of the scores around each image of one span (normal bundle)."""
     input:
-        images=image_files,
+        images=plan.images.files,
         model="results/{experiment}/model",
     output:
         spectra="results/{experiment}/spectra/{item_set}/{estimator}/{span}.npz",
@@ -46,17 +46,17 @@ rule estimate_spectra:
     benchmark:
         "benchmarks/estimate_spectra/{experiment}/{item_set}/{estimator}/{span}.jsonl"
     wildcard_constraints:
-        estimator=estimators_of("normal-bundle"),
+        estimator=plan.patterns.method("normal-bundle"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("estimate_spectra.py"),
-        compute=compute_options,
-        options=spectra_options,
+        compute=plan.compute,
+        options=plan.scores.spectra_options,
         seed=lookup("seed", within=config),
     script:
         "../scripts/estimate_spectra.py"
@@ -65,7 +65,7 @@ rule estimate_spectra:
 rule estimate_jacobian:
     """Compute singular values of the generator's Jacobian at each sample of one span."""
     input:
-        samples=image_files,
+        samples=plan.images.files,
         model="results/{experiment}/model",
     output:
         spectra="results/{experiment}/spectra/{item_set}/{estimator}/{span}.npz",
@@ -74,17 +74,17 @@ rule estimate_jacobian:
     benchmark:
         "benchmarks/estimate_jacobian/{experiment}/{item_set}/{estimator}/{span}.jsonl"
     wildcard_constraints:
-        estimator=estimators_of("jacobian"),
+        estimator=plan.patterns.method("jacobian"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("estimate_jacobian.py"),
-        compute=compute_options,
-        options=spectra_options,
+        compute=plan.compute,
+        options=plan.scores.spectra_options,
     script:
         "../scripts/estimate_jacobian.py"
 
@@ -92,8 +92,8 @@ rule estimate_jacobian:
 rule threshold_spectra:
     """Count the singular values under a percentile pooled over all images: LID_theta."""
     input:
-        spectra=spectra_files,
-        candidates=left_out_of_pool,
+        spectra=plan.scores.spectra,
+        candidates=plan.scores.left_out_of_pool,
     output:
         scores="results/{experiment}/scores/{item_set}/{estimator}.parquet",
     log:
@@ -101,17 +101,17 @@ rule threshold_spectra:
     benchmark:
         "benchmarks/threshold_spectra/{experiment}/{item_set}/{estimator}.jsonl"
     wildcard_constraints:
-        estimator=estimators_of("normal-bundle", "jacobian"),
+        estimator=plan.patterns.method("normal-bundle", "jacobian"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("threshold_spectra.py"),
         method=lookup("experiments/{experiment}/estimators/{estimator}/method", within=config),
-        options=estimator_options,
+        options=plan.scores.options,
         seed=lookup("seed", within=config),
     script:
         "../scripts/threshold_spectra.py"
@@ -120,7 +120,7 @@ rule threshold_spectra:
 rule estimate_data_lid:
     """Estimate LID_* of the training images by local PCA."""
     input:
-        images=image_files,
+        images=plan.images.files,
     output:
         scores="results/{experiment}/scores/{item_set}/{estimator}.parquet",
     log:
@@ -128,17 +128,17 @@ rule estimate_data_lid:
     benchmark:
         "benchmarks/estimate_data_lid/{experiment}/{item_set}/{estimator}.jsonl"
     wildcard_constraints:
-        estimator=estimators_of("local-pca"),
+        estimator=plan.patterns.method("local-pca"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("estimate_data_lid.py"),
-        compute=compute_options,
-        options=estimator_options,
+        compute=plan.compute,
+        options=plan.scores.options,
         seed=lookup("seed", within=config),
     script:
         "../scripts/estimate_data_lid.py"
@@ -147,7 +147,7 @@ rule estimate_data_lid:
 rule measure_complexity:
     """Measure the PNG size of the images, in bits."""
     input:
-        images=image_files,
+        images=plan.images.files,
     output:
         scores="results/{experiment}/scores/{item_set}/{estimator}.parquet",
     log:
@@ -155,16 +155,16 @@ rule measure_complexity:
     benchmark:
         "benchmarks/measure_complexity/{experiment}/{item_set}/{estimator}.jsonl"
     wildcard_constraints:
-        estimator=estimators_of("png"),
+        estimator=plan.patterns.method("png"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("measure_complexity.py"),
-        options=estimator_options,
+        options=plan.scores.options,
     script:
         "../scripts/measure_complexity.py"
 
@@ -172,7 +172,7 @@ rule measure_complexity:
 rule gather_scores:
     """Put all scores of an experiment into one table and add the ratios."""
     input:
-        scores=score_files,
+        scores=plan.scores.files,
     output:
         scores="results/{experiment}/scores.parquet",
     log:
@@ -183,11 +183,11 @@ rule gather_scores:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("gather_scores.py"),
-        item_sets=item_sets,
-        ratios=ratio_options,
+        item_sets=plan.scores.item_sets,
+        ratios=plan.scores.ratios,
     script:
         "../scripts/gather_scores.py"

@@ -18,12 +18,12 @@ rule train_on_law:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("train_on_law.py"),
-        compute=compute_options,
-        law=law_options,
+        compute=plan.compute,
+        law=plan.laws.law,
         schedule=lookup("experiments/{experiment}/accuracy/schedule", within=config),
         options=lookup("experiments/{experiment}/accuracy/learned/{law}", within=config),
         seed=lookup("seed", within=config),
@@ -34,7 +34,7 @@ rule train_on_law:
 rule measure_accuracy:
     """Estimate LID by every estimator at points of one law, from its exact score and a learned one."""
     input:
-        unpack(learned_score),
+        unpack(plan.laws.learned),
     output:
         points="results/{experiment}/accuracy/{law}.csv",
     log:
@@ -45,13 +45,13 @@ rule measure_accuracy:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("measure_accuracy.py"),
-        compute=compute_options,
+        compute=plan.compute,
         law=lookup("experiments/{experiment}/accuracy/laws/{law}", within=config),
-        options=accuracy_options,
+        options=plan.laws.options,
         seed=lookup("seed", within=config),
     script:
         "../scripts/measure_accuracy.py"
@@ -60,7 +60,7 @@ rule measure_accuracy:
 rule gather_accuracy:
     """Put the errors of all estimators on all laws into one table, with intervals."""
     input:
-        points=accuracy_files,
+        points=plan.laws.files,
     output:
         accuracy=report(
             "results/{experiment}/accuracy.csv",
@@ -76,11 +76,11 @@ rule gather_accuracy:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("gather_accuracy.py"),
-        ambient=ambient_dimensions,
+        ambient=plan.laws.ambient,
         resamples=lookup("experiments/{experiment}/accuracy/resamples", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -110,10 +110,10 @@ rule figure_estimator_accuracy:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("figure_estimator_accuracy.py"),
-        options=figure_options("estimator_accuracy"),
+        options=plan.figures.options("estimator_accuracy"),
     script:
         "../scripts/figure_estimator_accuracy.py"

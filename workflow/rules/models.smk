@@ -17,16 +17,16 @@ rule train_mlp:
     benchmark:
         "benchmarks/train_mlp/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_with("model", "kind", "edm-mlp"),
+        experiment=plan.patterns.kind("edm-mlp"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("train_mlp.py"),
-        compute=compute_options,
+        compute=plan.compute,
         options=lookup("experiments/{experiment}/model", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -45,17 +45,17 @@ rule train_unet:
     benchmark:
         "benchmarks/train_unet/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_with("model", "kind", "unet"),
+        experiment=plan.patterns.kind("unet"),
     priority: 10
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("train_unet.py"),
-        compute=compute_options,
+        compute=plan.compute,
         options=lookup("experiments/{experiment}/model", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -74,17 +74,17 @@ rule train_gan:
     benchmark:
         "benchmarks/train_gan/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_with("model", "kind", "gan"),
+        experiment=plan.patterns.kind("gan"),
     priority: 20
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("train_gan.py"),
-        compute=compute_options,
+        compute=plan.compute,
         options=lookup("experiments/{experiment}/model", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -94,7 +94,7 @@ rule train_gan:
 rule convert_iddpm:
     """Convert an improved-diffusion checkpoint to a diffusers folder."""
     input:
-        checkpoint=model_source,
+        checkpoint=plan.sources.model,
     output:
         model=directory("results/{experiment}/model"),
     log:
@@ -102,16 +102,16 @@ rule convert_iddpm:
     benchmark:
         "benchmarks/convert_iddpm/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_with("model", "kind", "iddpm"),
+        experiment=plan.patterns.kind("iddpm"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("convert_iddpm.py"),
-        untracked=declared_digest("model"),
+        untracked=plan.sources.model_digest,
     script:
         "../scripts/convert_iddpm.py"
 
@@ -119,7 +119,7 @@ rule convert_iddpm:
 rule convert_stylegan2:
     """Convert a StyleGAN2-ADA pickle, without running anything in it, to safetensors."""
     input:
-        checkpoint=model_source,
+        checkpoint=plan.sources.model,
     output:
         model=directory("results/{experiment}/model"),
     log:
@@ -127,16 +127,16 @@ rule convert_stylegan2:
     benchmark:
         "benchmarks/convert_stylegan2/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_with("model", "kind", "stylegan2"),
+        experiment=plan.patterns.kind("stylegan2"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("convert_stylegan2.py"),
-        untracked=declared_digest("model"),
+        untracked=plan.sources.model_digest,
     script:
         "../scripts/convert_stylegan2.py"
 
@@ -144,7 +144,7 @@ rule convert_stylegan2:
 rule import_diffusers:
     """Copy or fetch the folder of a diffusers model."""
     input:
-        unpack(diffusers_folder),
+        unpack(plan.sources.diffusers_files),
     output:
         model=directory("results/{experiment}/model"),
     log:
@@ -152,18 +152,18 @@ rule import_diffusers:
     benchmark:
         "benchmarks/import_diffusers/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_with("model", "kind", "diffusers"),
+        experiment=plan.patterns.kind("diffusers"),
     localrule: True
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("import_diffusers.py"),
         options=lookup("experiments/{experiment}/model", within=config),
-        untracked=SimpleNamespace(offline=config.get("offline", False)),
+        untracked=plan.sources.network,
     script:
         "../scripts/import_diffusers.py"
 
@@ -178,16 +178,16 @@ rule train_descriptor:
     benchmark:
         "benchmarks/train_descriptor/{descriptor}.jsonl"
     wildcard_constraints:
-        descriptor=trained_descriptors(),
+        descriptor=plan.patterns.trained_descriptors(),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("train_descriptor.py"),
-        compute=compute_options,
+        compute=plan.compute,
         options=lookup("descriptors/{descriptor}", within=config),
         seed=lookup("seed", within=config),
     script:

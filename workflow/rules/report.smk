@@ -8,11 +8,11 @@ OUTPUTS: results/summary.txt, results/runtime.csv
 rule summarize:
     """Write the table that ends a run: what was memorized, AUCs with intervals, claims."""
     input:
-        evaluations=evaluation_files,
-        claims=claim_files,
-        labels=labelled_files,
-        sheets=asked_files,
-        generations=matched_generations,
+        evaluations=plan.run.evaluations,
+        claims=plan.run.claims,
+        labels=plan.run.labels,
+        sheets=plan.run.sheets,
+        generations=plan.run.generations,
     output:
         summary="results/summary.txt",
     log:
@@ -24,8 +24,8 @@ rule summarize:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("summarize.py"),
     script:
@@ -35,7 +35,7 @@ rule summarize:
 rule collect_passports:
     """Gather how every score was computed: method, dtype, attention, device, time, versions."""
     input:
-        scores=numerics_files,
+        scores=plan.run.numerics,
     output:
         passports=report(
             "results/passports.csv",
@@ -52,8 +52,8 @@ rule collect_passports:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("collect_passports.py"),
     script:
@@ -63,7 +63,7 @@ rule collect_passports:
 rule collect_benchmarks:
     """Gather wall time and peak memory of every job into one table."""
     input:
-        done=finished_files,
+        done=plan.run.finished,
     output:
         runtime=report(
             "results/runtime.csv",
@@ -80,8 +80,8 @@ rule collect_benchmarks:
         "../../envs/plot.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("collect_benchmarks.py"),
         folder="benchmarks",

@@ -8,8 +8,8 @@ OUTPUTS: results/<experiment>/embeddings/<items>/<span>.npz, matches.parquet, ca
 rule embed_images:
     """Embed the images of one span with the copy descriptor."""
     input:
-        images=image_files,
-        descriptor=descriptor_file,
+        images=plan.images.files,
+        descriptor=plan.sources.descriptor,
     output:
         embeddings="results/{experiment}/embeddings/{item_set}/{span}.npz",
     log:
@@ -20,12 +20,12 @@ rule embed_images:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("embed_images.py"),
-        compute=compute_options,
-        options=embedding_options,
+        compute=plan.compute,
+        options=plan.images.embedding,
     script:
         "../scripts/embed_images.py"
 
@@ -33,8 +33,8 @@ rule embed_images:
 rule search_copies:
     """Find the closest training images of every sample by SSCD and by calibrated l2."""
     input:
-        unpack(embedding_files),
-        samples=sample_files,
+        unpack(plan.images.embeddings),
+        samples=plan.images.samples,
         train="results/{experiment}/data/train.npz",
     output:
         matches="results/{experiment}/matches.parquet",
@@ -46,12 +46,12 @@ rule search_copies:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("search_copies.py"),
-        compute=compute_options,
-        options=search_options,
+        compute=plan.compute,
+        options=plan.images.search,
         seed=lookup("seed", within=config),
     script:
         "../scripts/search_copies.py"
@@ -61,7 +61,7 @@ rule list_candidates:
     """List the samples with the closest matches, and choose those whose LID is estimated."""
     input:
         matches="results/{experiment}/matches.parquet",
-        samples=sample_files,
+        samples=plan.images.samples,
     output:
         candidates="results/{experiment}/candidates.parquet",
         selected="results/{experiment}/selected.npz",
@@ -73,11 +73,11 @@ rule list_candidates:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("list_candidates.py"),
-        calibration=calibration,
+        calibration=plan.evaluation.calibration,
         options=lookup("experiments/{experiment}/candidates", within=config),
         seed=lookup("seed", within=config),
     script:

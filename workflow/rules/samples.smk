@@ -19,12 +19,12 @@ rule sample_images:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("sample_images.py"),
-        compute=compute_options,
-        options=sampling_options,
+        compute=plan.compute,
+        options=plan.images.sampling,
         seed=lookup("seed", within=config),
     script:
         "../scripts/sample_images.py"

@@ -19,17 +19,17 @@ rule train_text_to_image:
     benchmark:
         "benchmarks/train_text_to_image/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_with("model", "kind", "text-to-image"),
+        experiment=plan.patterns.kind("text-to-image"),
     priority: 30
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("train_text_to_image.py"),
-        compute=compute_options,
+        compute=plan.compute,
         options=lookup("experiments/{experiment}/model", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -50,16 +50,16 @@ rule train_clip:
     benchmark:
         "benchmarks/train_clip/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_having("clip"),
+        experiment=plan.patterns.having("clip"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("train_clip.py"),
-        compute=compute_options,
+        compute=plan.compute,
         options=lookup("experiments/{experiment}/clip", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -81,12 +81,12 @@ rule encode_images:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("encode_images.py"),
-        compute=compute_options,
-        options=latent_options,
+        compute=plan.compute,
+        options=plan.images.encoding,
     script:
         "../scripts/encode_images.py"
 
@@ -94,8 +94,8 @@ rule encode_images:
 rule estimate_guidance:
     """Estimate the CFG-vector norm of one span of captioned images."""
     input:
-        latents=image_files,
-        captions=caption_table,
+        latents=plan.images.files,
+        captions=plan.images.captions,
         model="results/{experiment}/model",
     output:
         scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
@@ -104,17 +104,17 @@ rule estimate_guidance:
     benchmark:
         "benchmarks/estimate_guidance/{experiment}/{item_set}/{estimator}/{span}.jsonl"
     wildcard_constraints:
-        estimator=estimators_of("cfg-norm"),
+        estimator=plan.patterns.method("cfg-norm"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("estimate_guidance.py"),
-        compute=compute_options,
-        options=lid_options,
+        compute=plan.compute,
+        options=plan.scores.model_options,
     script:
         "../scripts/estimate_guidance.py"
 
@@ -122,8 +122,8 @@ rule estimate_guidance:
 rule estimate_score_norms:
     """Estimate the norm of the guided score, or of the CFG vector, at one span of captioned images."""
     input:
-        latents=image_files,
-        captions=caption_table,
+        latents=plan.images.files,
+        captions=plan.images.captions,
         model="results/{experiment}/model",
     output:
         scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
@@ -132,17 +132,17 @@ rule estimate_score_norms:
     benchmark:
         "benchmarks/estimate_score_norms/{experiment}/{item_set}/{estimator}/{span}.jsonl"
     wildcard_constraints:
-        estimator=estimators_of("score-norm"),
+        estimator=plan.patterns.method("score-norm"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("estimate_score_norms.py"),
-        compute=compute_options,
-        options=lid_options,
+        compute=plan.compute,
+        options=plan.scores.model_options,
     script:
         "../scripts/estimate_score_norms.py"
 
@@ -150,7 +150,7 @@ rule estimate_score_norms:
 rule measure_decoded:
     """Measure the PNG size of what the model decodes the latents of one span to."""
     input:
-        latents=image_files,
+        latents=plan.images.files,
         model="results/{experiment}/model",
     output:
         scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
@@ -159,17 +159,17 @@ rule measure_decoded:
     benchmark:
         "benchmarks/measure_decoded/{experiment}/{item_set}/{estimator}/{span}.jsonl"
     wildcard_constraints:
-        estimator=estimators_of("decoded-png"),
+        estimator=plan.patterns.method("decoded-png"),
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("measure_decoded.py"),
-        compute=compute_options,
-        options=lid_options,
+        compute=plan.compute,
+        options=plan.scores.model_options,
     script:
         "../scripts/measure_decoded.py"
 
@@ -190,12 +190,12 @@ rule score_prompts:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("score_prompts.py"),
-        compute=compute_options,
-        options=prompt_options,
+        compute=plan.compute,
+        options=plan.prompts.options,
         seed=lookup("seed", within=config),
     script:
         "../scripts/score_prompts.py"
@@ -205,10 +205,10 @@ rule match_generations:
     """Compare each generation with the training image of its prompt, by the copy descriptor."""
     input:
         prompts="results/{experiment}/prompts.parquet",
-        generations=generation_files,
-        images=prompt_images,
-        captions=prompt_image_captions,
-        descriptor=prompt_descriptor,
+        generations=plan.prompts.generations,
+        images=plan.prompts.images,
+        captions=plan.prompts.image_captions,
+        descriptor=plan.sources.prompt_descriptor,
     output:
         matches="results/{experiment}/generation_matches.parquet",
     log:
@@ -219,12 +219,12 @@ rule match_generations:
         "../../envs/cpu.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("match_generations.py"),
-        compute=compute_options,
-        options=match_options,
+        compute=plan.compute,
+        options=plan.prompts.matching,
     script:
         "../scripts/match_generations.py"
 
@@ -232,7 +232,7 @@ rule match_generations:
 rule evaluate_detection:
     """Compute AUC and TPR of detectors of memorized images and prompts, with gains over the controls."""
     input:
-        unpack(detection_inputs),
+        unpack(plan.evaluation.detection_tables),
     output:
         evaluation=report(
             "results/{experiment}/evaluation.csv",
@@ -245,13 +245,13 @@ rule evaluate_detection:
     benchmark:
         "benchmarks/evaluate_detection/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=experiments_having("detection"),
+        experiment=plan.patterns.having("detection"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=job_memory,
-        runtime=job_runtime,
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
     params:
         code=code_digest("evaluate_detection.py"),
         options=lookup("experiments/{experiment}/detection", within=config),

@@ -21,8 +21,8 @@ import yaml
 
 from mmh.errors import InputError
 from mmh.io.files import atomic
-from mmh.plan import files as plan
 from mmh.plan import status, status_page
+from mmh.plan.patterns import Patterns
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def main() -> int:
         config = read_yaml(Path("config.yaml"))
         listed = summary(["--snakefile", str(given.snakefile), *options])
         rules = status.read_rules(given.snakefile)
-        jobs = status.planned_jobs(listed, rules, plan.wildcard_patterns(config))
+        jobs = status.planned_jobs(listed, rules, Patterns(config).all())
         on_gpu = gpu_rules(given.profile) if given.profile else frozenset()
         status.look(jobs, Path(), config, on_gpu)
         stages = status.stages(jobs, config["experiments"])

@@ -8,7 +8,7 @@ from typing import Any
 from mmh.config.config_rules import name_errors, non_finite, section_errors
 from mmh.errors import InputError
 from mmh.io.spans import SELECTED
-from mmh.plan.files import RATIO, listed_sources, n_items
+from mmh.plan.experiment import RATIO, Experiment
 
 Config = Mapping[str, Any]
 
@@ -172,28 +172,33 @@ def _experiment_errors(config: Config, name: str, entry: Config, where: str) -> 
                 if options[part] not in estimators:
                     hint = did_you_mean(options[part], estimators)
                     yield f"{path}.{part}: there is no estimator {options[part]!r}{hint}"
-        if options["method"] == "local-pca" and not broken and options["k"] >= n_items(config, name, "train"):
-            n = n_items(config, name, "train")
+        if (
+            options["method"] == "local-pca"
+            and not broken
+            and options["k"] >= Experiment(config, name).n_train
+        ):
+            n = Experiment(config, name).n_train
             yield f"{path}.k: {options['k']} neighbours need more than {n} training images; use k < {n}"
     sampling = entry.get("sampling", {"calibration": 0, "n_samples": 0})
     if sampling["calibration"] > sampling["n_samples"]:
         n = sampling["n_samples"]
         yield f"{where}.sampling.calibration: {sampling['calibration']} exceeds n_samples, {n}"
-    yield from _source_errors(config, entry, where)
+    yield from _source_errors(Experiment(config, name), where)
     yield from _accuracy_errors(entry, where)
     yield from _retrieval_errors(config, name, entry, where)
     yield from _paired_errors(config, entry, where)
     yield from _estimator_names(entry, where, estimators)
 
 
-def _source_errors(config: Config, entry: Config, where: str) -> Iterator[str]:
+def _source_errors(experiment: Experiment, where: str) -> Iterator[str]:
+    config, entry = experiment.config, experiment.entry
     sources = config.get("sources", {})
     for section in ("data", "model"):
         name = entry.get(section, {}).get("source")
         if name is not None and name not in sources:
             hint = did_you_mean(name, sources)
             yield f"{where}.{section}.source: there is no file {name!r} under sources{hint}"
-    for name in dict.fromkeys(listed_sources(entry)):
+    for name in dict.fromkeys(experiment.listed_sources):
         if name not in sources:
             hint = did_you_mean(name, sources)
             yield f"{where}: a list names the file {name!r}, which is not under sources{hint}"
@@ -215,7 +220,7 @@ def _descriptor_errors(config: Config, descriptor: str | None, where: str) -> It
 def _retrieval_errors(config: Config, name: str, entry: Config, where: str) -> Iterator[str]:
     if "retrieval" not in entry:
         return
-    neighbours, n = entry["retrieval"]["neighbours"], n_items(config, name, "train")
+    neighbours, n = entry["retrieval"]["neighbours"], Experiment(config, name).n_train
     if neighbours >= n:
         yield f"{where}.retrieval.neighbours: {neighbours} neighbours need more training images than {n}"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmh.config.config_text import text_errors
-from mmh.plan.files import CAPTIONED_WORLD, NO_TRAINING_SET, RATIO, SPECTRAL_METHODS, n_items
+from mmh.plan.experiment import CAPTIONED_WORLD, NO_TRAINING_SET, RATIO, SPECTRAL_METHODS, Experiment
 
 Config = Mapping[str, Any]
 
@@ -165,7 +165,7 @@ def section_errors(config: Config, name: str, where: str) -> Iterator[str]:
     if {"data", "model", "sampling"} <= set(entry):
         yield from _model_errors(config, name, where)
     elif {"data", "model"} <= set(entry):
-        yield from text_errors(entry, where)
+        yield from text_errors(Experiment(config, name), where)
     yield from _estimator_errors(entry, where)
 
 
@@ -189,7 +189,7 @@ def _model_errors(config: Config, name: str, where: str) -> Iterator[str]:
         yield f"{where}.labels.source: nothing is planted in the world {entry['data']['world']}; use 'files'"
     if labels.get("source") == "planted" and labels["exact_distance"] > labels["not_distance"]:
         yield f"{where}.labels.exact_distance: must not exceed not_distance, {labels['not_distance']}"
-    n = n_items(config, name, "train")
+    n = Experiment(config, name).n_train
     if entry.get("retrieval", {}).get("top", 0) > n:
         yield f"{where}.retrieval.top: {entry['retrieval']['top']} of only {n} training images"
     if not entry["sampling"]["calibration"]:

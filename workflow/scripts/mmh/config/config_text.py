@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mmh.plan.files import CAPTIONED_WORLD, NO_TRAINING_SET, captioned_sets
+from mmh.plan.experiment import CAPTIONED_WORLD, NO_TRAINING_SET, Experiment
 
 Config = Mapping[str, Any]
 
@@ -14,13 +14,13 @@ PROMPT_SETS = ("memorized", "control", "generic")
 _DETECTOR = re.compile(r"\w+\.(?:first(?P<steps>\d*)|mean|low)\.n(?P<generations>\d+)")
 
 
-def text_errors(entry: Config, where: str) -> Iterator[str]:
+def text_errors(experiment: Experiment, where: str) -> Iterator[str]:
     """Find what an experiment without samples of its own lacks, or has too much.
 
     Parameters
     ----------
-    entry : mapping
-        The experiment, with `data` and `model`.
+    experiment : Experiment
+        One with `data` and `model`.
     where : str
         Its path, for the messages.
 
@@ -29,6 +29,7 @@ def text_errors(entry: Config, where: str) -> Iterator[str]:
     str
         One message per mistake.
     """
+    entry = experiment.entry
     world, kind = entry["data"]["world"], entry["model"]["kind"]
     if world not in (CAPTIONED_WORLD, NO_TRAINING_SET):
         yield f"{where}.sampling: missing; an experiment on the world {world!r} needs samples"
@@ -40,7 +41,7 @@ def text_errors(entry: Config, where: str) -> Iterator[str]:
         yield f"{where}.model: give either path, a local folder, or id and revision, a repository on the hub"
     if kind == "diffusers" and ("id" in entry["model"]) != ("revision" in entry["model"]):
         yield f"{where}.model.revision: a repository needs one (a commit pins it), a local folder has none"
-    sets = captioned_sets(entry)
+    sets = experiment.captioned_sets
     for name in sets:
         own = "world" in entry["image_sets"][name]
         if own and (world != CAPTIONED_WORLD or name not in PROMPT_SETS):

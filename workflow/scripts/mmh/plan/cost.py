@@ -11,7 +11,7 @@ from typing import Any
 
 from mmh.errors import InputError
 from mmh.io.spans import span_range
-from mmh.plan import files as plan
+from mmh.plan.experiment import Experiment
 from mmh.plan.network_cost import (
     CUDA_MB,
     IMPORTS_MB,
@@ -110,7 +110,7 @@ def need(config: Config, rule: str, wildcards: Wildcards, *, gpu: bool = False) 
         entry = config["experiments"][wildcards["experiment"]]
         if samples and "sampling" in entry:
             mem_mb += samples * _images_mb(config, wildcards["experiment"], "samples")
-        mem_mb += train * plan.n_train(entry) * dimension(entry) * 4e-6
+        mem_mb += train * Experiment(config, wildcards["experiment"]).n_train * dimension(entry) * 4e-6
     return Need(seconds, mem_mb)
 
 
@@ -142,7 +142,7 @@ def search_seconds(samples: int, train: int, dim: int, *, gpu: bool) -> float:
 
 def _images_mb(config: Config, experiment: str, items: str) -> float:
     """Megabytes of an item set as float32."""
-    return plan.n_items(config, experiment, items) * dimension(config["experiments"][experiment]) * 4e-6
+    return Experiment(config, experiment).n_items(items) * dimension(config["experiments"][experiment]) * 4e-6
 
 
 def _of(config: Config, wildcards: Wildcards) -> tuple[Config, Config]:
@@ -235,9 +235,9 @@ def _embed_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
 
 
 def _search_copies(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    name = wildcards["experiment"]
-    entry = config["experiments"][name]
-    samples, train, dim = plan.n_items(config, name, "samples"), plan.n_train(entry), dimension(entry)
+    experiment = Experiment(config, wildcards["experiment"])
+    entry = experiment.entry
+    samples, train, dim = experiment.n_items("samples"), experiment.n_train, dimension(entry)
     seconds = START[gpu] + search_seconds(samples, train, dim, gpu=gpu)
     seconds += search_seconds(samples, train, 512, gpu=False)  # embeddings are searched on the CPU
     shard = max(entry["sampling"]["shard_size"], min(samples, 8192))
@@ -247,7 +247,7 @@ def _search_copies(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
 
 def _estimate_data_lid(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, options = _of(config, wildcards)
-    n = plan.n_items(config, wildcards["experiment"], wildcards["item_set"])
+    n = Experiment(config, wildcards["experiment"]).n_items(wildcards["item_set"])
     dim, k, draws = dimension(entry), options["k"], 1 + options.get("bootstrap", 0)
     seconds = 2 + n**2 * dim * 1.5e-11 + n * k**2 * (dim * 3.5e-11 + draws * min(k, dim) * 1e-10)
     return Need(seconds, 170 + 2.9 * n * dim * 4e-6)
@@ -255,21 +255,21 @@ def _estimate_data_lid(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
 
 def _measure_complexity(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, _ = _of(config, wildcards)
-    n = plan.n_items(config, wildcards["experiment"], wildcards["item_set"])
+    n = Experiment(config, wildcards["experiment"]).n_items(wildcards["item_set"])
     mem_mb = 150 + 2.2 * _images_mb(config, wildcards["experiment"], wildcards["item_set"])
     return Need(2 + n * (5e-5 + dimension(entry) * 1e-7), mem_mb)
 
 
 def _threshold_spectra(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, options = _of(config, wildcards)
-    n = plan.n_items(config, wildcards["experiment"], wildcards["item_set"])
+    n = Experiment(config, wildcards["experiment"]).n_items(wildcards["item_set"])
     values = n * dimension(entry) * (options.get("groups", 0) + 1)
     return Need(2 + values * 1e-7, 150 + 3 * values * 8e-6)
 
 
 def _train_mlp(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, _ = _of(config, wildcards)
-    return _trained_mlp(entry["model"], plan.n_train(entry))
+    return _trained_mlp(entry["model"], Experiment(config, wildcards["experiment"]).n_train)
 
 
 def _train_on_law(config: Config, wildcards: Wildcards, gpu: bool) -> Need:

@@ -136,7 +136,7 @@ def planned_jobs(
         What it printed: `output_file`, `date`, `rule`, `log-file(s)`, `status`, `plan`, tabs between.
     rules : mapping of str to Pattern
     wildcard_patterns : mapping of str to str
-        From `mmh.plan.files.wildcard_patterns`.
+        From `mmh.plan.patterns.Patterns.all`.
 
     Returns
     -------

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmh.io.spans import span_range
-from mmh.plan import files as plan
+from mmh.plan.experiment import Experiment
 from mmh.plan.network_cost import (
     CUDA_MB,
     IMPORTS_MB,
@@ -47,7 +47,7 @@ def _encode_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, net, vae, image = _setting(config, wildcards)
     n, size = len(span_range(wildcards["span"])), batch_rows(entry["latents"])
     seconds = START[gpu] + network_calls(vae, n, size, 1, gpu=gpu)
-    whole = plan.n_items(config, wildcards["experiment"], wildcards["item_set"])
+    whole = Experiment(config, wildcards["experiment"]).n_items(wildcards["item_set"])
     held = (whole + 8 * min(n, size)) * image * 1e-6 + n * dimension(entry) * 8e-6
     return Need(seconds, _mb(net, vae, gpu, size * vae.row_mb) + held)
 

@@ -1,0 +1,238 @@
+"""One experiment of the configuration: how many items its sets have, and which files hold them.
+
+How many spans there are follows from counts and shard sizes in the configuration, so the whole plan is known
+before any job runs. Standard library only.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmh.io.spans import SELECTED, overlapping, spans
+
+Config = Mapping[str, Any]
+
+# Methods computed span by span into a table, span by span into spectra, or for a whole item set at once.
+SPAN_METHODS = frozenset({"flipd", "cfg-norm", "score-norm", "decoded-png"})
+SPECTRAL_METHODS = frozenset({"normal-bundle", "jacobian"})
+RATIO = "ratio"
+DOWNLOADS = "resources/downloads"
+# A world whose images have captions, and the one of which only lists of images are at hand.
+CAPTIONED_WORLD = "digits-text"
+NO_TRAINING_SET = "none"
+
+
+class Experiment:
+    """One entry of ``experiments`` in the configuration.
+
+    Parameters
+    ----------
+    config : mapping
+        The whole configuration: an image set may belong to another experiment.
+    name : str
+
+    Attributes
+    ----------
+    config, name
+        As given.
+    entry : mapping
+        What stands under its name.
+    folder : str
+        Of its results.
+    """
+
+    def __init__(self, config: Config, name: str) -> None:
+        self.config, self.name = config, name
+        self.entry: Config = config["experiments"][name]
+        self.folder = f"results/{name}"
+
+    @property
+    def n_train(self) -> int:
+        """Number of training images."""
+        data = self.entry["data"]
+        if "n_train" in data:
+            return int(data["n_train"])
+        if data["world"] == CAPTIONED_WORLD:
+            return int(data["n_memorized"] * data["copies"] + data["n_control"] + data["n_generic"])
+        if data["world"] == NO_TRAINING_SET:
+            return 0
+        return int(data["n_ordinary"] + data["n_duplicated"] * data["copies"] + data["n_template_variants"])
+
+    def n_items(self, items: str, subset: str | None = None) -> int:
+        """Number of items in a set.
+
+        Parameters
+        ----------
+        items : str
+            ``samples``, ``selected``, ``train`` or an image set of the experiment.
+        subset : str, optional
+            ``calibration``: only the first samples, those used to choose t0.
+
+        Returns
+        -------
+        int
+        """
+        if items == "samples":
+            return int(self.entry["sampling"]["calibration" if subset == "calibration" else "n_samples"])
+        if items == SELECTED:
+            return int(self.entry["candidates"]["total"])
+        if items == "train":
+            return self.n_train
+        other = self.entry["image_sets"][items]
+        if "experiment" in other:
+            return Experiment(self.config, other["experiment"]).n_items(other["items"])
+        if "n" in other:
+            return int(other["n"])
+        data = self.entry["data"]
+        return int(min(data["items"], data["n_generic"]) if items == "generic" else data[f"n_{items}"])
+
+    def image_files(self, items: str, ids: range | None = None) -> list[str]:
+        """Files that hold the images of an item set.
+
+        Parameters
+        ----------
+        items : str
+        ids : range, optional
+            Only the shards that hold one of these ids.
+
+        Returns
+        -------
+        list of str
+        """
+        if items == "samples":
+            n, size = self.n_items(items), int(self.entry["sampling"]["shard_size"])
+            chosen = spans(n, size) if ids is None else overlapping(ids, n, size)
+            return [f"{self.folder}/samples/{span}.npz" for span in chosen]
+        if items == SELECTED:
+            return [f"{self.folder}/selected.npz"]
+        if items == "train":
+            return [f"{self.folder}/data/train.npz"]
+        other = self.entry["image_sets"][items]
+        if "experiment" in other:
+            return Experiment(self.config, other["experiment"]).image_files(other["items"], ids)
+        n, size = self.n_items(items), int(self.entry["latents"]["shard_size"])
+        chosen = spans(n, size) if ids is None else overlapping(ids, n, size)
+        return [f"{self.folder}/latents/{items}/{span}.npz" for span in chosen]
+
+    @property
+    def captioned_sets(self) -> list[str]:
+        """Names of the sets of real images with captions, in the order of the configuration."""
+        sets = self.entry.get("image_sets", {})
+        return [name for name, options in sets.items() if "experiment" not in options]
+
+    @property
+    def caption_tables(self) -> list[str]:
+        """Tables beside the image sets with captions."""
+        return [f"{self.folder}/image_sets/{name}.parquet" for name in self.captioned_sets]
+
+    @property
+    def listed_sources(self) -> list[str]:
+        """Names of the fetched files that list images or prompts, some of them twice."""
+        names = []
+        for options in self.entry.get("image_sets", {}).values():
+            names += [*options.get("files", []), *options.get("captions", [])]
+        return names + [options["file"] for options in self.entry.get("prompt_lists", {}).values()]
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """How a text-to-image model is loaded, as an option of a job; nothing for other models."""
+        latents = self.entry.get("latents")
+        keys = ("dtype", "attention_slicing", "vae_tiling")
+        return {"load": {key: latents[key] for key in keys}} if latents else {}
+
+    @property
+    def generation_files(self) -> list[str]:
+        """Generations of the prompts, span by span, by set in the order of the configuration."""
+        return self._prompt_files("generations", "npz")
+
+    @property
+    def prompt_score_files(self) -> list[str]:
+        """Metrics of the prompts, span by span."""
+        return self._prompt_files("prompt_scores", "parquet")
+
+    def _prompt_files(self, folder: str, suffix: str) -> list[str]:
+        options = self.entry.get("prompts", {"sets": {}})
+        return [
+            f"{self.folder}/{folder}/{name}/{span}.{suffix}"
+            for name, n in options["sets"].items()
+            for span in spans(int(n), int(options["shard_size"]))
+        ]
+
+    @property
+    def estimators(self) -> Config:
+        """Options of the estimators by name."""
+        found: Config = self.entry.get("estimators", {})
+        return found
+
+    @property
+    def scores(self) -> list[tuple[str, str]]:
+        """All pairs (items, estimator) that are computed, ratios excluded."""
+        computed = {name: o["items"] for name, o in self.estimators.items() if o["method"] != RATIO}
+        return [(items, name) for name, sets in computed.items() for items in sets]
+
+    def score_spans(self, items: str, estimator: str) -> list[str]:
+        """Spans in which a score of an item set is computed."""
+        options = self.estimators[estimator]
+        return spans(self.n_items(items, options.get("subset")), int(options["shard_size"]))
+
+    def spectra_files(self, items: str, estimator: str) -> list[str]:
+        """Spectra of an item set, span by span."""
+        folder = f"{self.folder}/spectra/{items}/{estimator}"
+        return [f"{folder}/{span}.npz" for span in self.score_spans(items, estimator)]
+
+    @property
+    def score_files(self) -> list[str]:
+        """Score tables to put together: one for each span, or one for an item set, by the method."""
+        files = []
+        for items, name in self.scores:
+            if self.estimators[name]["method"] in SPAN_METHODS:
+                files += self._span_tables(items, name)
+            else:
+                files.append(f"{self.folder}/scores/{items}/{name}.parquet")
+        return files
+
+    @property
+    def numerics_files(self) -> list[str]:
+        """Score tables and spectra whose run records say how scores were computed."""
+        files = []
+        for items, name in self.scores:
+            method = self.estimators[name]["method"]
+            if method in SPAN_METHODS - {"decoded-png"}:
+                files += self._span_tables(items, name)
+            elif method in SPECTRAL_METHODS:
+                files += self.spectra_files(items, name)
+            elif method == "local-pca":
+                files.append(f"{self.folder}/scores/{items}/{name}.parquet")
+        return files
+
+    def _span_tables(self, items: str, estimator: str) -> list[str]:
+        folder = f"{self.folder}/scores/{items}/{estimator}"
+        return [f"{folder}/{span}.parquet" for span in self.score_spans(items, estimator)]
+
+    @property
+    def judged_by_people(self) -> bool:
+        """Whether only candidates are labelled: figures then have ranks to show while there are no labels."""
+        return "candidates" in self.entry and self.entry.get("labels", {}).get("source") == "files"
+
+    @property
+    def resamples(self) -> int:
+        """Bootstrap resamples of the claims: those of the evaluation."""
+        return int(self.entry.get("evaluation", {}).get("resamples", 1000))
+
+    @property
+    def law_files(self) -> list[str]:
+        """Errors of the estimators on each law, in the order of the configuration."""
+        return [f"{self.folder}/accuracy/{law}.csv" for law in self.entry["accuracy"]["laws"]]
+
+    @property
+    def figures(self) -> list[str]:
+        """Figures that it asks for."""
+        return [f"{self.folder}/figures/{name}.pdf" for name in self.entry.get("figures", {})]
+
+    @property
+    def result_tables(self) -> list[str]:
+        """``evaluation.csv``, ``claims.csv`` and the like, where it asks for them."""
+        named = {"evaluation": "evaluation", "detection": "evaluation", "claims": "claims"}
+        named |= {"accuracy": "accuracy", "verdicts": "verdicts", "prompt_audit": "prompt_audit"}
+        keys = [table for key, table in named.items() if self.entry.get(key)]
+        keys += ["evaluation_raters"] if self.entry.get("evaluation") else []
+        return [f"{self.folder}/{key}.csv" for key in keys]

@@ -1,0 +1,86 @@
+"""Tables that detectors are evaluated on, that verdicts are made of, and that claims are tested on."""
+
+from typing import Any
+
+from mmh.io.spans import SELECTED
+from mmh.plan.inputs.base import Inputs, Wildcards
+
+
+class Evaluation(Inputs):
+    """What stands under ``evaluation``, ``detection``, ``verdicts``, ``paired`` and ``claims``."""
+
+    def calibration(self, wildcards: Wildcards) -> int:
+        """How many of the first samples are never evaluated."""
+        return int(self.experiment(wildcards).entry.get("sampling", {}).get("calibration", 0))
+
+    def resamples(self, wildcards: Wildcards) -> int:
+        """Bootstrap resamples of the claims."""
+        return self.experiment(wildcards).resamples
+
+    def control_scores(self, wildcards: Wildcards) -> str:
+        """Scores of the experiment that this one is compared with."""
+        return f"{self._control(wildcards)}/scores.parquet"
+
+    def control_train(self, wildcards: Wildcards) -> str:
+        """Training set of the experiment that this one is compared with."""
+        return f"{self._control(wildcards)}/data/train.parquet"
+
+    def _control(self, wildcards: Wildcards) -> str:
+        return f"results/{self.experiment(wildcards).entry['paired']['control']}"
+
+    def swept_spectra(self, wildcards: Wildcards) -> list[str]:
+        """Spectra of the samples by the estimator whose percentiles are swept."""
+        experiment = self.experiment(wildcards)
+        name = experiment.entry["figures"]["percentile_curve"]["estimator"]
+        sets = [items for items in experiment.estimators[name]["items"] if items in ("samples", SELECTED)]
+        return [file for items in sets[:1] for file in experiment.spectra_files(items, name)]
+
+    def sweep(self, wildcards: Wildcards) -> dict[str, Any]:
+        """How percentiles are swept."""
+        experiment = self.experiment(wildcards)
+        options = experiment.entry["figures"]["percentile_curve"]
+        jacobian = experiment.estimators[options["estimator"]]["method"] == "jacobian"
+        return {
+            "side": "above" if jacobian else "below",
+            "structural_zeros": int(jacobian),  # z is normalised on entry
+            "percentiles": options["percentiles"],
+            "resamples": experiment.resamples,
+        }
+
+    def verdict_tables(self, wildcards: Wildcards) -> dict[str, str]:
+        """Pairs of models are judged on the paired images, other experiments on their labelled samples."""
+        experiment = self.experiment(wildcards)
+        if experiment.entry.get("paired"):
+            return {"paired": f"{experiment.folder}/paired.csv"}
+        return {name: f"{experiment.folder}/{name}.parquet" for name in ("scores", "labels", "matches")}
+
+    def claim_tables(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
+        """The tables that the claims asked of an experiment are tested on."""
+        experiment = self.experiment(wildcards)
+        entry, folder = experiment.entry, experiment.folder
+        tables: dict[str, str | list[str]] = {}
+        if entry.get("estimators"):
+            tables["scores"] = f"{folder}/scores.parquet"
+        if entry.get("evaluation"):
+            tables |= {name: f"{folder}/{name}.parquet" for name in ("labels", "matches")}
+            tables |= {"evaluation": f"{folder}/evaluation.csv", "train": f"{folder}/data/train.parquet"}
+        if entry.get("detection"):
+            tables |= {"evaluation": f"{folder}/evaluation.csv", "image_sets": experiment.caption_tables}
+        if entry.get("paired"):
+            tables["paired"] = f"{folder}/paired.csv"
+        if entry["data"]["world"] == "von-mises":
+            images = f"{folder}/data/train.npz"
+            tables |= {"images": images, "samples": experiment.image_files("samples")}
+        return tables
+
+    def detection_tables(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
+        """Tables that detectors are evaluated on; nothing for what an experiment does not evaluate."""
+        experiment = self.experiment(wildcards)
+        options, folder = experiment.entry["detection"], experiment.folder
+        images, prompts = "images" in options, "prompts" in options
+        return {
+            "scores": f"{folder}/scores.parquet" if images else [],
+            "image_sets": experiment.caption_tables if images else [],
+            "prompts": f"{folder}/prompts.parquet" if prompts else [],
+            "prompt_scores": experiment.prompt_score_files if prompts else [],
+        }

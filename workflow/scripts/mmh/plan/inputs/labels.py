@@ -1,0 +1,48 @@
+"""Labels of the samples: planted ones, or those of people who look at the candidates."""
+
+from pathlib import Path
+
+from mmh.errors import InputError
+from mmh.plan.inputs.base import Inputs, Wildcards
+
+
+class Labels(Inputs):
+    """What stands under ``labels``, ``candidates`` and ``label_sheet``."""
+
+    def files(self, wildcards: Wildcards) -> list[str]:
+        """The files of labels, one for each rater."""
+        experiment = self.experiment(wildcards)
+        if experiment.entry["labels"]["source"] == "planted":
+            return [f"{experiment.folder}/labels/planted.csv"]
+        files = sorted(Path("resources", "labels", experiment.name).glob("*.csv"))
+        # Where candidates are listed, an experiment that nobody has labelled yet still has figures.
+        if not files and not experiment.judged_by_people:
+            raise InputError(
+                f"resources/labels/{experiment.name}: holds no label file (*.csv); put one there, or set "
+                f"experiments.{experiment.name}.labels.source to planted"
+            )
+        return [str(file) for file in files]
+
+    def candidates(self, wildcards: Wildcards) -> str | list[str]:
+        """The list of candidates, where people judge them."""
+        experiment = self.experiment(wildcards)
+        return f"{experiment.folder}/candidates.parquet" if experiment.judged_by_people else []
+
+    def sheet(self, wildcards: Wildcards) -> str | list[str]:
+        """The pairs that people were asked about."""
+        experiment = self.experiment(wildcards)
+        return f"{experiment.folder}/label_sheet.parquet" if experiment.judged_by_people else []
+
+    def disagreements(self, wildcards: Wildcards) -> str | list[str]:
+        """The pairs of a second round of labelling: a copy, as the import writes the list anew."""
+        experiment = self.experiment(wildcards)
+        if experiment.entry.get("label_sheet", {}).get("only", "all") == "all":
+            return []
+        kept = Path("resources", "labels", experiment.name, "second_round", "disagreements.csv")
+        if not kept.is_file():
+            raise InputError(
+                f"{kept}: missing; a second round asks about a kept list: run `mkdir -p {kept.parent} && "
+                f"cp {experiment.folder}/disagreements.csv {kept.parent}/` while "
+                f"experiments.{experiment.name}.label_sheet.only is all"
+            )
+        return str(kept)

@@ -1,0 +1,85 @@
+"""Fetched files, and the data, models and descriptors that are read from them."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from mmh.fetch.hub import FLAT, PATTERNS
+from mmh.plan.experiment import DOWNLOADS, Experiment
+from mmh.plan.inputs.base import Inputs, Wildcards
+
+
+class Sources(Inputs):
+    """What stands under ``sources``, and who needs it."""
+
+    @property
+    def users(self) -> dict[str, list[str]]:
+        """Experiments that need each fetched file, by the names under ``sources``, in their order."""
+        users: dict[str, list[str]] = {name: [] for name in self.config.get("sources", {})}
+        descriptors = self.config.get("descriptors", {})
+        for experiment, entry in self.config["experiments"].items():
+            parts = [entry.get(section, {}).get("source") for section in ("data", "model")]
+            named = [entry.get(section, {}).get("descriptor") for section in ("retrieval", "prompts")]
+            parts += [descriptors.get(name, {}).get("file") for name in named]
+            for name in dict.fromkeys([*parts, *Experiment(self.config, experiment).listed_sources]):
+                if name in users:
+                    users[name].append(experiment)
+        return users
+
+    def row(self, wildcards: Wildcards) -> SimpleNamespace:
+        """A row of the table of sources, as an object: Snakemake compares plain values only."""
+        row = {**self.config["sources"][wildcards.source], "needed_by": self.users[wildcards.source]}
+        return SimpleNamespace(row=row, offline=self.offline)
+
+    @property
+    def offline(self) -> bool:
+        """Whether nothing may be fetched."""
+        return bool(self.config.get("offline", False))
+
+    def network(self, wildcards: Wildcards) -> SimpleNamespace:
+        """Whether nothing may be fetched, as an object, not compared between runs."""
+        return SimpleNamespace(offline=self.offline)
+
+    def data(self, wildcards: Wildcards) -> str:
+        """The file that holds an experiment's data."""
+        return self._file(wildcards, "data")
+
+    def model(self, wildcards: Wildcards) -> str:
+        """The file that holds an experiment's model."""
+        return self._file(wildcards, "model")
+
+    def data_digest(self, wildcards: Wildcards) -> SimpleNamespace:
+        """The declared digest of the file of the data, not compared between runs."""
+        return self._digest(wildcards, "data")
+
+    def model_digest(self, wildcards: Wildcards) -> SimpleNamespace:
+        """The declared digest of the file of the model, not compared between runs."""
+        return self._digest(wildcards, "model")
+
+    def diffusers_files(self, wildcards: Wildcards) -> dict[str, list[str]]:
+        """The files of a local diffusers folder that are there; nothing for a repository on the hub."""
+        path = self.experiment(wildcards).entry["model"].get("path")
+        if not path:
+            return {}
+        files = [str(file) for pattern in (*PATTERNS, *FLAT) for file in sorted(Path(path).glob(pattern))]
+        return {"files": files or [f"{path}/model_index.json"]}
+
+    def descriptor(self, wildcards: Wildcards) -> str:
+        """The descriptor that samples are compared by."""
+        return self._descriptor(wildcards, "retrieval")
+
+    def prompt_descriptor(self, wildcards: Wildcards) -> str:
+        """The descriptor that generations are compared by."""
+        return self._descriptor(wildcards, "prompts")
+
+    def _file(self, wildcards: Wildcards, section: str) -> str:
+        return f"{DOWNLOADS}/{self.experiment(wildcards).entry[section]['source']}"
+
+    def _digest(self, wildcards: Wildcards, section: str) -> SimpleNamespace:
+        name = self.experiment(wildcards).entry[section]["source"]
+        return SimpleNamespace(sha256=self.config["sources"][name]["sha256"])
+
+    def _descriptor(self, wildcards: Wildcards, section: str) -> str:
+        name = self.experiment(wildcards).entry[section]["descriptor"]
+        options = self.config["descriptors"][name]
+        downloaded = options["source"] == "download"
+        return f"{DOWNLOADS}/{options['file']}" if downloaded else f"results/descriptors/{name}.pt"

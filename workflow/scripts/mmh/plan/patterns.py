@@ -1,0 +1,90 @@
+"""Regular expressions of the wildcards, from the names in the configuration."""
+
+import re
+from collections.abc import Iterable
+
+from mmh.io.spans import SELECTED
+from mmh.plan.experiment import CAPTIONED_WORLD, Config
+from mmh.worlds.catalogue import NAMES as EMBEDDED_WORLDS
+
+
+class Patterns:
+    """What wildcards may stand for; a pattern of nothing matches nothing.
+
+    Parameters
+    ----------
+    config : mapping
+        The checked configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._entries: Config = config["experiments"]
+
+    def all(self) -> dict[str, str]:
+        """Pattern of every wildcard."""
+        entries = self._entries.values()
+        return {
+            "experiment": any_of(self._entries),
+            "item_set": any_of({"samples", SELECTED, "train"} | _names(entries, "image_sets")),
+            "estimator": any_of(_names(entries, "estimators")),
+            "descriptor": any_of(self.config.get("descriptors", {})),
+            "law": any_of(_names(entries, "accuracy", "laws")),
+            "prompt_set": any_of(_names(entries, "prompts", "sets")),
+            "source": any_of(self.config.get("sources", {})),
+            "span": r"\d{6}-\d{6}",
+        }
+
+    def kind(self, *kinds: str) -> str:
+        """Experiments whose model is of one of these kinds."""
+        return self._experiments("model", "kind", kinds)
+
+    def world(self, *worlds: str) -> str:
+        """Experiments whose data are one of these worlds."""
+        return self._experiments("data", "world", worlds)
+
+    def embedded(self) -> str:
+        """Experiments on embedded worlds."""
+        return self.world(*EMBEDDED_WORLDS)
+
+    def captioned(self) -> str:
+        """Experiments on an embedded world of captioned images."""
+        return self.world(CAPTIONED_WORLD)
+
+    def having(self, section: str) -> str:
+        """Experiments that have a section."""
+        return any_of(name for name, entry in self._entries.items() if entry.get(section))
+
+    def method(self, *methods: str) -> str:
+        """Estimators that use one of these methods."""
+        groups = [entry.get("estimators", {}) for entry in self._entries.values()]
+        return any_of({name for group in groups for name, o in group.items() if o["method"] in methods})
+
+    def listed_sets(self) -> str:
+        """Image sets that are fetched from lists."""
+        groups = [entry.get("image_sets", {}) for entry in self._entries.values()]
+        return any_of({name for sets in groups for name, options in sets.items() if "files" in options})
+
+    def trained_descriptors(self) -> str:
+        """Descriptors that are trained here."""
+        descriptors = self.config.get("descriptors", {})
+        return any_of(name for name, options in descriptors.items() if options["source"] == "train")
+
+    def _experiments(self, section: str, key: str, values: Iterable[str]) -> str:
+        entries = self._entries.items()
+        return any_of(name for name, entry in entries if entry.get(section, {}).get(key) in values)
+
+
+def any_of(names: Iterable[str]) -> str:
+    """Pattern of one of these names."""
+    return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
+
+
+def _names(entries: Iterable[Config], *path: str) -> set[str]:
+    """Names under one section of all experiments."""
+    found: set[str] = set()
+    for entry in entries:
+        for key in path:
+            entry = entry.get(key, {})
+        found.update(entry)
+    return found

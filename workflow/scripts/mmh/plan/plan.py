@@ -1,0 +1,83 @@
+"""The plan of the workflow: everything that a rule asks of the configuration. Standard library only.
+
+The Snakefile makes one `Plan`. A rule takes what it needs from one of its groups, as a function of the job's
+wildcards: ``plan.images.files`` stands in ``mmh/plan/inputs/images.py``, and so on.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from mmh.plan import cost
+from mmh.plan.experiment import Config
+from mmh.plan.inputs.base import Wildcards
+from mmh.plan.inputs.evaluation import Evaluation
+from mmh.plan.inputs.figures import Figures
+from mmh.plan.inputs.image_sets import ImageSets
+from mmh.plan.inputs.images import Images
+from mmh.plan.inputs.labels import Labels
+from mmh.plan.inputs.laws import Laws
+from mmh.plan.inputs.prompts import Prompts
+from mmh.plan.inputs.run import Run
+from mmh.plan.inputs.scores import Scores
+from mmh.plan.inputs.sources import Sources
+from mmh.plan.patterns import Patterns
+from mmh.provenance import code_digest
+
+
+class Plan:
+    """Inputs, parameters and resources of every job.
+
+    Parameters
+    ----------
+    config : mapping
+        The checked configuration.
+    get_rule : callable, optional
+        Snakemake's rule of a name, to know whether a profile gives it a GPU.
+
+    Attributes
+    ----------
+    patterns : Patterns
+        Of the wildcards.
+    sources, image_sets, images, scores, labels, prompts, evaluation, laws, figures, run
+        Functions of the wildcards, by what they are about.
+    compute : dict
+        A job's threads: they are part of its bytes, so as a parameter a change of them reruns the job
+        (``mmh.job.frame`` checks them).
+    """
+
+    def __init__(self, config: Config, get_rule: Callable[[str], Any] | None = None) -> None:
+        self.config, self._get_rule = config, get_rule
+        self.patterns = Patterns(config)
+        self.sources = Sources(config)
+        self.image_sets = ImageSets(config)
+        self.images = Images(config)
+        self.scores = Scores(config)
+        self.labels = Labels(config)
+        self.prompts = Prompts(config)
+        self.evaluation = Evaluation(config)
+        self.laws = Laws(config)
+        self.figures = Figures(config)
+        self.run = Run(config)
+        self.compute = {"threads": config["threads"]}
+
+    def code(self, script: str) -> Callable[[Wildcards], str]:
+        """Params function: the digest of the code that a job of a script runs."""
+
+        def code(wildcards: Wildcards) -> str:
+            return code_digest(script)
+
+        return code
+
+    def memory(self, wildcards: Wildcards, rulename: str, attempt: int) -> int:
+        """Memory of a job, MB."""
+        return cost.memory(self._need(wildcards, rulename), attempt)
+
+    def runtime(self, wildcards: Wildcards, rulename: str, attempt: int) -> int:
+        """Time of a job, minutes."""
+        return cost.runtime(self._need(wildcards, rulename), attempt)
+
+    def _need(self, wildcards: Wildcards, rulename: str) -> cost.Need:
+        """What the cost model expects of a job, on a GPU if the profile gives its rule a number of them."""
+        gpu = self._get_rule(rulename).resources.get("gpu") if self._get_rule else None
+        given = gpu is not None and not gpu.is_evaluable() and int(gpu.value or 0) > 0
+        return cost.need(self.config, rulename, dict(wildcards.items()), gpu=given)
