@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmh.detection.detection_table import PROMPTS
 from mmh.io.files import read_table
+from mmh.io.tables import GENERATION_MATCHES, LABELS
 from mmh.labels.label_files import CLASSES, sample_classes
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def label_lines(paths: Iterable[Path]) -> list[str]:
     """
     lines = ["  " + "experiment".ljust(16) + "".join(name.rjust(16) for name in CLASSES)]
     for path in paths:
-        counts = sample_classes(read_table(path, "labels"))["label"].value_counts()
+        counts = sample_classes(read_table(path, LABELS))["label"].value_counts()
         lines.append(
             "  " + _experiment(path).ljust(16) + "".join(f"{counts.get(name, 0):>16}" for name in CLASSES)
         )
@@ -52,7 +53,7 @@ def generation_lines(paths: Iterable[Path]) -> list[str]:
     """
     lines = []
     for path in paths:
-        table = read_table(path, "generation_matches")
+        table = read_table(path, GENERATION_MATCHES)
         for name, rows in table.groupby("prompt_set", sort=True):
             low, middle, high = rows["similarity"].quantile([0.01, 0.5, 0.99])
             lines.append(
