@@ -19,6 +19,7 @@ from mmh.compute import rng
 from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.images.complexity import to_uint8
 from mmh.io.files import read_images, read_table, write_json
+from mmh.io.tables import LABELS, TRAIN
 from mmh.labels.label_files import sample_classes
 from mmh.lid import count_above, count_below, flipd, knn, local_pca, pooled_threshold
 from mmh.oracles.exact import GaussianPart, Mixture
@@ -338,7 +339,7 @@ def lpca_rules(results: Path) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     for experiment in ("digits-control", "digits"):
         train, _ids = read_images(results / experiment / "data" / "train.npz")
-        table = read_table(results / experiment / "data" / "train.parquet", "train").set_index("train")
+        table = read_table(results / experiment / "data" / "train.parquet", TRAIN).set_index("train")
         copied = (table.loc[_ids, "copies"] > 1).to_numpy()
         points = train.reshape(len(train), -1)
         k = 100
@@ -433,7 +434,7 @@ def digits_model(results: Path) -> ScoreModel:
 
 def digits_labels(results: Path) -> Any:
     """Series sample -> class."""
-    return sample_classes(read_table(results / "digits" / "labels.parquet", "labels")).set_index("sample")[
+    return sample_classes(read_table(results / "digits" / "labels.parquet", LABELS)).set_index("sample")[
         "label"
     ]
 

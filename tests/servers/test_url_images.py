@@ -32,6 +32,7 @@ from mmh.fetch.url_images import FetchOptions, fetch_images, store_images
 from mmh.images.image_lists import Row, list_table
 from mmh.images.image_sets import import_set
 from mmh.io.files import read_arrays, read_table, write_table
+from mmh.io.tables import IMAGE_LIST, IMAGE_SET, LEDGER
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 QUICK = FetchOptions(read=1, total=20, pause=0.01, longest_wait=2)
@@ -502,7 +503,7 @@ def test_the_same_file_for_many_addresses_is_a_placeholder(server: Server, tmp_p
     expected = np.asarray(Image.open(io.BytesIO(picture(2)))).transpose(2, 0, 1)
     assert (images == expected).all()
     assert ids.tolist() == [0, 1, 2, 3]
-    written = read_table(tmp_path / "s.parquet", "image_set")
+    written = read_table(tmp_path / "s.parquet", IMAGE_SET)
     assert written["caption"].tolist() == ["caption 3", "caption 4", "caption 5", "caption 6"]
     assert written["family"].tolist() == [0, 0, 0, 0]
     assert written["source"].tolist() == [shared, twice, shared, shared]
@@ -514,12 +515,12 @@ def test_the_count_of_placeholders_can_be_turned_off(
     server: Server, tmp_path: Path, options: dict[str, Any], status: str
 ) -> None:
     listed = table([server.serve(f"/{i}", image(PNG)) for i in range(3)])
-    write_table(listed, tmp_path / "list", "image_list")
+    write_table(listed, tmp_path / "list", IMAGE_LIST)
     importlib.import_module("fetch_images").main(
         tmp_path / "list", [], tmp_path / "ledger", store=tmp_path / "store", options=options,
         fetching={"retries": 0}, offline=False, progress=None,
     )  # fmt: skip
-    assert read_table(tmp_path / "ledger", "ledger")["status"].tolist() == [status] * 3
+    assert read_table(tmp_path / "ledger", LEDGER)["status"].tolist() == [status] * 3
 
 
 def test_images_at_hand_are_admitted_by_the_same_rules(tmp_path: Path) -> None:
@@ -592,8 +593,8 @@ def test_from_list_to_set_by_the_scripts(server: Server, tmp_path: Path) -> None
         }  # fmt: skip
     for kind in ("list", "ledger", "set.npz", "set", "counts"):
         assert (tmp_path / f"first-{kind}").read_bytes() == (tmp_path / f"second-{kind}").read_bytes()
-    drawn = read_table(tmp_path / "first-list", "image_list")
-    kept = read_table(tmp_path / "first-set", "image_set")
+    drawn = read_table(tmp_path / "first-list", IMAGE_LIST)
+    kept = read_table(tmp_path / "first-set", IMAGE_SET)
     alive = [url for url in drawn["url"] if url in urls]
     assert kept["source"].tolist() == alive[:4]
     assert len(server.requests) == 6

@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.datasets import load_digits
 
 from mmh.io.files import write_arrays, write_table
+from mmh.io.tables import ALL_SCORES, CANDIDATES, LABELS, MATCHES
 
 T_CURVE = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
 LID = {"exact": -2.0, "reconstructive": 9.0, "not_memorized": 28.0}
@@ -71,13 +72,13 @@ def digits(folder: Path, n: int = 2000, calibration: int = 200, seed: int = 0) -
             ]
         ),
         paths["matches"],
-        "matches",
+        MATCHES,
     )
     stored = np.where(rng.uniform(size=n) < 0.02, "unsure", label)
     write_table(
         pd.DataFrame({"sample": sample, "train": match, "label": stored, "raters": 1, "source": "planted"}),
         paths["labels"],
-        "labels",
+        LABELS,
     )
     centre = np.array([LID[name] for name in label])
     flipd = centre + np.where(label == "not_memorized", 4.0, 1.0) * rng.standard_normal(n)
@@ -99,7 +100,7 @@ def digits(folder: Path, n: int = 2000, calibration: int = 200, seed: int = 0) -
         parts.append(
             score_rows("samples", sample[:calibration], "flipd_curve", flipd[:calibration] + drift, t)
         )
-    write_table(pd.concat(parts), paths["scores"], "all_scores")
+    write_table(pd.concat(parts), paths["scores"], ALL_SCORES)
 
     paths["train"], paths["first"], paths["second"] = (
         folder / f"{k}.npz" for k in ("train", "first", "second")
@@ -148,7 +149,7 @@ def plane(folder: Path, n: int = 2000, seed: int = 2) -> dict[str, Path]:
     write_arrays(
         paths["samples"], x=x.astype(np.float32), id=np.arange(n), seed=np.arange(n, dtype=np.uint64)
     )
-    write_table(score_rows("samples", np.arange(n), "flipd", flipd, 0.36), paths["scores"], "all_scores")
+    write_table(score_rows("samples", np.arange(n), "flipd", flipd, 0.36), paths["scores"], ALL_SCORES)
     return paths
 
 
@@ -177,10 +178,10 @@ def colour(folder: Path, n: int = 240, top: int = 40, seed: int = 3) -> dict[str
     listed = best.assign(place=place.astype(np.int32))[place <= top]
     names = ("scores", "labels", "matches", "candidates")
     paths = {name: folder / f"{name}.parquet" for name in names}
-    write_table(matches, paths["matches"], "matches")
-    write_table(listed[["sample", "metric", "place", "train", "score"]], paths["candidates"], "candidates")
+    write_table(matches, paths["matches"], MATCHES)
+    write_table(listed[["sample", "metric", "place", "train", "score"]], paths["candidates"], CANDIDATES)
     empty = {"sample": [], "train": [], "label": [], "raters": [], "source": []}
-    write_table(pd.DataFrame(empty), paths["labels"], "labels")
+    write_table(pd.DataFrame(empty), paths["labels"], LABELS)
 
     selected = np.sort(
         np.append(sample[: top + half], rng.choice(sample[top + half :], 120 - top - half, False))
@@ -192,7 +193,7 @@ def colour(folder: Path, n: int = 240, top: int = 40, seed: int = 3) -> dict[str
         score_rows("samples", selected, "jacobian_png", rank / bits, None),
         score_rows("train", sample, "lpca", rng.integers(0, 60, size=n), None),
     ]
-    write_table(pd.concat(parts), paths["scores"], "all_scores")
+    write_table(pd.concat(parts), paths["scores"], ALL_SCORES)
     paths["train"], paths["shard"] = folder / "train.npz", folder / "samples.npz"
     grey = ((train + 1) * 127.5).astype(np.uint8)
     write_arrays(paths["train"], image=grey, id=sample)

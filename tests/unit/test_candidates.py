@@ -7,6 +7,7 @@ import pytest
 
 from mmh.errors import InputError
 from mmh.io.files import read_arrays, read_table, write_arrays, write_table
+from mmh.io.tables import CANDIDATES, MATCHES
 from mmh.retrieval.candidates import candidates, gather, selection
 
 
@@ -157,7 +158,7 @@ class TestGather:
 def test_script_writes_both_files(tmp_path):
     paths = shards(tmp_path, z=lambda i: np.float32(i)[:, None], **{"class": lambda i: i % 10})
     table = matches().sort_values(["sample", "metric", "rank"])
-    write_table(table, tmp_path / "matches.parquet", "matches")
+    write_table(table, tmp_path / "matches.parquet", MATCHES)
     record = {}
     outputs = []
     for name, order in (("a", paths), ("b", paths[::-1])):
@@ -174,7 +175,7 @@ def test_script_writes_both_files(tmp_path):
         )
         outputs.append((out.read_bytes(), selected.read_bytes()))
     assert outputs[0] == outputs[1]
-    listed = read_table(tmp_path / "a.parquet", "candidates")
+    listed = read_table(tmp_path / "a.parquet", CANDIDATES)
     assert len(listed) == 8
     x, ids, z, label, seed = read_arrays(tmp_path / "a_selected.npz", "x", "id", "z", "class", "seed")
     assert ids.min() >= 2  # the first two chose t0

@@ -17,6 +17,7 @@ from PIL import Image
 
 from mmh.errors import InputError
 from mmh.io.files import read_arrays, read_column, read_images, read_table
+from mmh.io.tables import TRAIN
 from mmh.worlds import datasets
 from mmh.worlds.datasets import read_cifar10, read_image_folder
 
@@ -349,7 +350,7 @@ def test_the_script_writes_images_and_their_table(archive: Path, tmp_path: Path)
     assert image.dtype == np.uint8
     assert ids.tolist() == list(range(5 * N))
     np.testing.assert_array_equal(label, found.labels)
-    rows = read_table(table, "train")
+    rows = read_table(table, TRAIN)
     group = [2 if row == 4 else row for row in range(5 * N)]
     expected = pd.DataFrame(
         {
@@ -540,7 +541,7 @@ def test_the_script_takes_a_folder(tmp_path: Path, classes: bool) -> None:
     assert ids.tolist() == [0, 1, 2]
     label = read_column(images, "class", ids)
     assert label is None if not classes else label.tolist() == [0, 1, 1]
-    rows = read_table(table, "train")
+    rows = read_table(table, TRAIN)
     assert rows.population.tolist() == (["a", "b", "b"] if classes else ["train"] * 3)
     assert rows.group.tolist() == ([0, 1, 1] if classes else [0, 1, 0])
     assert rows["copies"].tolist() == ([1, 2, 2] if classes else [2, 1, 2])

@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from test_text_baseline import random_texts, random_words
 
+from mmh.detection import detection_table
 from mmh.errors import InputError
 from mmh.evaluation.samples import COLUMNS
 from mmh.io import files as io
+from mmh.io.tables import ALL_SCORES
 from mmh.metrics import prompt_detectors
 from mmh.prompts import lists as prompts
-from mmh.scores.cfg_vector_norm import detection_table
 from mmh.stats import curves as stats
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -351,20 +352,7 @@ def test_the_evaluation_script_puts_images_before_prompts(tmp_path):
         "seed": None,
         "dtype": "float32",
     }
-    columns = [
-        "items",
-        "item",
-        "estimator",
-        "t",
-        "index",
-        "sigma",
-        "value",
-        "stderr",
-        "probes",
-        "seed",
-        "dtype",
-    ]
-    io.write_table(scores.assign(**filler)[columns], tmp_path / "scores.parquet", "all_scores")
+    io.write_table(scores.assign(**filler)[list(ALL_SCORES.columns)], tmp_path / "scores.parquet", ALL_SCORES)
     for name, table in sets.items():
         table.assign(source="world").to_parquet(tmp_path / f"{name}.parquet")
     table = prompt_world(30)

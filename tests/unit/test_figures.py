@@ -14,6 +14,8 @@ import pytest
 from figure_tables import colour, digits, pair_of_models, plane
 from mmh.errors import InputError
 from mmh.io.files import read_table
+from mmh.io.tables import ALL_SCORES, LABELS, MATCHES
+from mmh.oracles.cartoon import CARTOON
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 COMMON = {"experiment": "digits", "calibration": 60}
@@ -66,7 +68,7 @@ def swept(labels):
     from mmh.evaluation.percentiles import sweep
 
     rng = np.random.default_rng(0)
-    table = read_table(labels, "labels").query("sample < 100").rename(columns={"train": "cluster"})
+    table = read_table(labels, LABELS).query("sample < 100").rename(columns={"train": "cluster"})
     scale = np.where(table["label"] == "not_memorized", 1.0, 0.5)[:, None]
     spectra = -np.sort(-scale * rng.uniform(0.1, 4.0, size=(len(table), 16)), axis=1)
     options = {"estimator": "nb", "side": "below", "percentiles": [10, 50, 90], "resamples": 50}
@@ -157,7 +159,7 @@ def test_neither_labels_nor_candidates(tables, tmp_path):
 
 def lists(tables):
     """Samples of both lists, from the matches alone."""
-    first = read_table(tables["colour_matches"], "matches").query("rank == 1")
+    first = read_table(tables["colour_matches"], MATCHES).query("rank == 1")
     return {
         m: set(first[first["metric"] == m].nsmallest(TOP, "score")["sample"])
         for m in first["metric"].unique()
@@ -166,7 +168,7 @@ def lists(tables):
 
 def test_unlabelled_densities_count_a_candidate_once(tables, other_process):
     numbers = pd.read_csv(other_process / "unlabelled" / "lid_model.csv")
-    scores = read_table(tables["colour_scores"], "all_scores").query("estimator == 'jacobian'")
+    scores = read_table(tables["colour_scores"], ALL_SCORES).query("estimator == 'jacobian'")
     assert not numbers["item"].duplicated().any()
     assert set(numbers["item"]) == set(scores["item"])  # all that have a score, and no other
     np.testing.assert_array_equal(
@@ -178,14 +180,14 @@ def test_unlabelled_densities_count_a_candidate_once(tables, other_process):
 
 def test_unlabelled_complexity_is_per_thousand_bits(tables, other_process):
     numbers = pd.read_csv(other_process / "unlabelled" / "lid_complexity.csv")
-    scores = read_table(tables["colour_scores"], "all_scores").query("estimator == 'jacobian_png'")
+    scores = read_table(tables["colour_scores"], ALL_SCORES).query("estimator == 'jacobian_png'")
     wanted = 1000 * scores.set_index("item")["value"].reindex(numbers["item"])
     np.testing.assert_allclose(numbers["value"], wanted, rtol=1e-12)
 
 
 def test_unlabelled_data_lid_is_that_of_the_matches(tables, other_process):
     numbers = pd.read_csv(other_process / "unlabelled" / "lid_data.csv")
-    first = read_table(tables["colour_matches"], "matches").set_index(["metric", "sample"])["train"]
+    first = read_table(tables["colour_matches"], MATCHES).set_index(["metric", "sample"])["train"]
     found = lists(tables)
     near = {first["calibrated_l2", s] for s in found["calibrated_l2"]}
     near |= {first["sscd", s] for s in found["sscd"] - found["calibrated_l2"]}
@@ -197,7 +199,7 @@ def test_unlabelled_data_lid_is_that_of_the_matches(tables, other_process):
 
 def test_unlabelled_pairs_are_both_lists_and_what_comes_next(tables, other_process):
     numbers = pd.read_csv(other_process / "unlabelled" / "memorized_pairs.csv")
-    first = read_table(tables["colour_matches"], "matches").query("rank == 1")
+    first = read_table(tables["colour_matches"], MATCHES).query("rank == 1")
     found = lists(tables)
     for metric in ("sscd", "calibrated_l2"):
         by_score = first[first["metric"] == metric].sort_values("score")
@@ -214,7 +216,7 @@ def test_unlabelled_pairs_are_both_lists_and_what_comes_next(tables, other_proce
 
 def test_unlabelled_examples_have_scores_and_the_lowest_others(tables, other_process):
     numbers = pd.read_csv(other_process / "unlabelled" / "examples.csv")
-    scores = read_table(tables["colour_scores"], "all_scores").query("estimator == 'jacobian'")
+    scores = read_table(tables["colour_scores"], ALL_SCORES).query("estimator == 'jacobian'")
     found = lists(tables)
     for metric, samples in found.items():
         mine = numbers[numbers["group"] == metric]
@@ -251,7 +253,7 @@ def test_pairs_of_one_experiment_fill_pages(tables, tmp_path):
 
 def test_lid_model_plots_the_scores(tables, tmp_path):
     numbers = pd.read_csv(draw("lid_model", tables, tmp_path)[2])
-    scores = read_table(tables["scores"], "all_scores")
+    scores = read_table(tables["scores"], ALL_SCORES)
     drawn = (scores["items"] == "samples") & scores["estimator"].isin(["nb", "flipd"])
     wanted = scores[drawn].set_index(["estimator", "item"])["value"]
     found = numbers.set_index(["estimator", "item"])["value"]
@@ -262,7 +264,7 @@ def test_lid_model_plots_the_scores(tables, tmp_path):
 
 def test_complexity_is_per_thousand_bits(tables, tmp_path):
     numbers = pd.read_csv(draw("lid_complexity", tables, tmp_path)[2])
-    scores = read_table(tables["scores"], "all_scores")
+    scores = read_table(tables["scores"], ALL_SCORES)
     one = numbers[numbers["estimator"] == "flipd_png"].iloc[0]
     rows = scores[(scores["item"] == one["item"]) & (scores["items"] == "samples")].set_index("estimator")
     assert one["value"] == pytest.approx(1000 * rows.loc["flipd_png", "value"], rel=1e-12)
@@ -288,7 +290,7 @@ def test_paired_without_estimator_names(tables, tmp_path):
 
 
 def test_cartoon_measures_the_planted_dimensions(tables):
-    marked = read_table(tables["cartoon"], "cartoon").query("kind == 'marked'")
+    marked = read_table(tables["cartoon"], CARTOON).query("kind == 'marked'")
     first = marked.drop_duplicates("panel").set_index("panel")
     model = {"a": 0, "b": 1, "c": 2, "d": 0, "e": 1}
     truth = {"a": 2, "b": 2, "c": 2, "d": 0, "e": 1, "f": 2}
@@ -304,9 +306,10 @@ def test_cartoon_measures_the_planted_dimensions(tables):
 def test_one_label_alone(label, tables, tmp_path):
     """Worlds without copies, or with nothing else, still get their figures."""
     from mmh.io.files import write_table
+    from mmh.io.tables import LABELS
 
-    labels = read_table(tables["labels"], "labels")
+    labels = read_table(tables["labels"], LABELS)
     path = tmp_path / "labels.parquet"
-    write_table(labels[labels["label"] == label], path, "labels")
+    write_table(labels[labels["label"] == label], path, LABELS)
     for name in ("lid_data", "examples", "memorized_pairs", "flipd_curve"):
         draw(name, {**tables, "labels": path}, tmp_path)

@@ -8,6 +8,7 @@ import pytest
 
 from mmh.errors import InputError
 from mmh.io import files as io
+from mmh.io.tables import SCORES
 
 
 def scores(**changes: object) -> pd.DataFrame:
@@ -30,16 +31,16 @@ def scores(**changes: object) -> pd.DataFrame:
 
 def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "scores.parquet"
-    io.write_table(scores(), path, "scores")
-    back = io.read_table(path, "scores")
+    io.write_table(scores(), path, SCORES)
+    back = io.read_table(path, SCORES)
     assert back["value"].tolist() == [1.0, 2.0]
     assert back["stderr"].isna().all()
-    assert list(back.columns) == list(io.TABLES["scores"])
+    assert list(back.columns) == list(SCORES.columns)
 
 
 def test_equal_tables_have_equal_bytes(tmp_path: Path) -> None:
-    io.write_table(scores(), tmp_path / "a.parquet", "scores")
-    io.write_table(scores(), tmp_path / "b.parquet", "scores")
+    io.write_table(scores(), tmp_path / "a.parquet", SCORES)
+    io.write_table(scores(), tmp_path / "b.parquet", SCORES)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
@@ -47,35 +48,35 @@ def test_equal_tables_have_equal_bytes(tmp_path: Path) -> None:
 def test_a_score_that_is_not_finite_is_refused_by_item(tmp_path: Path, bad: float) -> None:
     path = tmp_path / "scores.parquet"
     with pytest.raises(InputError, match="value"):
-        io.write_table(scores(value=[1.0, bad]), path, "scores")
+        io.write_table(scores(value=[1.0, bad]), path, SCORES)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_value_names_the_item(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="first at item 1"):
-        io.write_table(scores(value=[1.0, np.nan]), tmp_path / "scores.parquet", "scores")
+        io.write_table(scores(value=[1.0, np.nan]), tmp_path / "scores.parquet", SCORES)
 
 
 def test_other_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a scores table has columns"):
-        io.write_table(scores().rename(columns={"value": "lid"}), tmp_path / "scores.parquet", "scores")
+        io.write_table(scores().rename(columns={"value": "lid"}), tmp_path / "scores.parquet", SCORES)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, -1])
 def test_a_truncated_table_is_named_with_its_remedy(tmp_path: Path, keep: float) -> None:
     path = tmp_path / "scores.parquet"
-    io.write_table(scores(), path, "scores")
+    io.write_table(scores(), path, SCORES)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * keep) if 0 < keep < 1 else int(keep)])
     with pytest.raises(
         InputError, match=r"scores\.parquet: cannot be read as a Parquet table.*delete it and run again"
     ):
-        io.read_table(path, "scores")
+        io.read_table(path, SCORES)
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        io.read_table(tmp_path / "scores.parquet", "scores")
+        io.read_table(tmp_path / "scores.parquet", SCORES)
 
 
 @pytest.mark.parametrize("keep", [0, 30, 0.5, -1])

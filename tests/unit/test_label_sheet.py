@@ -15,19 +15,11 @@ import pytest
 from PIL import Image
 
 from mmh.errors import InputError
-from mmh.io.files import TABLES, read_table, write_arrays, write_table
+from mmh.io.files import read_table, write_arrays, write_table
+from mmh.io.tables import CANDIDATES, MATCHES, SHEET
 from mmh.labels import label_sheet
 
 SCRIPT = Path(label_sheet.__file__).parents[2] / "export_label_sheet.py"
-SHEET = {
-    "pair": "string",
-    "sample": "int64",
-    "train": "int64",
-    "sscd": "float64?",
-    "calibrated_l2": "float64?",
-    "by": "string",
-    "place": "int64?",
-}
 
 
 def pixels(n: int, shape: tuple[int, ...] = (8, 8, 3)) -> dict[int, np.ndarray]:
@@ -302,16 +294,15 @@ def test_the_stated_version_is_that_of_the_page():
     )
 
 
-def test_the_script_writes_page_template_and_table(tmp_path, monkeypatch):
-    monkeypatch.setitem(TABLES, "sheet", SHEET)
+def test_the_script_writes_page_template_and_table(tmp_path):
     spec = importlib.util.spec_from_file_location("export_label_sheet", SCRIPT)
     assert spec
     assert spec.loader
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     candidates, matches = tables([(i, m, i) for i in (1, 3) for m in label_sheet.METRICS])
-    write_table(candidates.astype({"place": np.int32}), tmp_path / "candidates.parquet", "candidates")
-    write_table(matches.astype({"rank": np.int32}), tmp_path / "matches.parquet", "matches")
+    write_table(candidates.astype({"place": np.int32}), tmp_path / "candidates.parquet", CANDIDATES)
+    write_table(matches.astype({"rank": np.int32}), tmp_path / "matches.parquet", MATCHES)
     noise = np.random.default_rng(0)
     for name, ids in (("s0", [0, 1]), ("s1", [2, 3]), ("train", [0, 1, 2, 3])):
         x = noise.uniform(-1, 1, (len(ids), 3, 4, 4)).astype(np.float32)
@@ -336,7 +327,7 @@ def test_the_script_writes_page_template_and_table(tmp_path, monkeypatch):
         return record
 
     record = export("all", None)
-    table = read_table(tmp_path / "sheet.parquet", "sheet")
+    table = read_table(tmp_path / "sheet.parquet", SHEET)
     assert sorted(zip(table["sample"], table["train"], strict=True)) == [(1, 1), (3, 3)]
     assert record["pairs"] == 2
     assert record["sheet"] == label_sheet.sheet_hash(table["pair"])
@@ -344,7 +335,7 @@ def test_the_script_writes_page_template_and_table(tmp_path, monkeypatch):
 
     (tmp_path / "d.csv").write_text(f"pair\n{table['pair'][1]}\n")
     assert export("disagreements", tmp_path / "d.csv")["pairs"] == 1
-    again = read_table(tmp_path / "sheet.parquet", "sheet")
+    again = read_table(tmp_path / "sheet.parquet", SHEET)
     assert again["pair"].tolist() == table["pair"].tolist()  # labels of the first round stay valid
     assert again["place"].isna().tolist() == [True, False]
     with pytest.raises(InputError, match=r"label_sheet\.only is 'disagreements', but there is no list"):

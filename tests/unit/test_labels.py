@@ -11,23 +11,12 @@ import pandas as pd
 import pytest
 
 from mmh.errors import InputError
-from mmh.io.files import TABLES, read_table, write_table
+from mmh.io.files import read_table, write_table
+from mmh.io.tables import LABELS, MATCHES, SHEET, VOTES
 from mmh.labels import agreement, label_sheet
 from mmh.labels import label_files as labels
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "import_labels.py"
-VOTES = {
-    "pair": "string",
-    "sample": "int64",
-    "train": "int64",
-    "label": "string",
-    "rater": "string",
-    "time": "string",
-    "blind": "string",
-    "round": "int64",
-    "file": "string",
-    "line": "int64",
-}
 HEADER = "sample,train,label,rater,time\n"
 
 
@@ -526,8 +515,7 @@ def test_damaged_bytes_are_refused_or_every_row_is_accounted_for(tmp_path, round
     assert not unnamed
 
 
-def test_the_script_writes_all_tables(tmp_path, monkeypatch, round_one):
-    monkeypatch.setitem(TABLES, "votes", VOTES)
+def test_the_script_writes_all_tables(tmp_path, round_one):
     spec = importlib.util.spec_from_file_location("import_labels", SCRIPT)
     assert spec
     assert spec.loader
@@ -535,7 +523,7 @@ def test_the_script_writes_all_tables(tmp_path, monkeypatch, round_one):
     spec.loader.exec_module(script)
     out = [tmp_path / name for name in ("l.parquet", "v.parquet", "agreement.csv", "disagreements.csv")]
     matches = match_table([(8, 8, 1)]).astype({"rank": np.int32})
-    write_table(matches, tmp_path / "m.parquet", "matches")
+    write_table(matches, tmp_path / "m.parquet", MATCHES)
 
     def run(*files, sheet=None) -> dict:
         record: dict = {}
@@ -543,7 +531,7 @@ def test_the_script_writes_all_tables(tmp_path, monkeypatch, round_one):
         return record
 
     assert run() == {"files": 0, "votes": 0, "without_label": 0, "disagreements": 0}
-    assert [len(read_table(out[0], "labels")), len(read_table(out[1], "votes"))] == [0, 0]
+    assert [len(read_table(out[0], LABELS)), len(read_table(out[1], VOTES))] == [0, 0]
     assert out[2].read_text() == ",".join(agreement.AGREEMENT) + "\n"
     assert out[3].read_text() == ",".join(agreement.DISAGREEMENTS) + "\n"
 
@@ -553,7 +541,7 @@ def test_the_script_writes_all_tables(tmp_path, monkeypatch, round_one):
     table = table.assign(
         sscd=0.5, calibrated_l2=np.nan, by="sscd", place=pd.array([1, 2] + [None] * 4, "Int64")
     )
-    write_table(table, tmp_path / "s.parquet", "sheet")
+    write_table(table, tmp_path / "s.parquet", SHEET)
     files = [
         save(tmp_path / "a.csv", export(round_one, rater="=a")),
         save(tmp_path / "b.csv", export(round_one, rater="b", label="unsure", chosen=pairs[:2])),
@@ -569,9 +557,9 @@ def test_the_script_writes_all_tables(tmp_path, monkeypatch, round_one):
         "without_label": 0,
         "disagreements": 2,
     }
-    merged = read_table(out[0], "labels")
+    merged = read_table(out[0], LABELS)
     assert merged["label"].tolist() == ["exact", "unsure", *["exact"] * 4, "not_memorized"]
-    votes = read_table(out[1], "votes")
+    votes = read_table(out[1], VOTES)
     assert votes["round"].tolist() == [1, 1, 2, 1, 1, 1, 1, 1, 1, 1]
     assert set(votes["rater"]) == {"=a", "b"}
     assert label_sheet.read_disagreements(out[3]) == pairs[:2]

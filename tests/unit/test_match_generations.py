@@ -10,6 +10,7 @@ import torch
 
 from mmh.errors import InputError
 from mmh.io.files import read_table, write_arrays, write_table
+from mmh.io.tables import GENERATION_MATCHES, IMAGE_SET, PROMPTS
 
 SHAPE = (3, 8, 8)
 
@@ -43,7 +44,7 @@ def world(tmp_path):
             "train": pd.array([7, 3, None, None], dtype="Int64"),
         }
     )
-    write_table(prompts, tmp_path / "prompts.parquet", "prompts")
+    write_table(prompts, tmp_path / "prompts.parquet", PROMPTS)
     drawn = {name: rng.integers(0, 256, (4, *SHAPE), dtype=np.uint8) for name in ("memorized", "generic")}
     drawn["memorized"][1] = images[2]  # generation 1 of prompt 0 is the training image itself
     save(tmp_path, drawn)
@@ -73,7 +74,7 @@ def match(folder, images="train.npz", captions=(), batch_size=4):
         device="cpu",
         progress=lambda total, unit="step": lambda done, **values: None,
     )
-    return read_table(out, "generation_matches")
+    return read_table(out, GENERATION_MATCHES)
 
 
 def test_each_generation_is_compared_with_the_image_of_its_own_prompt(world):
@@ -103,7 +104,7 @@ def test_prompts_are_looked_up_by_the_captions_of_an_image_set(world):
     folder, images, drawn = world
     write_arrays(folder / "set.npz", image=images, id=np.arange(3))
     table = pd.DataFrame({"item": range(3), "caption": ["d", "a", "a"], "family": 0, "source": "test"})
-    write_table(table, folder / "set.parquet", "image_set")
+    write_table(table, folder / "set.parquet", IMAGE_SET)
     found = match(folder, "set.npz", [folder / "set.parquet"]).set_index(
         ["prompt_set", "prompt", "generation"]
     )
@@ -134,6 +135,6 @@ def test_prompts_without_any_training_image_give_an_empty_table(world):
 def test_a_table_of_another_kind_is_refused(world):
     folder, _, _ = world
     table = pd.DataFrame({"item": [0], "caption": ["a"], "family": [0], "source": ["test"]})
-    write_table(table, folder / "prompts.parquet", "image_set")
+    write_table(table, folder / "prompts.parquet", IMAGE_SET)
     with pytest.raises(InputError, match=r"prompts\.parquet"):
         match(folder)

@@ -9,6 +9,7 @@ from mmh.errors import InputError
 from mmh.evaluation.percentiles import COLUMNS, log_volume, sweep
 from mmh.evaluation.samples import evaluate
 from mmh.io.files import write_arrays, write_table
+from mmh.io.tables import LABELS, MATCHES, TRAIN
 from mmh.lid.spectra import count_above, pooled_threshold
 
 LEVELS = [1, 5, 10, 50, 90]
@@ -171,10 +172,10 @@ def test_script_reads_shards_and_leaves_calibration_out(tmp_path):
         "group": table["cluster"],
         "copies": np.ones(n, int),
     }
-    write_table(pd.DataFrame(best), files[1], "matches")
-    write_table(pd.DataFrame(train), files[2], "train")
+    write_table(pd.DataFrame(best), files[1], MATCHES)
+    write_table(pd.DataFrame(train), files[2], TRAIN)
     for name, rows, first in (("all", labels, 30), ("none", labels.head(0), 0)):
-        write_table(rows, files[0], "labels")
+        write_table(rows, files[0], LABELS)
         out = tmp_path / f"{name}.csv"
         sweep_percentiles.main(
             paths,

@@ -8,6 +8,7 @@ from figure_tables import digits
 from mmh.errors import InputError
 from mmh.evaluation.percentiles import COLUMNS
 from mmh.io.files import read_images, read_table, write_arrays
+from mmh.io.tables import ALL_SCORES, LABELS
 from mmh.plotting import choice, curve, groups, paired, pairs, panels, percentile, plane, style, tables
 
 GRID = np.linspace(-1.0, 11.0, 600)
@@ -130,7 +131,7 @@ class TestTables:
     def test_calibration_and_unsure_are_left_out(self, world):
         classes = groups.read_classes(world["labels"], world["matches"])
         frame = tables.grouped_samples(world["scores"], classes, ["flipd"], calibration=60)
-        labels = read_table(world["labels"], "labels")
+        labels = read_table(world["labels"], LABELS)
         assert frame["item"].min() >= 60
         assert len(frame) == ((labels["sample"] >= 60) & (labels["label"] != "unsure")).sum()
 
@@ -140,13 +141,13 @@ class TestTables:
 
     def test_several_levels_are_refused(self, world):
         with pytest.raises(InputError, match="several scores per item"):
-            tables.single(read_table(world["scores"], "all_scores"), "flipd_curve", "samples")
+            tables.single(read_table(world["scores"], ALL_SCORES), "flipd_curve", "samples")
 
     def test_matched_images_count_once_per_label(self, world):
         classes = groups.read_classes(world["labels"], world["matches"])
         frame = tables.matched_images(world["scores"], classes, "lpca")
         assert not frame.duplicated(["item", "label"]).any()
-        labels = read_table(world["labels"], "labels")
+        labels = read_table(world["labels"], LABELS)
         assert frame["samples"].sum() == (labels["label"] != "unsure").sum()
 
     def test_the_jacobian_has_its_own_figures_and_no_noise_level(self):
@@ -244,7 +245,7 @@ class TestPairs:
     def test_cap_and_totals(self, world):
         blocks, totals = choice.labelled_pairs(world["labels"], world["matches"], 5)
         assert (blocks.groupby(["label", "metric"]).size() == 5).all()
-        labels = read_table(world["labels"], "labels")
+        labels = read_table(world["labels"], LABELS)
         counts = totals[totals["metric"] == "sscd"].set_index("label")["n"]
         assert counts["exact"] == (labels["label"] == "exact").sum()
         assert blocks.groupby(["label", "metric"])["score"].apply(lambda s: s.is_monotonic_increasing).all()

@@ -13,6 +13,7 @@ from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.io.files import read_table, write_arrays, write_table
+from mmh.io.tables import IMAGE_SET, SCORES
 from mmh.models import text_to_image
 from mmh.scores.score_norms import score_norms
 
@@ -112,7 +113,7 @@ def test_the_script_scores_the_items_of_a_span_that_are_there(tmp_path):
     x = torch.randn(5, 4, 4, 4, generator=torch.Generator().manual_seed(2)).numpy()
     write_arrays(tmp_path / "latents.npz", x=x, id=np.arange(5))
     table = pd.DataFrame({"item": range(5), "caption": texts, "family": range(5), "source": "test"})
-    write_table(table, tmp_path / "set.parquet", "image_set")
+    write_table(table, tmp_path / "set.parquet", IMAGE_SET)
 
     def estimate(span):
         record, out = {}, tmp_path / f"{span}.parquet"
@@ -128,8 +129,8 @@ def test_the_script_scores_the_items_of_a_span_that_are_there(tmp_path):
             record=record,
             progress=lambda total, unit="step": lambda done, **values: None,
         )
-        assert record["numerics"]["items"] == len(read_table(out, "scores"))
-        return read_table(out, "scores")
+        assert record["numerics"]["items"] == len(read_table(out, SCORES))
+        return read_table(out, SCORES)
 
     whole, part, nothing = (estimate(s) for s in ("000000-000009", "000003-000005", "000010-000019"))
     ids = np.arange(5)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from mmh.evaluation.summary import label_lines
 from mmh.io.files import write_table
+from mmh.io.tables import LABELS, SHEET
 
 
 def labels(folder: Path, experiment: str, words: list[str]) -> Path:
@@ -14,7 +15,7 @@ def labels(folder: Path, experiment: str, words: list[str]) -> Path:
     path.parent.mkdir(exist_ok=True)
     table = pd.DataFrame({"sample": np.arange(len(words)), "train": 3, "label": words, "raters": 1})
     types = {"sample": "int64", "train": "int64", "label": str, "raters": "int64", "source": str}
-    write_table(table.assign(source="people").astype(types), path, "labels")
+    write_table(table.assign(source="people").astype(types), path, LABELS)
     return path
 
 
@@ -25,7 +26,7 @@ def sheet(folder: Path, experiment: str, samples: list[int]) -> Path:
     table = table.assign(
         sscd=0.5, calibrated_l2=np.nan, by="sscd", place=pd.array([1] * len(samples), "Int64")
     )
-    write_table(table, path, "sheet")
+    write_table(table, path, SHEET)
     return path
 
 

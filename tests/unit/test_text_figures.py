@@ -15,7 +15,8 @@ from scipy.stats import spearmanr
 from text_tables import SETS, experiment
 
 from mmh.errors import InputError
-from mmh.io.files import read_arrays, read_table
+from mmh.io.files import read_arrays, read_table, write_table
+from mmh.io.tables import ALL_SCORES
 from mmh.plotting import correlation, detection, norms, roc, set_panels, sets, walk
 from mmh.prompts.lists import read_prompts
 from mmh.stats.curves import auc, tpr_at_fpr
@@ -109,7 +110,7 @@ def test_files_and_bytes(name, drawn, other_process):
 
 def test_histograms_plot_the_scores_and_the_evaluation(tables, numbers):
     table = numbers["metric_histograms"]
-    scores = read_table(tables["scores"], "all_scores").set_index(["estimator", "items", "item"])["value"]
+    scores = read_table(tables["scores"], ALL_SCORES).set_index(["estimator", "items", "item"])["value"]
     images = table[table["kind"] == "image"].set_index(["estimator", "set", "item"])["value"].sort_index()
     assert len(images) == 3 * sum(SETS.values())
     np.testing.assert_array_equal(images, scores.reindex(images.index))
@@ -126,7 +127,7 @@ def test_histograms_plot_the_scores_and_the_evaluation(tables, numbers):
 
 def test_complexity_is_in_bits_in_the_table(tables, numbers):
     table = numbers["complexity"]
-    scores = read_table(tables["scores"], "all_scores").query("estimator == 'png'")
+    scores = read_table(tables["scores"], ALL_SCORES).query("estimator == 'png'")
     assert table.loc[table["kind"] == "image", "value"].sum() == scores["value"].sum()
     assert set(table.loc[table["kind"] == "auc", "set"]) == {"control", "generic"}
 
@@ -150,11 +151,10 @@ def test_sizes_are_printed_in_a_unit_of_few_digits(bits, unit):
 
 def test_a_set_without_a_score_is_no_error_in_a_figure(tables, tmp_path):
     """Other experiments score a set with some estimators only; the figure says that there are no images."""
-    scores = read_table(tables["scores"], "all_scores")
-    from mmh.io.files import write_table
+    scores = read_table(tables["scores"], ALL_SCORES)
 
     path = tmp_path / "scores.parquet"
-    write_table(scores[(scores["items"] != "generic") | (scores["estimator"] != "flipd")], path, "all_scores")
+    write_table(scores[(scores["items"] != "generic") | (scores["estimator"] != "flipd")], path, ALL_SCORES)
     table = pd.read_csv(draw("metric_histograms", {**tables, "scores": path}, tmp_path)[2])
     images = table[table["kind"] == "image"]
     assert set(images.loc[images["estimator"] == "flipd", "set"]) == {"memorized", "control"}
@@ -165,7 +165,7 @@ def test_score_norms_draws_as_many_of_each_set(tables, numbers):
     table = numbers["score_norms"]
     points = table[table["kind"] == "image"]
     assert points["set"].value_counts().to_dict() == {"memorized": 20, "control": 20}
-    scores = read_table(tables["scores"], "all_scores").set_index(["estimator", "items", "item"])["value"]
+    scores = read_table(tables["scores"], ALL_SCORES).set_index(["estimator", "items", "item"])["value"]
     for row in points.itertuples():
         assert row.cfg_vector == scores["cfg_difference", row.set, row.item]
         assert row.guided_score == scores["guided_norm", row.set, row.item]
@@ -220,7 +220,7 @@ def test_the_walk_shows_the_median_prompt_and_its_first_generations(tables, numb
     assert shown["generation"].tolist() == list(range(7))  # the first ones, not the closest
     own = matches[matches["prompt"] == image["prompt"]].set_index("generation")["similarity"]
     np.testing.assert_array_equal(shown["similarity"], own.reindex(range(7)))
-    scores = read_table(tables["scores"], "all_scores")
+    scores = read_table(tables["scores"], ALL_SCORES)
     lid = scores[(scores["items"] == "memorized") & (scores["estimator"] == "flipd")].set_index("item")[
         "value"
     ]

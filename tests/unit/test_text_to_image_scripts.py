@@ -12,6 +12,7 @@ from mmh.errors import InputError
 from mmh.images import captions
 from mmh.images.complexity import png_bits
 from mmh.io.files import read_images, read_table, write_arrays, write_table
+from mmh.io.tables import IMAGE_SET, PROMPT_SCORES, PROMPTS, SCORES
 from mmh.lid.flipd import flipd
 from mmh.metrics.averages import cfg_norm, flipd_metric
 from mmh.models import text_to_image
@@ -32,7 +33,7 @@ def world(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 3, 8, 8), dtype=np.uint8)
     write_arrays(tmp_path / "set.npz", image=pixels, id=np.arange(5))
     table = pd.DataFrame({"item": range(5), "caption": TEXTS, "family": range(5), "source": "test"})
-    write_table(table, tmp_path / "set.parquet", "image_set")
+    write_table(table, tmp_path / "set.parquet", IMAGE_SET)
     rows = pd.DataFrame(
         {
             "prompt_set": ["control"] + ["memorized"] * 5,
@@ -42,7 +43,7 @@ def world(tmp_path):
             "train": [None, *range(5)],
         }
     )
-    write_table(rows, tmp_path / "prompts.parquet", "prompts")
+    write_table(rows, tmp_path / "prompts.parquet", PROMPTS)
     return tmp_path
 
 
@@ -78,7 +79,7 @@ def test_latents_are_read_as_images_are(world):
     out = world / "png.parquet"
     how = {"span": "000001-000002", "estimator": "decoded", "options": {"batch_size": 2}, "record": {}}
     call("measure_decoded", [whole], world / "model", out, **how)
-    table = read_table(out, "scores")
+    table = read_table(out, SCORES)
     assert table["item"].tolist() == [1, 2]
     model = text_to_image.load_folder(world / "model")
     expected = png_bits(np.moveaxis(model.decode(z[1:3], ids=[1, 2]), 1, -1))
@@ -94,15 +95,15 @@ def test_guidance_of_captioned_images(world):
         how["options"] = {"t": 0.01, "steps": 3, "batch_size": 2}
         files = ([latents], world / "set.parquet", world / "model", out)
         call("estimate_guidance", *files, **how)
-        tables.append(read_table(out, "scores").set_index("item"))
+        tables.append(read_table(out, SCORES).set_index("item"))
     empty, whole, part = tables
     assert len(empty) == 0
     assert record["numerics"]["truncated_captions"] == 0
     assert whole["value"].nunique() == 5
     assert whole["index"].isna().all()
     assert part["value"].tolist() == whole["value"].loc[[2, 3]].tolist()
-    table = read_table(world / "set.parquet", "image_set")
-    write_table(table.assign(caption=None), world / "set.parquet", "image_set")
+    table = read_table(world / "set.parquet", IMAGE_SET)
+    write_table(table.assign(caption=None), world / "set.parquet", IMAGE_SET)
     with pytest.raises(InputError, match=r"set.parquet: item 2 has no caption"):
         call("estimate_guidance", *files, **how)
 
@@ -114,7 +115,7 @@ def score(world, span, **options):
     how = {"prompt_set": "memorized", "span": span, "options": settings, "seed": 3, "record": record}
     call("score_prompts", world / "prompts.parquet", world / "model", out, scores, **how)
     with np.load(out) as file:
-        return dict(file), read_table(scores, "prompt_scores"), record["numerics"]
+        return dict(file), read_table(scores, PROMPT_SCORES), record["numerics"]
 
 
 def test_prompts_are_sampled_and_scored(world):
@@ -226,4 +227,4 @@ def test_lid_of_a_span_without_images_is_an_empty_table(world, condition):
     options = {"t": 0.05, "trace": 1, "condition": condition, "batch_size": 2}
     how = {"span": "000010-000019", "items": "set", "estimator": "flipd", "options": options, "seed": 0}
     call("estimate_lid", nothing, world / "set.parquet", world / "model", out, record={}, **how)
-    assert len(read_table(out, "scores")) == 0
+    assert len(read_table(out, SCORES)) == 0

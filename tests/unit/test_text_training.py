@@ -267,6 +267,7 @@ def test_scripts_make_the_world_and_train_on_it(tmp_path):
     import train_text_to_image
 
     from mmh.io.files import read_arrays, read_table
+    from mmh.io.tables import CAPTIONS, IMAGE_SET, PROMPTS
 
     names = ("train.npz", "train.parquet", "captions.parquet", "prompts.parquet")
     images, table, captions, prompts = (tmp_path / name for name in names)
@@ -274,11 +275,11 @@ def test_scripts_make_the_world_and_train_on_it(tmp_path):
     options = {"world": "digits-text", **WORLD, "seed": 0, "prompts": 4, "items": 5}
     make_captioned_data.main(images, table, captions, prompts, sets, options=options)
     image, ids, label = read_arrays(images, "image", "id", "class")
-    assert len(image) == len(ids) == len(label) == len(read_table(captions, "captions")) == 21
-    rows = read_table(prompts, "prompts")
+    assert len(image) == len(ids) == len(label) == len(read_table(captions, CAPTIONS)) == 21
+    rows = read_table(prompts, PROMPTS)
     assert set(rows.prompt_set) == set(digits_text.SETS)
     for pixels, items in sets.values():
-        assert len(read_arrays(pixels, "image")[0]) == len(read_table(items, "image_set"))
+        assert len(read_arrays(pixels, "image")[0]) == len(read_table(items, IMAGE_SET))
 
     calls: list[tuple[int, int]] = []
 

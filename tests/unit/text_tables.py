@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 from figure_tables import score_rows
 from mmh.detection.detection_table import evaluate_image_sets, evaluate_prompts
 from mmh.io.files import write_arrays, write_table
+from mmh.io.tables import ALL_SCORES
 
 SETS = {"memorized": 60, "control": 60, "generic": 80}
 STEPS = np.arange(0.91, 0.0, -0.1)  # noise levels of a trajectory
@@ -82,7 +83,7 @@ def experiment(folder: Path, seed: int = 0) -> dict:
             parts.append(rows.assign(stderr=0.4) if estimator.startswith("flipd") else rows)
         sets[name] = table
     scores = pd.concat(parts)
-    write_table(scores, paths["scores"], "all_scores")
+    write_table(scores, paths["scores"], ALL_SCORES)
 
     prompts = pd.concat(
         [

@@ -22,7 +22,7 @@ from test_cifar10 import Descriptor
 from tiny_pipeline import write_pipeline
 
 from mmh.errors import InputError
-from mmh.io.tables import TABLES
+from mmh.io.tables import GENERATION_MATCHES
 from mmh.plan.inputs.run import Run
 from workflow_runs import ROOT, jobs_of, snakemake
 
@@ -252,7 +252,7 @@ def test_figures_and_tables_state_the_number_that_survived(finished: tuple[Path,
 
 def test_generations_are_matched_where_the_training_image_is_at_hand(finished: tuple[Path, Server]) -> None:
     matches = pd.read_parquet(results(finished) / "generation_matches.parquet")
-    assert list(matches.columns) == list(TABLES["generation_matches"])
+    assert list(matches.columns) == list(GENERATION_MATCHES.columns)
     found = matches[["prompt_set", "prompt", "generation", "train"]].to_records(index=False).tolist()
     assert found == [("memorized", prompt, g, prompt) for prompt in range(4) for g in range(2)]
     assert matches["similarity"].between(-1, 1).all()

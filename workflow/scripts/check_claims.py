@@ -17,11 +17,12 @@ def main(
 
     from mmh.claims.samples import check_claims
     from mmh.io.files import read_images, read_table, write_csv
+    from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
     from mmh.plotting.sets import read_sets
     from mmh.worlds.von_mises import regions
 
-    kinds = {"scores": "all_scores", "labels": "labels", "matches": "matches", "train": "train"}
-    tables = {name: read_table(inputs[name], kind) for name, kind in kinds.items() if name in inputs}
+    contracts = {"scores": ALL_SCORES, "labels": LABELS, "matches": MATCHES, "train": TRAIN}
+    tables = {name: read_table(inputs[name], contracts[name]) for name in contracts if name in inputs}
     for name in ("evaluation", "paired"):
         if name in inputs:
             tables[name] = pd.read_csv(inputs[name])

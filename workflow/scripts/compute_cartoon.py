@@ -22,7 +22,7 @@ def main(out: Path, *, seed: int) -> None:
     from mmh.io.files import write_table
     from mmh.oracles import cartoon
 
-    write_table(cartoon.measure(seed), out, "cartoon")
+    write_table(cartoon.measure(seed), out, cartoon.CARTOON)
 
 
 if __name__ == "__main__":

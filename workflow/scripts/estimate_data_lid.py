@@ -22,6 +22,7 @@ def main(
     import pandas as pd
 
     from mmh.io.files import read_images, write_table
+    from mmh.io.tables import SCORES
     from mmh.lid.local_pca import local_pca
 
     x, ids = read_images(images)
@@ -50,7 +51,7 @@ def main(
         seed if options.get("bootstrap") else None,
         "float64",
     )
-    write_table(table, out, "scores")
+    write_table(table, out, SCORES)
 
 
 if __name__ == "__main__":

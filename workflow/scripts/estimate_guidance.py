@@ -30,6 +30,7 @@ def main(
     from mmh.compute.job_batches import blockwise_in_fitting_batches
     from mmh.images.captions import read_captions
     from mmh.io.files import read_present, write_table
+    from mmh.io.tables import SCORES
     from mmh.models.text_to_image import load_folder
     from mmh.scores.cfg_vector_norm import cfg_vector_norm
 
@@ -61,7 +62,7 @@ def main(
         "non_finite": 0,  # anything else stops the job
         "truncated_captions": int(loaded.tokens(texts)[1].sum()),
     }
-    write_table(table, out, "scores")
+    write_table(table, out, SCORES)
 
 
 if __name__ == "__main__":

@@ -34,14 +34,14 @@ def main(
     from mmh.compute.job_batches import blockwise_in_fitting_batches
     from mmh.images.captions import image_score
     from mmh.io.files import read_present, read_span, write_table
+    from mmh.io.tables import SCORES
     from mmh.lid.flipd import flipd_estimate
     from mmh.models.loading import load_model
 
     x, ids = read_present(images, span) if captions else read_span(images, span, items)
     loaded = load_model(model, device=device, **options.get("load", {}))
     score = image_score(loaded, images, captions, ids, options.get("condition"))
-    dtype = str(score.dtype).removeprefix("torch.")
-    levels = options["t"] if isinstance(options["t"], list) else [options["t"]]
+    dtype, levels = str(score.dtype).removeprefix("torch."), np.atleast_1d(options["t"]).tolist()
     probes = None if options["trace"] == "exact" else int(options["trace"])
     probe, n, empty = options.get("probe", "gaussian"), len(ids), np.empty(0)
     how = {"probes": probes, "probe": probe, "seed": seed}
@@ -78,7 +78,7 @@ def main(
         "batch_size": size,
         "non_finite": 0,  # anything else stops the job
     }
-    write_table(pd.concat(tables, ignore_index=True), out, "scores")
+    write_table(pd.concat(tables, ignore_index=True), out, SCORES)
 
 
 if __name__ == "__main__":

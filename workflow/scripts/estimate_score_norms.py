@@ -30,6 +30,7 @@ def main(
     from mmh.compute.job_batches import blockwise_in_fitting_batches
     from mmh.images.captions import read_captions
     from mmh.io.files import read_present, write_table
+    from mmh.io.tables import SCORES
     from mmh.models.text_to_image import load_folder
     from mmh.scores.score_norms import score_norms
 
@@ -60,7 +61,7 @@ def main(
         "batch_size": size,
         "non_finite": 0,  # anything else stops the job
     }
-    write_table(table, out, "scores")
+    write_table(table, out, SCORES)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,13 @@ def main(
     """Write ``evaluation.csv``; samples with ids below ``calibration`` chose t0 and are left out."""
     from mmh.evaluation.samples import evaluate
     from mmh.io.files import read_table, write_csv
+    from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
 
     table = evaluate(
-        read_table(scores, "all_scores"),
-        read_table(labels, "labels"),
-        read_table(matches, "matches"),
-        read_table(train, "train"),
+        read_table(scores, ALL_SCORES),
+        read_table(labels, LABELS),
+        read_table(matches, MATCHES),
+        read_table(train, TRAIN),
         exclude=range(calibration),
         seed=seed,
         **options,

@@ -48,6 +48,7 @@ def main(
 
     from mmh.detection.detection_table import evaluate_image_sets, evaluate_prompts
     from mmh.io.files import read_table, write_csv
+    from mmh.io.tables import ALL_SCORES
     from mmh.metrics.prompt_detectors import SCORE_COLUMNS
     from mmh.prompts.lists import read_columns, read_prompts
 
@@ -55,7 +56,7 @@ def main(
     parts = []
     if scores is not None and "images" in options:
         sets = {path.stem: read_columns(path, ("item", "caption", "family")) for path in image_sets}
-        table = read_table(scores, "all_scores")
+        table = read_table(scores, ALL_SCORES)
         parts.append(evaluate_image_sets(table, sets, seed=seed, **common, **options["images"]))
     if prompts is not None and "prompts" in options:
         table = pd.concat([read_columns(path, SCORE_COLUMNS) for path in prompt_scores], ignore_index=True)

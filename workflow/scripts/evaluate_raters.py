@@ -23,14 +23,15 @@ def main(
 ) -> None:
     """Write ``evaluation_raters.csv``; samples with ids below ``calibration`` chose t0 and are left out."""
     from mmh.io.files import read_table, write_csv
+    from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN, VOTES
     from mmh.labels.label_noise import evaluate_raters
 
     table = evaluate_raters(
-        read_table(scores, "all_scores"),
-        read_table(votes, "votes"),
-        read_table(labels, "labels"),
-        read_table(matches, "matches"),
-        read_table(train, "train"),
+        read_table(scores, ALL_SCORES),
+        read_table(votes, VOTES),
+        read_table(labels, LABELS),
+        read_table(matches, MATCHES),
+        read_table(train, TRAIN),
         exclude=range(calibration),
         seed=seed,
         **options,

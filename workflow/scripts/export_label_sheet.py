@@ -52,13 +52,14 @@ def main(
     """
     from mmh.errors import InputError
     from mmh.io.files import read_table, write_table
+    from mmh.io.tables import CANDIDATES, MATCHES, SHEET
     from mmh.labels.label_sheet import read_disagreements, restrict, sheet_images, sheet_pairs, write_sheet
 
-    listed = read_table(candidates, "candidates")
+    listed = read_table(candidates, CANDIDATES)
     generated = sheet_images(samples, listed["sample"])
     matched = sheet_images([train], listed["train"])
     pairs = sheet_pairs(
-        listed, read_table(matches, "matches"), generated, matched, seed=seed, experiment=experiment
+        listed, read_table(matches, MATCHES), generated, matched, seed=seed, experiment=experiment
     )
     if options["only"] == "disagreements":
         if disagreements is None:
@@ -67,7 +68,7 @@ def main(
             )
         pairs = restrict(pairs, read_disagreements(disagreements))
     record.update(write_sheet(pairs, generated, matched, page, template, experiment=experiment))
-    write_table(pairs, sheet, "sheet")
+    write_table(pairs, sheet, SHEET)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,9 @@ def main(
     from mmh.fetch.url_images import FetchOptions, fetch_images, store_images
     from mmh.images.image_lists import embedded_images, is_embedded
     from mmh.io.files import read_table, write_table
+    from mmh.io.tables import IMAGE_LIST, LEDGER
 
-    listed = read_table(table, "image_list")
+    listed = read_table(table, IMAGE_LIST)
     limits = FetchOptions(**{key: value for key, value in fetching.items() if key != "again"})
     urls = listed["url"].tolist()
     within = [url for url in urls if is_embedded(url)]
@@ -43,7 +44,7 @@ def main(
     ledger = ledger_table(listed, records, **{"placeholder_count": 3, **rules})
     counts = attrition(ledger)
     print(f"{counts['ok']} of {counts['asked']} images: {counts['statuses']}")
-    write_table(ledger, out, "ledger")
+    write_table(ledger, out, LEDGER)
 
 
 if __name__ == "__main__":

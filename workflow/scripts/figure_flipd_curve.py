@@ -25,9 +25,10 @@ def main(
         optionally `experiment` for the title, and `calibration`: only the ids below it are used.
     """
     from mmh.io.files import read_table
+    from mmh.io.tables import ALL_SCORES
     from mmh.plotting import curve, groups, style, tables
 
-    table = read_table(scores, "all_scores")
+    table = read_table(scores, ALL_SCORES)
     frame = tables.select(table, options["estimator"], "samples").merge(
         groups.read_classes(labels, matches), left_on="item", right_on="sample"
     )

@@ -44,6 +44,7 @@ def main(
     import numpy as np
 
     from mmh.io.files import read_table
+    from mmh.io.tables import ALL_SCORES
     from mmh.plotting import set_panels, sets, style, walk
     from mmh.prompts.lists import read_columns, read_prompts
 
@@ -55,7 +56,7 @@ def main(
         count=options["generations"],
         prompt=options.get("prompt"),
     )
-    rows = read_table(scores, "all_scores")
+    rows = read_table(scores, ALL_SCORES)
     lid, error = walk.lid_of_caption(
         rows, sets.read_sets(image_sets), options["items"], chosen.text, estimator
     )

@@ -37,11 +37,12 @@ def main(
         which large values speak for memorization; optionally `experiment` and `paper` for the title.
     """
     from mmh.io.files import read_table
+    from mmh.io.tables import ALL_SCORES
     from mmh.plotting import set_panels, sets, style, tables
 
     names, estimators = options["sets"], options["estimators"]
     looks, table = set_panels.set_looks(names), sets.read_sets(image_sets)
-    rows = read_table(scores, "all_scores")
+    rows = read_table(scores, ALL_SCORES)
     frame = sets.long_form(sets.side_by_side(rows, table, names, estimators), estimators)
     large = options["large"]
     titles = set_panels.score_names(rows, estimators)

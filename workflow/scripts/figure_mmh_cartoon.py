@@ -22,9 +22,10 @@ def main(cartoon: Path, pdf: Path, png: Path, csv: Path, *, options: dict[str, A
         Optionally `paper` for the title.
     """
     from mmh.io.files import read_table
+    from mmh.oracles.cartoon import CARTOON
     from mmh.plotting import sketch, style
 
-    table = read_table(cartoon, "cartoon")
+    table = read_table(cartoon, CARTOON)
     sigma = table["sigma"].dropna().iloc[0]
     n = int(((table["panel"] == "a") & (table["kind"] == "train")).sum())
     title = style.heading(

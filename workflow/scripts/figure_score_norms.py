@@ -36,11 +36,12 @@ def main(
     import pandas as pd
 
     from mmh.io.files import read_table
+    from mmh.io.tables import ALL_SCORES
     from mmh.plotting import norms, set_panels, sets, style
 
     names, seed = options["sets"], options.get("seed", 0)
     x, y = options["difference"], options["guided"]
-    rows = read_table(scores, "all_scores")
+    rows = read_table(scores, ALL_SCORES)
     scored = sets.side_by_side(rows, sets.read_sets(image_sets), names, [x, y]).dropna()
     drawn = norms.draw_images(scored, names, options["each"], seed)
     found = pd.concat(

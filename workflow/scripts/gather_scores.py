@@ -14,8 +14,9 @@ def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, di
     import pandas as pd
 
     from mmh.errors import InputError
-    from mmh.io.files import TABLES, read_table, write_table
+    from mmh.io.files import read_table, write_table
     from mmh.io.spans import SELECTED
+    from mmh.io.tables import ALL_SCORES, SCORES
 
     def set_of(name: str) -> str:
         """Name whose ids these are: selected samples are samples."""
@@ -23,7 +24,7 @@ def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, di
 
     parts = []
     for file, name in zip(files, items, strict=True):
-        part = read_table(file, "scores")
+        part = read_table(file, SCORES)
         part.insert(0, "items", set_of(name))
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
@@ -42,7 +43,7 @@ def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, di
             top["stderr"] = top["stderr"] / divisor
             top["estimator"] = name
             table = pd.concat([table, top], ignore_index=True)
-    write_table(table[list(TABLES["all_scores"])], out, "all_scores")
+    write_table(table[list(ALL_SCORES.columns)], out, ALL_SCORES)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,11 @@ def main(
     """Write the images, their table and the attrition of one set."""
     from mmh.images.image_sets import import_set
     from mmh.io.files import read_table, write_json
+    from mmh.io.tables import IMAGE_LIST, LEDGER
 
     found = import_set(
-        read_table(listed, "image_list"),
-        read_table(ledger, "ledger"),
+        read_table(listed, IMAGE_LIST),
+        read_table(ledger, LEDGER),
         store,
         images,
         table,

@@ -49,6 +49,7 @@ def main(
         As `labels.read_label_files` does.
     """
     from mmh.io.files import read_table, write_csv, write_table
+    from mmh.io.tables import LABELS, MATCHES, SHEET, VOTES
     from mmh.labels.agreement import agreement_table, merge_labels
     from mmh.labels.agreement import disagreements as list_disagreements
     from mmh.labels.label_files import Sheet, read_label_files
@@ -56,7 +57,7 @@ def main(
 
     known = None
     if sheet is not None:
-        table = read_table(sheet, "sheet")
+        table = read_table(sheet, SHEET)
         asked = table.loc[table["place"].notna(), "pair"]
         known = Sheet(
             pairs=dict(zip(table["pair"], zip(table["sample"], table["train"], strict=True), strict=True)),
@@ -64,12 +65,12 @@ def main(
             rounds={sheet_hash(asked): (2, set(asked)), sheet_hash(table["pair"]): (1, set(table["pair"]))},
         )
     said, passed_over = read_label_files(
-        files, matches=read_table(matches, "matches"), sheet=known, unguard=unguard_cell
+        files, matches=read_table(matches, MATCHES), sheet=known, unguard=unguard_cell
     )
     apart = list_disagreements(said)
     record.update(files=len(files), votes=len(said), without_label=passed_over, disagreements=len(apart))
-    write_table(merge_labels(said, source=source), labels, "labels")
-    write_table(said, votes, "votes")
+    write_table(merge_labels(said, source=source), labels, LABELS)
+    write_table(said, votes, VOTES)
     write_csv(agreement_table(said, seed=seed), agreement, digits=6)
     write_csv(apart, disagreements)
 

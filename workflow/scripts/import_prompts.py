@@ -34,6 +34,7 @@ def main(
     """
     from mmh.errors import InputError
     from mmh.io.files import write_table
+    from mmh.io.tables import PROMPTS
     from mmh.prompts.lists import prompt_table, read_prompt_list
 
     texts = {}
@@ -44,7 +45,7 @@ def main(
                 f"{path}: holds {len(texts[name])} prompts where prompts.sets.{name} in config.yaml says "
                 f"{wanted[name]}; correct the number there, or the file"
             )
-    write_table(prompt_table(texts, **families), out, "prompts")
+    write_table(prompt_table(texts, **families), out, PROMPTS)
 
 
 if __name__ == "__main__":

@@ -15,18 +15,19 @@ def main(inputs: dict[str, Any], verdicts: Path, counts: Path, *, options: dict[
 
     from mmh.evaluation.verdict_table import count_verdicts, paired_verdicts, sample_verdicts
     from mmh.io.files import read_table, write_csv, write_table
+    from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, VERDICTS
 
     if "paired" in inputs:
         thresholds = {key: options[key] for key in ("low", "gap")}
         table = paired_verdicts(pd.read_csv(inputs["paired"]), **thresholds)
     else:
         table = sample_verdicts(
-            read_table(inputs["scores"], "all_scores"),
-            read_table(inputs["labels"], "labels"),
-            read_table(inputs["matches"], "matches"),
+            read_table(inputs["scores"], ALL_SCORES),
+            read_table(inputs["labels"], LABELS),
+            read_table(inputs["matches"], MATCHES),
             **options,
         )
-    write_table(table, verdicts, "verdicts")
+    write_table(table, verdicts, VERDICTS)
     write_csv(count_verdicts(table), counts, digits=4)
 
 

@@ -40,12 +40,13 @@ def main(
         Gets the counts.
     """
     from mmh.io.files import read_table, write_arrays, write_table
+    from mmh.io.tables import CANDIDATES, MATCHES
     from mmh.retrieval.candidates import candidates, gather, selection
 
-    pairs = read_table(matches, "matches").query("sample >= @calibration")
+    pairs = read_table(matches, MATCHES).query("sample >= @calibration")
     table = candidates(pairs, options["top"])
     ids = selection(table, pairs["sample"].unique(), options["total"], seed)
-    write_table(table, out, "candidates")
+    write_table(table, out, CANDIDATES)
     write_arrays(selected, **gather(samples, ids))
     record.update(candidates=int(table["sample"].nunique()), selected=len(ids))
 

@@ -23,6 +23,7 @@ def main(
     from mmh.fetch.file_digest import check_digest
     from mmh.images.image_lists import draw_rows, list_table, pick_captions, read_captions, read_list
     from mmh.io.files import write_table
+    from mmh.io.tables import IMAGE_LIST
 
     for path in [*files, *captions]:
         check_digest(path, digests.get(path.name))
@@ -32,7 +33,7 @@ def main(
         rows = pick_captions(rows, read_captions(path), what=str(path))
     drawn = draw_rows(rows, options.get("draw"), seed)
     print(f"{len(drawn)} of {len(rows)} rows")
-    write_table(list_table(drawn), out, "image_list")
+    write_table(list_table(drawn), out, IMAGE_LIST)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ def main(
     import pandas as pd
 
     from mmh.io.files import write_arrays, write_table
+    from mmh.io.tables import CAPTIONS, IMAGE_SET, PROMPTS, TRAIN
     from mmh.worlds import digits, digits_text
 
     settings = {key: value for key, value in options.items() if key not in ("world", "prompts", "items")}
@@ -30,14 +31,14 @@ def main(
     train = world.table["train"].to_numpy(np.int64)
     label = digits.classes(world.table["source"].to_numpy())
     write_arrays(images, **{"image": world.image, "id": train, "class": label})
-    write_table(world.table, table, "train")
-    write_table(pd.DataFrame({"train": train, "text": world.caption}), captions, "captions")
+    write_table(world.table, table, TRAIN)
+    write_table(pd.DataFrame({"train": train, "text": world.caption}), captions, CAPTIONS)
     seed = options["seed"]
-    write_table(digits_text.prompts(world, n_generic=options["prompts"], seed=seed), prompts, "prompts")
+    write_table(digits_text.prompts(world, n_generic=options["prompts"], seed=seed), prompts, PROMPTS)
     for name, (pixels, rows) in sets.items():
         image, _, items = digits_text.image_set(world, name, n_generic=options["items"], seed=seed)
         write_arrays(pixels, image=image, id=items["item"].to_numpy(np.int64))
-        write_table(items, rows, "image_set")
+        write_table(items, rows, IMAGE_SET)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,14 @@ def main(images: Path, table: Path, *, options: dict[str, Any]) -> None:
     import numpy as np
 
     from mmh.io.files import write_arrays, write_table
+    from mmh.io.tables import TRAIN
     from mmh.worlds.catalogue import classes, make
 
     x, rows = make(options["world"], **{key: value for key, value in options.items() if key != "world"})
     label = classes(options["world"], rows)
     extra = {} if label is None else {"class": label}
     write_arrays(images, x=x, id=rows["train"].to_numpy(np.int64), **extra)
-    write_table(rows, table, "train")
+    write_table(rows, table, TRAIN)
 
 
 if __name__ == "__main__":

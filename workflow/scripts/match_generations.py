@@ -45,11 +45,12 @@ def main(
     import pandas as pd
 
     from mmh.io.files import read_arrays, read_table, write_table
+    from mmh.io.tables import GENERATION_MATCHES, IMAGE_SET, PROMPTS
     from mmh.retrieval.embedding import embed, load_descriptor
 
-    rows = read_table(prompts, "prompts")
+    rows = read_table(prompts, PROMPTS)
     if captions:
-        table = read_table(captions if isinstance(captions, Path) else captions[0], "image_set")
+        table = read_table(captions if isinstance(captions, Path) else captions[0], IMAGE_SET)
         first = table.drop_duplicates("caption").set_index("caption")["item"]
         rows["train"] = rows["text"].map(first).astype("Int64")
     known = rows.dropna(subset=["train"]).set_index(["prompt_set", "prompt"])["train"].astype(np.int64)
@@ -74,7 +75,7 @@ def main(
             parts.append(pd.DataFrame({"prompt_set": path.parent.name, **columns, "similarity": cosine}))
         report(done := done + 1)
     empty = pd.DataFrame(columns=["prompt_set", "prompt", "generation", "train", "similarity"])
-    write_table(pd.concat(parts, ignore_index=True) if parts else empty, out, "generation_matches")
+    write_table(pd.concat(parts, ignore_index=True) if parts else empty, out, GENERATION_MATCHES)
 
 
 if __name__ == "__main__":

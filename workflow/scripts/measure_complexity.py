@@ -16,12 +16,13 @@ def main(images: list[Path], out: Path, *, estimator: str) -> None:
 
     from mmh.images.complexity import png_bits, to_uint8
     from mmh.io.files import read_images, write_table
+    from mmh.io.tables import SCORES
 
     x, ids = read_images(images)
     table = pd.DataFrame({"item": ids, "estimator": estimator, "t": None, "index": None, "sigma": None})
     table["value"] = png_bits(np.moveaxis(to_uint8(x), 1, -1)).astype(float)
     table["stderr"], table["probes"], table["seed"], table["dtype"] = None, None, None, "uint8"
-    write_table(table, out, "scores")
+    write_table(table, out, SCORES)
 
 
 if __name__ == "__main__":

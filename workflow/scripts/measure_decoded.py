@@ -44,6 +44,7 @@ def main(
     from mmh.compute.job_batches import decode_in_fitting_batches
     from mmh.images.complexity import png_bits
     from mmh.io.files import read_present, write_table
+    from mmh.io.tables import SCORES
     from mmh.models.text_to_image import load_folder
 
     z, ids = read_present(latents, span)
@@ -54,7 +55,7 @@ def main(
     table["value"] = png_bits(np.moveaxis(pixels, 1, -1)).astype(float)
     table["stderr"], table["probes"], table["seed"], table["dtype"] = None, None, None, "uint8"
     record["numerics"] = {"dtype": "float32", "batch_size": size, "items": len(ids)}
-    write_table(table, out, "scores")
+    write_table(table, out, SCORES)
 
 
 if __name__ == "__main__":

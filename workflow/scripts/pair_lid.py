@@ -21,12 +21,13 @@ def main(
     """Write one row per training image that both models were asked about."""
     from mmh.evaluation.samples import paired_lid
     from mmh.io.files import read_table, write_csv
+    from mmh.io.tables import ALL_SCORES, TRAIN
 
     table = paired_lid(
-        read_table(scores, "all_scores"),
-        read_table(control_scores, "all_scores"),
-        read_table(train, "train"),
-        read_table(control_train, "train"),
+        read_table(scores, ALL_SCORES),
+        read_table(control_scores, ALL_SCORES),
+        read_table(train, TRAIN),
+        read_table(control_train, TRAIN),
         control_items=options["items"],
         model_estimator=options["estimator"],
         data_estimator=options["data_estimator"],

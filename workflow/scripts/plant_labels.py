@@ -14,13 +14,14 @@ def main(
 ) -> None:
     """Write a label file with the columns of a person's, for the best match by each metric."""
     from mmh.io.files import read_images, read_table, write_csv
+    from mmh.io.tables import MATCHES, TRAIN
     from mmh.labels.label_files import plant_labels
 
-    best = read_table(matches, "matches").query("rank == 1")
+    best = read_table(matches, MATCHES).query("rank == 1")
     x, ids = read_images(samples)
     images, _ = read_images(train)
     thresholds = {key: value for key, value in options.items() if key != "source"}
-    labels = plant_labels(x, ids, images, read_table(table, "train"), best, **thresholds)
+    labels = plant_labels(x, ids, images, read_table(table, TRAIN), best, **thresholds)
     write_csv(labels, out)
 
 

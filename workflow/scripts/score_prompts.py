@@ -33,12 +33,12 @@ def main(
     from mmh.images.complexity import png_bits
     from mmh.io.files import read_table, write_arrays, write_table
     from mmh.io.spans import span_range
+    from mmh.io.tables import PROMPT_SCORES, PROMPTS
     from mmh.metrics.prompt_scores import PromptScores, Trace, prompt_scores, score_table
     from mmh.models.text_to_image import load_folder
 
     numbers = np.array(span_range(span), dtype=np.int64)
-    rows = read_table(prompts, "prompts")
-    texts = rows[rows["prompt_set"] == prompt_set].set_index("prompt")["text"]
+    texts = read_table(prompts, PROMPTS).query("prompt_set == @prompt_set").set_index("prompt")["text"]
     if not np.isin(numbers, texts.index).all():
         raise InputError(f"{prompts}: set {prompt_set} lacks prompts of {span}, it has {len(texts)}")
     loaded = load_folder(model, device=device, **options.get("load", {}))
@@ -78,7 +78,7 @@ def main(
     seeds = [generation_seed(seed, prompt_set, p, g) for p, g in zip(prompt, generation, strict=True)]
     png = {"png": png_bits(np.moveaxis(image, 1, -1)).astype(float)}
     table = score_table(found, images=png, prompt_set=prompt_set, prompts=numbers, generations=count)
-    write_table(table, scores, "prompt_scores")
+    write_table(table, scores, PROMPT_SCORES)
     write_arrays(out, **arrays, seed=np.array(seeds, dtype=np.uint64))
 
 

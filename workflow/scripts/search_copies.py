@@ -32,6 +32,7 @@ def main(
 
     from mmh.errors import InputError
     from mmh.io.files import read_images, write_table
+    from mmh.io.tables import MATCHES
     from mmh.retrieval.descriptor_search import INDEX, descriptor_matches
     from mmh.retrieval.search import calibrated_l2, duplicate_groups, join_matches, matches_table
 
@@ -59,7 +60,7 @@ def main(
         seed=seed,
     )
     results = {"sscd": sscd, "calibrated_l2": join_matches(closest)}
-    write_table(matches_table(ids, results), out, "matches")
+    write_table(matches_table(ids, results), out, MATCHES)
 
 
 def batches(paths: list[Path]) -> Iterator[list[Path]]:

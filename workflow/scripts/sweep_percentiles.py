@@ -46,14 +46,15 @@ def main(
     from mmh.evaluation.percentiles import sweep
     from mmh.evaluation.samples import labelled_scores
     from mmh.io.files import read_arrays, read_table, write_csv
+    from mmh.io.tables import LABELS, MATCHES, TRAIN
 
     parts = [read_arrays(path, "spectrum", "id") for path in spectra]
     values, ids = (np.concatenate([part[k] for part in parts]) for k in range(2))
     table = labelled_scores(
         pd.DataFrame(),
-        read_table(labels, "labels"),
-        read_table(matches, "matches"),
-        read_table(train, "train"),
+        read_table(labels, LABELS),
+        read_table(matches, MATCHES),
+        read_table(train, TRAIN),
         estimators=[],
         exclude=range(calibration),
     )

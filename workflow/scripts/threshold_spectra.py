@@ -28,7 +28,8 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.io.files import TABLES, read_arrays, read_table, write_table
+    from mmh.io.files import read_arrays, read_table, write_table
+    from mmh.io.tables import CANDIDATES, SCORES
     from mmh.lid.normal_bundle import count_stderr
     from mmh.lid.spectra import count_above, count_below, pooled_threshold
 
@@ -36,7 +37,7 @@ def main(
     pooled, ids = (np.concatenate([part[k] for part in parts]) for k in range(2))
     chosen = np.ones(len(ids), dtype=bool)
     if candidates is not None:
-        chosen = ~np.isin(ids, read_table(candidates, "candidates")["sample"])
+        chosen = ~np.isin(ids, read_table(candidates, CANDIDATES)["sample"])
     pool = pooled[chosen]
     threshold = pooled_threshold(pool, options["percentile"])
     record.update(
@@ -61,8 +62,8 @@ def main(
         table["stderr"], table["probes"] = count_stderr(left_out, threshold), options["copies"]
         table["seed"] = seed
     table["dtype"] = "float64"
-    table = table[list(TABLES["scores"])]
-    write_table(table, out, "scores")
+    table = table[list(SCORES.columns)]
+    write_table(table, out, SCORES)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,13 @@ def main(
 ) -> None:
     """Write the model folder and the loss history; copies of an image count once."""
     from mmh.io.files import read_images, read_table, write_csv
+    from mmh.io.tables import CAPTIONS, TRAIN
     from mmh.models import clip_training, word_tokenizer
     from mmh.worlds.digits_text import key_of, vocabulary
 
     x, _ = read_images(images)
-    rows = read_table(table, "train")
-    texts = read_table(captions, "captions")["text"]
+    rows = read_table(table, TRAIN)
+    texts = read_table(captions, CAPTIONS)["text"]
     once = (rows["train"] == rows["group"]).to_numpy()
     words = vocabulary(texts)
     tokenizer = word_tokenizer.save(model, words, length=options["tokens"])

@@ -25,12 +25,13 @@ def main(
     import torch
 
     from mmh.io.files import read_images, read_table, write_csv
+    from mmh.io.tables import CAPTIONS, TRAIN
     from mmh.models import text_training, vae_training, word_tokenizer
     from mmh.worlds.digits_text import vocabulary
 
     x, _ = read_images(images)
-    rows = read_table(table, "train")
-    texts = read_table(captions, "captions")["text"].tolist()
+    rows = read_table(table, TRAIN)
+    texts = read_table(captions, CAPTIONS)["text"].tolist()
     first = options["vae"]["steps"]
     report = progress(first + options["steps"])
 

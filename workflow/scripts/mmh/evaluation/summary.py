@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmh.detection.detection_table import PROMPTS
 from mmh.io.files import read_table
+from mmh.io.tables import GENERATION_MATCHES, LABELS, SHEET
 from mmh.labels.label_files import CLASSES, sample_classes
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ def label_lines(paths: Iterable[Path], sheets: Iterable[Path] = ()) -> list[str]
     asked = {_experiment(path): path for path in sheets}
     lines = ["  " + "experiment".ljust(16) + "".join(name.rjust(16) for name in CLASSES)]
     for path in paths:
-        name, labels = _experiment(path), read_table(path, "labels")
+        name, labels = _experiment(path), read_table(path, LABELS)
         if labels.empty and name in asked:
-            count = read_table(asked[name], "sheet")["sample"].nunique()
+            count = read_table(asked[name], SHEET)["sample"].nunique()
             page = asked[name].with_suffix(".html")
             lines.append(f"  {name:<16}  not labelled yet: {count} candidates, open {page}")
             continue
@@ -59,7 +60,7 @@ def generation_lines(paths: Iterable[Path]) -> list[str]:
     """
     lines = []
     for path in paths:
-        table = read_table(path, "generation_matches")
+        table = read_table(path, GENERATION_MATCHES)
         for name, rows in table.groupby("prompt_set", sort=True):
             low, middle, high = rows["similarity"].quantile([0.01, 0.5, 0.99])
             lines.append(

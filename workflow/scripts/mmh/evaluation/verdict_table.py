@@ -35,7 +35,7 @@ def sample_verdicts(
     Returns
     -------
     pandas.DataFrame
-        Columns of the table kind `verdicts`; `group` is the sample's label.
+        Columns of `mmh.io.tables.VERDICTS`; `group` is the sample's label.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def paired_verdicts(paired: pd.DataFrame, *, low: float, gap: float) -> pd.DataF
     Returns
     -------
     pandas.DataFrame
-        Columns of the table kind `verdicts`; `group` is `model` or `control`.
+        Columns of `mmh.io.tables.VERDICTS`; `group` is `model` or `control`.
     """
     data = paired[["lid_data", "se_data"]].set_axis(["value", "stderr"], axis=1)
     parts = []

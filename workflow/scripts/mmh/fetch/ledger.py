@@ -14,7 +14,7 @@ from time import sleep
 from typing import Any
 
 from mmh.errors import InputError
-from mmh.io.tables import TABLES
+from mmh.io.tables import LEDGER
 from mmh.job.partial import is_partial
 
 # What an address may come to, and what that means.
@@ -35,7 +35,7 @@ STATUSES = {
 }
 
 _POLL = 0.5  # seconds between two looks at a lock that another process holds
-_FIELDS = [name for name in TABLES["ledger"] if name != "item"]
+_FIELDS = [name for name in LEDGER.columns if name != "item"]
 
 
 class Journal:
@@ -83,7 +83,7 @@ class Journal:
         Parameters
         ----------
         record : mapping
-            Columns of ``TABLES["ledger"]`` without `item`; absent ones are null.
+            Columns of `LEDGER` without `item`; absent ones are null.
         """
         whole: dict[str, Any] = {name: record.get(name) for name in _FIELDS}
         self._file.write((json.dumps(whole) + "\n").encode())
@@ -179,7 +179,7 @@ def ledger_table(
     Parameters
     ----------
     listed : pandas.DataFrame
-        Columns of ``TABLES["image_list"]``.
+        Columns of `mmh.io.tables.IMAGE_LIST`.
     records : mapping
         The journal's, by address; an address without a record is ``missing``.
     placeholder_count : int or None
@@ -190,7 +190,7 @@ def ledger_table(
     Returns
     -------
     pandas.DataFrame
-        Columns of ``TABLES["ledger"]``, a row per item, in the order of the list.
+        Columns of `LEDGER`, a row per item, in the order of the list.
     """
     import pandas as pd
 
@@ -220,7 +220,7 @@ def attrition(ledger: Any) -> dict[str, Any]:
     Parameters
     ----------
     ledger : pandas.DataFrame
-        Columns of ``TABLES["ledger"]``.
+        Columns of `LEDGER`.
 
     Returns
     -------

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmh.errors import InputError
 from mmh.io.files import read_column, read_table
+from mmh.io.tables import IMAGE_SET
 
 if TYPE_CHECKING:
     from mmh.diffusion.score_model import ScoreModel
@@ -40,7 +41,7 @@ def read_captions(table: Path, ids: NDArray[np.int64]) -> list[str]:
     InputError
         If the table is unreadable or an item has no caption.
     """
-    rows = read_table(table, "image_set").set_index("item")["caption"]
+    rows = read_table(table, IMAGE_SET).set_index("item")["caption"]
     absent = [i for i in ids.tolist() if i not in rows.index or not isinstance(rows[i], str)]
     if absent:
         raise InputError(f"{table}: item {absent[0]} has no caption; use condition: empty for this set")

@@ -212,7 +212,7 @@ def list_table(rows: Sequence[Row]) -> Any:
     Returns
     -------
     pandas.DataFrame
-        Columns of ``TABLES["image_list"]``; `item` counts from 0.
+        Columns of `mmh.io.tables.IMAGE_LIST`; `item` counts from 0.
     """
     import pandas as pd
 

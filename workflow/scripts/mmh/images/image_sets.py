@@ -11,6 +11,7 @@ from mmh.errors import InputError
 from mmh.fetch.ledger import attrition
 from mmh.images.image_policy import UndecodableError, decode, fit, near_pairs
 from mmh.io.files import write_arrays, write_table
+from mmh.io.tables import IMAGE_SET
 from mmh.prompts.lists import prompt_families
 
 _SAME = 2  # bits of 64 in which hashes of one picture may differ
@@ -33,15 +34,15 @@ def import_set(
     Parameters
     ----------
     listed : pandas.DataFrame
-        Columns of ``TABLES["image_list"]``.
+        Columns of `mmh.io.tables.IMAGE_LIST`.
     ledger : pandas.DataFrame
-        Columns of ``TABLES["ledger"]``, of the same rows.
+        Columns of `mmh.io.tables.LEDGER`, of the same rows.
     folder : path
         Where the files of the ledger lie.
     images : path
         `.npz` to write: `image` uint8 (n, 3, size, size), `id` int64 0..n-1.
     table : path
-        Parquet to write: columns of ``TABLES["image_set"]``; `source` is the address.
+        Parquet to write: columns of `mmh.io.tables.IMAGE_SET`; `source` is the address.
     size : int
         Side of the images, pixels.
     aspect : {"squash", "crop"}
@@ -86,7 +87,7 @@ def import_set(
     items = np.arange(len(kept), dtype=np.int64)
     write_arrays(images, image=pixels, id=items)
     columns = {"item": items, "caption": captions, "family": family, "source": rows["url"].tolist()}
-    write_table(pd.DataFrame(columns), table, "image_set")
+    write_table(pd.DataFrame(columns), table, IMAGE_SET)
     wanted = counts["asked"] if n is None else min(n, counts["asked"])
     return counts | {"wanted": wanted, "n": len(kept), "families": len(np.unique(family))}
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from mmh.errors import InputError
 from mmh.io.spans import SELECTED, span_range
-from mmh.io.tables import TABLES
+from mmh.io.tables import Contract
 from mmh.job.partial import is_partial, partial_name
 
 
@@ -60,16 +60,16 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
         )
 
 
-def write_table(table: Any, path: str | os.PathLike[str], kind: str) -> None:
+def write_table(table: Any, path: str | os.PathLike[str], contract: Contract) -> None:
     """Write a table to Parquet after checking its columns and values.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns of ``TABLES[kind]``; others are refused.
+        Columns of the contract; others are refused.
     path : path
-    kind : str
-        Key of ``TABLES``.
+    contract : Contract
+        One of `mmh.io.tables`, or a module's own.
 
     Raises
     ------
@@ -79,9 +79,11 @@ def write_table(table: Any, path: str | os.PathLike[str], kind: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = TABLES[kind]
+    columns = contract.columns
     if list(table.columns) != list(columns):
-        raise InputError(f"{path}: a {kind} table has columns {list(columns)}, got {list(table.columns)}")
+        raise InputError(
+            f"{path}: a {contract.name} table has columns {list(columns)}, got {list(table.columns)}"
+        )
     arrays = []
     for name, spec in columns.items():
         array = pa.array(table[name], type=getattr(pa, spec.rstrip("?"))(), from_pandas=True)
@@ -117,14 +119,14 @@ def write_csv(table: Any, path: str | os.PathLike[str], digits: int | None = Non
         table.to_csv(partial, index=False, lineterminator="\n", encoding="utf-8", float_format=float_format)
 
 
-def read_table(path: str | os.PathLike[str], kind: str) -> Any:
+def read_table(path: str | os.PathLike[str], contract: Contract) -> Any:
     """Read a table written by ``write_table``.
 
     Parameters
     ----------
     path : path
-    kind : str
-        Key of ``TABLES``.
+    contract : Contract
+        As it was written.
 
     Returns
     -------
@@ -142,9 +144,10 @@ def read_table(path: str | os.PathLike[str], kind: str) -> Any:
         table = pq.ParquetFile(path).read()
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, "a Parquet table", error) from error
-    if table.column_names != list(TABLES[kind]):
+    if table.column_names != list(contract.columns):
         raise InputError(
-            f"{path}: expected a {kind} table with columns {list(TABLES[kind])}, found {table.column_names}"
+            f"{path}: expected a {contract.name} table with columns {list(contract.columns)}, "
+            f"found {table.column_names}"
         )
     return table.to_pandas()
 

@@ -1,15 +1,31 @@
-"""The contract of every Parquet table."""
+"""The contract of every Parquet table: its columns, in order, with their types."""
 
-# Columns of every table, in order. A trailing "?" allows missing values.
-TABLES: dict[str, dict[str, str]] = {
-    "train": {
-        "train": "int64",
-        "source": "int64",
-        "population": "string",
-        "group": "int64",
-        "copies": "int64",
-    },
-    "matches": {
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a Parquet table holds.
+
+    Attributes
+    ----------
+    name : str
+        What messages call the table.
+    columns : dict of str to str
+        Name to type, in order. A trailing "?" allows missing values.
+    """
+
+    name: str
+    columns: dict[str, str]
+
+
+TRAIN = Contract(
+    "train",
+    {"train": "int64", "source": "int64", "population": "string", "group": "int64", "copies": "int64"},
+)
+MATCHES = Contract(
+    "matches",
+    {
         "sample": "int64",
         "metric": "string",
         "rank": "int32",
@@ -17,8 +33,13 @@ TABLES: dict[str, dict[str, str]] = {
         "distance": "float64",
         "score": "float64",
     },
-    "labels": {"sample": "int64", "train": "int64", "label": "string", "raters": "int64", "source": "string"},
-    "scores": {
+)
+LABELS = Contract(
+    "labels", {"sample": "int64", "train": "int64", "label": "string", "raters": "int64", "source": "string"}
+)
+SCORES = Contract(
+    "scores",
+    {
         "item": "int64",
         "estimator": "string",
         "t": "float64?",
@@ -30,85 +51,99 @@ TABLES: dict[str, dict[str, str]] = {
         "seed": "int64?",
         "dtype": "string",
     },
-}
-TABLES["candidates"] = {
-    "sample": "int64",
-    "metric": "string",
-    "place": "int32",
-    "train": "int64",
-    "score": "float64",
-}
-TABLES["sheet"] = {
-    "pair": "string",
-    "sample": "int64",
-    "train": "int64",
-    "sscd": "float64?",
-    "calibrated_l2": "float64?",
-    "by": "string",
-    "place": "int64?",
-}
-TABLES["votes"] = {
-    "pair": "string",
-    "sample": "int64",
-    "train": "int64",
-    "label": "string",
-    "rater": "string",
-    "time": "string",
-    "blind": "string",
-    "round": "int64",
-    "file": "string",
-    "line": "int64",
-}
-TABLES["verdicts"] = {
-    "item": "int64",
-    "group": "string",
-    "lid_model": "float64",
-    "se_model": "float64",
-    "lid_data": "float64",
-    "se_data": "float64",
-    "verdict": "string",
-}
-TABLES["all_scores"] = {"items": "string", **TABLES["scores"]}
+)
+CANDIDATES = Contract(
+    "candidates",
+    {"sample": "int64", "metric": "string", "place": "int32", "train": "int64", "score": "float64"},
+)
+SHEET = Contract(
+    "sheet",
+    {
+        "pair": "string",
+        "sample": "int64",
+        "train": "int64",
+        "sscd": "float64?",
+        "calibrated_l2": "float64?",
+        "by": "string",
+        "place": "int64?",
+    },
+)
+VOTES = Contract(
+    "votes",
+    {
+        "pair": "string",
+        "sample": "int64",
+        "train": "int64",
+        "label": "string",
+        "rater": "string",
+        "time": "string",
+        "blind": "string",
+        "round": "int64",
+        "file": "string",
+        "line": "int64",
+    },
+)
+VERDICTS = Contract(
+    "verdicts",
+    {
+        "item": "int64",
+        "group": "string",
+        "lid_model": "float64",
+        "se_model": "float64",
+        "lid_data": "float64",
+        "se_data": "float64",
+        "verdict": "string",
+    },
+)
+ALL_SCORES = Contract("all_scores", {"items": "string", **SCORES.columns})
 # ---- text-to-image ----
-TABLES["captions"] = {"train": "int64", "text": "string"}
-TABLES["image_set"] = {"item": "int64", "caption": "string?", "family": "int64", "source": "string"}
-TABLES["prompts"] = {
-    "prompt_set": "string",
-    "prompt": "int64",
-    "text": "string",
-    "family": "int64",
-    "train": "int64?",
-}
-TABLES["prompt_scores"] = {
-    "prompt_set": "string",
-    "prompt": "int64",
-    "generation": "int64",
-    "step": "int64",
-    "t": "float64",
-    "index": "int64",
-    "sigma": "float64",
-    "metric": "string",
-    "value": "float64",
-}
-TABLES["generation_matches"] = {
-    "prompt_set": "string",
-    "prompt": "int64",
-    "generation": "int64",
-    "train": "int64",
-    "similarity": "float64",
-}
-TABLES["image_list"] = {"item": "int64", "url": "string", "caption": "string"}
-TABLES["ledger"] = {
-    "item": "int64",
-    "url": "string",
-    "status": "string",
-    "http_status": "int64?",
-    "sha256": "string?",
-    "phash": "string?",
-    "width": "int64?",
-    "height": "int64?",
-    "bytes": "int64?",
-    "file": "string?",
-    "date": "string?",
-    "reason": "string?",
-}
+CAPTIONS = Contract("captions", {"train": "int64", "text": "string"})
+IMAGE_SET = Contract(
+    "image_set", {"item": "int64", "caption": "string?", "family": "int64", "source": "string"}
+)
+PROMPTS = Contract(
+    "prompts",
+    {"prompt_set": "string", "prompt": "int64", "text": "string", "family": "int64", "train": "int64?"},
+)
+PROMPT_SCORES = Contract(
+    "prompt_scores",
+    {
+        "prompt_set": "string",
+        "prompt": "int64",
+        "generation": "int64",
+        "step": "int64",
+        "t": "float64",
+        "index": "int64",
+        "sigma": "float64",
+        "metric": "string",
+        "value": "float64",
+    },
+)
+GENERATION_MATCHES = Contract(
+    "generation_matches",
+    {
+        "prompt_set": "string",
+        "prompt": "int64",
+        "generation": "int64",
+        "train": "int64",
+        "similarity": "float64",
+    },
+)
+IMAGE_LIST = Contract("image_list", {"item": "int64", "url": "string", "caption": "string"})
+LEDGER = Contract(
+    "ledger",
+    {
+        "item": "int64",
+        "url": "string",
+        "status": "string",
+        "http_status": "int64?",
+        "sha256": "string?",
+        "phash": "string?",
+        "width": "int64?",
+        "height": "int64?",
+        "bytes": "int64?",
+        "file": "string?",
+        "date": "string?",
+        "reason": "string?",
+    },
+)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mmh.diffusion.schedule import Schedule
-from mmh.io.files import TABLES
+from mmh.io.tables import Contract
 
 if TYPE_CHECKING:
     from mmh.oracles.exact import Mixture
@@ -36,16 +36,18 @@ PANELS = {
 }
 """What the paper calls each panel."""
 
-COLUMNS = {
-    "panel": "string",
-    "kind": "string",
-    "part": "int64?",
-    "x": "float64",
-    "y": "float64",
-    **dict.fromkeys(("ux", "uy", "vx", "vy", "weight", "lid_model", "lid_data", "sigma"), "float64?"),
-}
-# Only this module and its figure know the table, so its columns stand here and not in the contract.
-TABLES["cartoon"] = COLUMNS
+# Only this module and its figure know the table, so its contract stands here.
+CARTOON = Contract(
+    "cartoon",
+    {
+        "panel": "string",
+        "kind": "string",
+        "part": "int64?",
+        "x": "float64",
+        "y": "float64",
+        **dict.fromkeys(("ux", "uy", "vx", "vy", "weight", "lid_model", "lid_data", "sigma"), "float64?"),
+    },
+)
 
 _BLOB = ((0.0, 0.0), ((0.32, 0.05), (0.0, 0.2)))
 _RIGHT = ((0.35, 0.02), ((0.2, 0.03), (0.0, 0.18)))
@@ -124,7 +126,7 @@ def measure(seed: int = 0, n: int = 36) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `COLUMNS`, one row per thing to draw. `kind` is `truth` or `model` (a part: its mean, its
+        Columns of `CARTOON`, one row per thing to draw. `kind` is `truth` or `model` (a part: its mean, its
         scaled axes u and v, its weight), `train` (a training point) or `marked` (a place where LID was
         measured at noise `sigma`: the leftmost training point, and in (f) a point of the model). LID is
         missing off the support.
@@ -147,9 +149,9 @@ def measure(seed: int = 0, n: int = 36) -> pd.DataFrame:
             values[name] = np.where(law.supports(marked), estimate, np.nan)
         place = {"x": marked[:, 0], "y": marked[:, 1], "sigma": SCHEDULE.sigma(t)}
         tables.append(pd.DataFrame({"panel": panel, "kind": "marked", **place, **values}))
-    table = pd.concat([part.reindex(columns=list(COLUMNS)) for part in tables], ignore_index=True)
+    table = pd.concat([part.reindex(columns=list(CARTOON.columns)) for part in tables], ignore_index=True)
     return table.astype(
-        {name: "Int64" if name == "part" else kind.rstrip("?") for name, kind in COLUMNS.items()}
+        {name: "Int64" if name == "part" else kind.rstrip("?") for name, kind in CARTOON.columns.items()}
     )
 
 

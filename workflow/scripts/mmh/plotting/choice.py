@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mmh.io.files import read_table
+from mmh.io.tables import LABELS, MATCHES
 from mmh.plotting import style
 from mmh.plotting.groups import OTHERS
 from mmh.retrieval.candidates import gather
@@ -72,8 +73,8 @@ def labelled_pairs(
     totals : DataFrame
         Columns `label`, `metric`, `n`: how many pairs there are before the cap.
     """
-    named = read_table(labels, "labels")[["sample", "train", "label"]]
-    best = read_table(matches, "matches").query("rank == 1")
+    named = read_table(labels, LABELS)[["sample", "train", "label"]]
+    best = read_table(matches, MATCHES).query("rank == 1")
     found = named.merge(best, on=["sample", "train"])
     found = found[found["label"].isin(list(style.LABELS)) & found["metric"].isin(list(style.METRICS))]
     found = found.sort_values(["label", "metric", "score", "sample", "train"], kind="stable")
@@ -104,7 +105,7 @@ def ranked_pairs(
         As `labelled_pairs`; `label` is the metric's name for its candidates, and `others`, by either metric,
         for samples that are in no list. A sample that is in two lists is in both.
     """
-    best = read_table(matches, "matches").query("rank == 1")
+    best = read_table(matches, MATCHES).query("rank == 1")
     rest = best[~best["sample"].isin(candidates["sample"]) & best["metric"].isin(candidates["metric"])]
     rest = rest.sort_values(["metric", "score", "sample"], kind="stable")
     rest = rest.assign(label=OTHERS, place=rest.groupby("metric").cumcount() + 1)

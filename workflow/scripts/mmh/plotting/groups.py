@@ -8,6 +8,8 @@ import pandas as pd
 
 from mmh.errors import InputError
 from mmh.io.files import read_table
+from mmh.io.tables import CANDIDATES as CANDIDATE_LIST
+from mmh.io.tables import LABELS, MATCHES
 from mmh.labels.label_files import sample_classes
 from mmh.plotting import style
 
@@ -62,7 +64,7 @@ def read_classes(labels: str | Path, matches: str | Path) -> pd.DataFrame:
     DataFrame
         Columns `sample`, `label`, `train`, ordered by sample.
     """
-    classes = sample_classes(read_table(labels, "labels"), read_table(matches, "matches"))
+    classes = sample_classes(read_table(labels, LABELS), read_table(matches, MATCHES))
     return classes[classes["label"].isin(list(style.LABELS))].sort_values("sample", ignore_index=True)
 
 
@@ -97,14 +99,14 @@ def read_groups(
     InputError
         If there are neither labels nor candidates.
     """
-    if len(read_table(labels, "labels")):
+    if len(read_table(labels, LABELS)):
         return Groups(read_classes(labels, matches), style.LABELS, labelled=True)
     listed = read_candidates(labels, candidates)
     # In the order of style.METRICS calibrated l2 comes first.
     preference = {metric: k for k, metric in enumerate(style.METRICS)}
     listed = listed.sort_values(["sample", "metric"], key=lambda s: s.replace(preference), kind="stable")
     once = listed.drop_duplicates("sample").assign(label=CANDIDATES)
-    pairs = read_table(matches, "matches").query("rank == 1")
+    pairs = read_table(matches, MATCHES).query("rank == 1")
     pairs = pairs.sort_values(["sample", "metric"], key=lambda s: s.replace(preference), kind="stable")
     rest = pairs[~pairs["sample"].isin(once["sample"])].drop_duplicates("sample").assign(label=OTHERS)
     if lists:
@@ -144,5 +146,5 @@ def read_candidates(labels: str | Path, candidates: str | Path | Sequence[str | 
             f"{labels}: nobody has labelled a pair, and the experiment lists no candidates to draw instead; "
             "add label files, or a section `candidates` to the experiment in config.yaml"
         )
-    table = read_table(paths[0], "candidates")
+    table = read_table(paths[0], CANDIDATE_LIST)
     return table[table["metric"].isin(list(style.METRICS))].reset_index(drop=True)

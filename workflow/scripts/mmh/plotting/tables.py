@@ -9,6 +9,7 @@ import pandas as pd
 
 from mmh.errors import InputError
 from mmh.io.files import read_table
+from mmh.io.tables import ALL_SCORES
 from mmh.stats.curves import median_interval
 
 NAMES = {
@@ -121,7 +122,7 @@ def grouped_samples(
         Columns `item`, `label`, `train`, `estimator`, `t`, `value`, `stderr`; samples that are in no group or
         have no score are absent.
     """
-    table = read_table(scores, "all_scores")
+    table = read_table(scores, ALL_SCORES)
     parts = [single(table, name, "samples") for name in estimators]
     joined = pd.concat(parts, ignore_index=True).merge(groups, left_on="item", right_on="sample")
     kept = joined[joined["item"] >= calibration]
@@ -151,7 +152,7 @@ def matched_images(
         Columns `item` (the training image), `label`, `samples` (how many of that label match it),
         `estimator`, `value`; one row per training image and label.
     """
-    rows = single(read_table(scores, "all_scores"), estimator, "train")
+    rows = single(read_table(scores, ALL_SCORES), estimator, "train")
     groups = groups[groups["sample"] >= calibration]
     counts = groups.groupby(["label", "train"], as_index=False).agg(samples=("sample", "size"))
     joined = counts.merge(rows, left_on="train", right_on="item")

@@ -67,6 +67,7 @@ def write_training_set(found: ImageSet, images: Path, table: Path, *, n_train: i
     import pandas as pd
 
     from mmh.io.files import write_arrays, write_table
+    from mmh.io.tables import TRAIN
     from mmh.retrieval.search import duplicate_groups
 
     n = len(found.images)
@@ -79,7 +80,7 @@ def write_training_set(found: ImageSet, images: Path, table: Path, *, n_train: i
     copies = np.bincount(group)[group].astype(np.int64)
     columns = {"train": ids, "source": ids, "population": population, "group": group, "copies": copies}
     write_arrays(images, image=found.images, id=ids, **classes)
-    write_table(pd.DataFrame(columns), table, "train")
+    write_table(pd.DataFrame(columns), table, TRAIN)
 
 
 def read_cifar10(archive: Path, *, split: str = "train") -> ImageSet:
