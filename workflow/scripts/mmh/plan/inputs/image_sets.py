@@ -10,36 +10,31 @@ from mmh.plan.inputs.base import Inputs, Wildcards, chosen
 class ImageSets(Inputs):
     """What stands under ``image_sets``."""
 
-    def options(self, wildcards: Wildcards) -> Config:
-        """All options of a set."""
-        options: Config = self.experiment(wildcards).entry["image_sets"][wildcards.item_set]
-        return options
-
     def lists(self, wildcards: Wildcards) -> list[str]:
         """Lists of a set's images."""
-        return [f"{DOWNLOADS}/{name}" for name in self.options(wildcards).get("files", [])]
+        return [f"{DOWNLOADS}/{name}" for name in self._options(wildcards).get("files", [])]
 
     def captions(self, wildcards: Wildcards) -> list[str]:
         """Files with captions that choose among the rows of the lists."""
-        return [f"{DOWNLOADS}/{name}" for name in self.options(wildcards).get("captions", [])]
+        return [f"{DOWNLOADS}/{name}" for name in self._options(wildcards).get("captions", [])]
 
     def digests(self, wildcards: Wildcards) -> SimpleNamespace:
         """Declared digests of the lists, not compared between runs."""
-        options, sources = self.options(wildcards), self.config["sources"]
+        options, sources = self._options(wildcards), self.config["sources"]
         names = [*options["files"], *options.get("captions", [])]
         return SimpleNamespace(digests={name: sources[name]["sha256"] for name in names})
 
     def listing(self, wildcards: Wildcards) -> dict[str, Any]:
         """What decides which rows of the lists a set has."""
-        return chosen(self.options(wildcards), "columns", "header", "where", "draw")
+        return chosen(self._options(wildcards), "columns", "header", "where", "draw")
 
     def placeholders(self, wildcards: Wildcards) -> dict[str, Any]:
         """What decides which fetched images are placeholders of removed ones."""
-        return chosen(self.options(wildcards), "columns", "placeholder_count", "placeholders")
+        return chosen(self._options(wildcards), "columns", "placeholder_count", "placeholders")
 
     def importing(self, wildcards: Wildcards) -> dict[str, Any]:
         """What decides which images are taken, and how they are cut."""
-        options = self.options(wildcards)
+        options = self._options(wildcards)
         return {key: options[key] for key in ("size", "aspect", "n")}
 
     def fetching(self, wildcards: Wildcards) -> SimpleNamespace:
@@ -61,3 +56,8 @@ class ImageSets(Inputs):
         sets = experiment.entry.get("image_sets", {})
         listed = [name for name, options in sets.items() if "files" in options]
         return [f"{experiment.folder}/image_sets/{name}.counts.json" for name in listed]
+
+    def _options(self, wildcards: Wildcards) -> Config:
+        """All options of a set."""
+        options: Config = self.experiment(wildcards).entry["image_sets"][wildcards.item_set]
+        return options
