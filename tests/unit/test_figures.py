@@ -282,11 +282,27 @@ def test_paired_plots_its_table(tables, tmp_path):
     pd.testing.assert_frame_equal(numbers, pd.read_csv(tables["paired"]))
 
 
-def test_paired_without_estimator_names(tables, tmp_path):
-    script("figure_lid_paired").main(
-        tables["paired"], *(tmp_path / f"x.{s}" for s in ("pdf", "png", "csv")), options={}
-    )
-    assert (tmp_path / "x.pdf").stat().st_size > 1000
+def test_paired_names_its_estimators_where_they_are_given(tables, tmp_path, monkeypatch):
+    from mmh.plotting import style
+
+    figures, save = [], style.save
+    monkeypatch.setattr(style, "save", lambda fig, *paths: (figures.append(fig), save(fig, *paths)))
+    for options in ({}, FIGURES["lid_paired"][1] | {"margin": 20}):
+        outputs = [tmp_path / f"x.{suffix}" for suffix in ("pdf", "png", "csv")]
+        script("figure_lid_paired").main(tables["paired"], *outputs, options=options)
+        pd.testing.assert_frame_equal(pd.read_csv(outputs[2]), pd.read_csv(tables["paired"]))
+    values = pd.read_csv(tables["paired"])
+    seen = []
+    for fig, margin in zip(figures, (0, 20), strict=True):
+        right = fig.axes[1]
+        seen.append((right.get_xlabel().split("$")[-1], right.get_ylabel().split("$")[-1]))
+        # The share in the legend is that of the images that fall short by the margin, 0 where none is given.
+        shares = [re.search(r"OD-Mem (\d+) %", text.get_text())[1] for text in right.get_legend().get_texts()]
+        short = [
+            (values[f"lid_{name}"] + margin < values["lid_data"]).mean() for name in ("control", "model")
+        ]
+        assert shares == [f"{100 * share:.0f}" for share in short]
+    assert seen == [(" (dimensions)",) * 2, (", LPCA (dimensions)", ", FLIPD (dimensions)")]
 
 
 def test_cartoon_measures_the_planted_dimensions(tables):
