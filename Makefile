@@ -23,6 +23,7 @@ $(VENV)/.installed: envs/requirements.lock
 	touch $@
 
 demo: setup ## Everything under `run` in config.yaml, then the report
+	@echo "The first figure (Fig. 4) comes within two minutes: results/von-mises/figures/lid_scatter.pdf"
 	$(BIN)/snakemake --cores $(CORES)
 	@$(MAKE) --no-print-directory report
 	@cat results/summary.txt

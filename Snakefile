@@ -2,7 +2,7 @@
 
 from snakemake.utils import min_version
 
-min_version("9.25")
+min_version("9.27")  # priorities by experiment
 
 
 configfile: "config.yaml"

@@ -16,6 +16,7 @@ rule make_dataset:
         "benchmarks/make_dataset/{experiment}.jsonl"
     wildcard_constraints:
         experiment=plan.patterns.embedded(),
+    priority: plan.early
     conda:
         "../../envs/cpu.yaml"
     threads: 1

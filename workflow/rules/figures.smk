@@ -25,6 +25,7 @@ rule figure_lid_scatter:
         "logs/figure_lid_scatter/{experiment}.log",
     benchmark:
         "benchmarks/figure_lid_scatter/{experiment}.jsonl"
+    priority: plan.early
     localrule: True
     conda:
         "../../envs/plot.yaml"

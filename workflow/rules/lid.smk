@@ -19,6 +19,7 @@ rule estimate_lid:
         "benchmarks/estimate_lid/{experiment}/{item_set}/{estimator}/{span}.jsonl"
     wildcard_constraints:
         estimator=plan.patterns.method("flipd"),
+    priority: plan.early
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
@@ -179,6 +180,7 @@ rule gather_scores:
         "logs/gather_scores/{experiment}.log",
     benchmark:
         "benchmarks/gather_scores/{experiment}.jsonl"
+    priority: plan.early
     conda:
         "../../envs/plot.yaml"
     threads: 1

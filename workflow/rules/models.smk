@@ -18,6 +18,7 @@ rule train_mlp:
         "benchmarks/train_mlp/{experiment}.jsonl"
     wildcard_constraints:
         experiment=plan.patterns.kind("edm-mlp"),
+    priority: plan.early
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]

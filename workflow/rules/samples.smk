@@ -15,6 +15,7 @@ rule sample_images:
         "logs/sample_images/{experiment}/{span}.log",
     benchmark:
         "benchmarks/sample_images/{experiment}/{span}.jsonl"
+    priority: plan.early
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]

@@ -76,6 +76,11 @@ class Plan:
         """Time of a job, minutes."""
         return cost.runtime(self._need(wildcards, rulename), attempt)
 
+    def early(self, wildcards: Wildcards) -> int:
+        """Priority of the steps to a first figure: above trainings, where a model takes seconds to train."""
+        model = self.config["experiments"][wildcards.experiment].get("model", {})
+        return 50 if model.get("kind") == "edm-mlp" else 0
+
     def _need(self, wildcards: Wildcards, rulename: str) -> cost.Need:
         """What the cost model expects of a job, on a GPU if the profile gives its rule a number of them."""
         gpu = self._get_rule(rulename).resources.get("gpu") if self._get_rule else None
