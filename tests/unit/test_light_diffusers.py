@@ -1,7 +1,7 @@
 """What a UNet job imports, and that nothing else depends on it."""
 
-import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +53,7 @@ light_diffusers._OPTIONAL = (
 """
 ALL_ELSE = """
 import diffusers.hooks, diffusers.models.autoencoders, diffusers.models.unets, scipy, torch._dynamo
-from diffusers import FluxTransformer2DModel, StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline
 from diffusers.models.unets import UNet1DModel
 from scipy.stats import norm
 from transformers.utils.quantization_config import QuantizationConfigMixin
@@ -110,11 +110,6 @@ def test_another_version_is_imported_as_usual_and_gives_the_same_bytes(
 
 
 def test_diffusers_is_imported_in_one_place() -> None:
-    importing = set()
-    for path in SCRIPTS.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if any(name.split(".")[0] == "diffusers" for name in names):
-                importing.add(path.relative_to(SCRIPTS).as_posix())
-    assert importing == set()  # mmh/light_diffusers.py names it in a string
+    statement = re.compile(r"^\s*(from|import) diffusers\b", re.MULTILINE)
+    importing = [str(path) for path in SCRIPTS.rglob("*.py") if statement.search(path.read_text())]
+    assert importing == []  # mmh/light_diffusers.py names it in a string
