@@ -21,9 +21,9 @@ from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.errors import InputError
 from mmh.io.files import write_json
 from mmh.io.saving import save_unet
+from mmh.light_diffusers import device_of, diffusers, move
 from mmh.models import iddpm_process
 
-# diffusers takes seconds to import, so it is imported only where a UNet is at hand.
 HEADS, GROUPS, SIDE = 4, 32, 32
 Report = Callable[..., None]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -154,7 +154,7 @@ class IddpmModel:
             schedule=self.schedule,
             time_scale=self.time_scale,
             progress=progress,
-            device=self.unet.device,
+            device=device_of(self.unet),
         )
 
     def latents(self, ids: Sequence[int] | np.ndarray, *, seed: int) -> dict[str, np.ndarray]:
@@ -179,9 +179,7 @@ class IddpmModel:
 
     def _scheduler(self) -> Any:
         """Describe the process to diffusers, as far as that goes: its tables are float32."""
-        from diffusers import DDPMScheduler
-
-        return DDPMScheduler(
+        return diffusers().DDPMScheduler(
             iddpm_process.STEPS, beta_schedule="squaredcos_cap_v2", variance_type="learned_range"
         )
 
@@ -276,7 +274,7 @@ def load_folder(folder: Path, device: str = "cpu") -> IddpmModel:
     except (OSError, SafetensorError) as error:
         _refuse(file, "is missing" if not file.is_file() else f"is damaged ({error})", remedy)
     _compare(file, tensors, _shapes(network), remedy)
-    return IddpmModel(_fill(network, tensors).to(device), architecture, digest, schedule, time_scale)
+    return IddpmModel(move(_fill(network, tensors), device), architecture, digest, schedule, time_scale)
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
@@ -347,10 +345,8 @@ def _third(tensor: torch.Tensor, third: int | None) -> torch.Tensor:
 
 
 def _empty(architecture: Architecture) -> Any:
-    from diffusers import UNet2DModel
-
     with torch.device("meta"):  # neither memory nor initial weights
-        return UNet2DModel(**architecture.options())
+        return diffusers().UNet2DModel(**architecture.options())
 
 
 def _shapes(network: Any) -> dict[str, tuple[int, ...]]:

@@ -21,6 +21,7 @@ from mmh.compute.rows import fast_layout, fixed_batches
 from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
+from mmh.light_diffusers import diffusers
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,7 @@ def ddim_grid(scheduler: Any, steps: int) -> Grid:
     InputError
         If the number of steps does not fit the table.
     """
-    from diffusers import DDIMScheduler
-
-    ddim = DDIMScheduler.from_config(scheduler.config, steps_offset=1, clip_sample=False)
+    ddim = diffusers().DDIMScheduler.from_config(scheduler.config, steps_offset=1, clip_sample=False)
     total = int(ddim.config.num_train_timesteps)
     if not 1 <= steps < total:
         raise InputError(f"DDIM takes 1 to {total - 1} steps with this model, got {steps}")

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mmh.light_diffusers import diffusers
+
 
 def save_unet(path: Path, network: Any, scheduler: Any) -> None:
     """Save a diffusers folder that `DDPMPipeline.from_pretrained` loads as well.
@@ -17,14 +19,12 @@ def save_unet(path: Path, network: Any, scheduler: Any) -> None:
     scheduler : diffusers.DDPMScheduler
         The forward process of its training.
     """
-    from diffusers import __version__ as diffusers_version
-
     path = Path(path)
     network.save_pretrained(path / "unet", safe_serialization=True)
     scheduler.save_pretrained(path / "scheduler")
     index = {
         "_class_name": "DDPMPipeline",
-        "_diffusers_version": diffusers_version,
+        "_diffusers_version": diffusers().__version__,
         "scheduler": ["diffusers", type(scheduler).__name__],
         "unet": ["diffusers", type(network).__name__],
     }

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg
 
 from mmh.compute import rng
 from mmh.compute.rows import check_finite, check_items, fast_layout, repeatable
@@ -227,13 +226,14 @@ def _noise_predictions(
 def _gram(chunks: Iterator[torch.Tensor], dim: int, device: torch.device) -> torch.Tensor:
     """Sum of chunk^T chunk, (d, d) float64 on the device; only the upper triangle counts."""
     import torch
+    from scipy.linalg.blas import dsyrk
 
     gram = torch.zeros((dim, dim), dtype=torch.float64, device=device)
     for chunk in chunks:
         if device.type == "cpu":
             # One triangle, added in place: half the work of a product and no second d x d array. To BLAS,
             # which counts columns first, the transposed view is the matrix and its lower triangle ours.
-            linalg.blas.dsyrk(1.0, chunk.numpy().T, beta=1.0, c=gram.numpy().T, lower=1, overwrite_c=1)
+            dsyrk(1.0, chunk.numpy().T, beta=1.0, c=gram.numpy().T, lower=1, overwrite_c=1)
         else:
             gram.addmm_(chunk.T, chunk)
     return gram
@@ -266,8 +266,9 @@ def _eigenvalues(gram: torch.Tensor) -> Array:
     one thread: they differ by a few per cent, except that torch is faster by 1.2 on large matrices.
     """
     import torch
+    from scipy.linalg import eigh
 
     if gram.device.type != "cpu" or len(gram) >= TORCH_EIGENVALUES:
         return torch.linalg.eigvalsh(gram, UPLO="U").cpu().numpy()
     options = {"eigvals_only": True, "overwrite_a": True, "check_finite": False, "driver": "ev"}
-    return linalg.eigh(gram.numpy().T, lower=True, **options)
+    return eigh(gram.numpy().T, lower=True, **options)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from mmh.errors import InputError
 
@@ -61,6 +60,8 @@ def verdicts(
     InputError
         If shapes do not fit, a standard error or `gap` is negative, or `level` is out of range.
     """
+    from scipy.special import ndtri
+
     if not 0.5 <= level < 1:
         raise InputError(f"level must lie in [0.5, 1), got {level}")
     if not gap >= 0 or not np.isfinite(low):

@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 
 from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.errors import InputError
+from mmh.light_diffusers import diffusers, move
 from mmh.models import edm
 
-# diffusers takes seconds to import, so it is imported only where a UNet is at hand.
 Report = Callable[..., None]
 
 
@@ -222,8 +222,6 @@ def class_score(model: Model, classes: np.ndarray | None) -> ScoreModel:
 
 
 def _load_unet(path: Path, device: str) -> UNetModel:
-    from diffusers import DDPMScheduler, UNet2DModel
-
     index = read_json(path / "model_index.json")
     entry = index.get("unet")
     if not isinstance(entry, list) or entry[-1:] != ["UNet2DModel"]:
@@ -240,7 +238,7 @@ def _load_unet(path: Path, device: str) -> UNetModel:
     weights = path / "unet" / "diffusion_pytorch_model.safetensors"
     check_weights(weights)
     try:
-        network, loading = UNet2DModel.from_pretrained(
+        network, loading = diffusers().UNet2DModel.from_pretrained(
             path / "unet", use_safetensors=True, local_files_only=True, output_loading_info=True
         )
     except (OSError, ValueError, TypeError, RuntimeError) as error:
@@ -249,10 +247,10 @@ def _load_unet(path: Path, device: str) -> UNetModel:
     if misfits:
         refuse(weights, f"does not fit unet/config.json: {len(misfits)} tensors differ, first {misfits[0]}")
     try:
-        scheduler = DDPMScheduler.from_config(settings)
+        scheduler = diffusers().DDPMScheduler.from_config(settings)
     except (ValueError, TypeError, NotImplementedError) as error:
         refuse(path / "scheduler" / "scheduler_config.json", f"describes no DDPM scheduler ({error})", error)
-    return UNetModel(network.eval().to(device), scheduler)
+    return UNetModel(move(network.eval(), device), scheduler)
 
 
 def _load_edm(path: Path, device: str) -> EdmModel:

@@ -17,6 +17,7 @@ from mmh.diffusion.guided_sampling import Observer, ddim_grid, guided_ddim
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.images.complexity import to_uint8
+from mmh.light_diffusers import diffusers
 from mmh.models.loading import check_weights, read_json, refuse
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -318,7 +319,6 @@ def load_folder(
     InputError
         If a file is missing, damaged or does not fit the others, or the type is unknown.
     """
-    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel
 
     if dtype not in DTYPES:
@@ -343,7 +343,7 @@ def load_folder(
             "describes no variance-preserving process (it lacks beta_schedule or num_train_timesteps)",
         )
     try:
-        scheduler = DDIMScheduler.from_config(settings)
+        scheduler = diffusers().DDIMScheduler.from_config(settings)
     except (ValueError, TypeError, NotImplementedError) as error:
         refuse(path / "scheduler" / "scheduler_config.json", f"describes no noise schedule ({error})", error)
     tokenizer = _tokenizer(path / "tokenizer")
@@ -356,8 +356,9 @@ def load_folder(
         )
     if getattr(text_encoder.config, "use_attention_mask", False):
         refuse(path / "text_encoder" / "config.json", "wants an attention mask, which is not supported")
-    vae = _part(AutoencoderKL, path / "vae", "diffusion_pytorch_model.safetensors").to(device)
-    unet = _part(UNet2DConditionModel, path / "unet", "diffusion_pytorch_model.safetensors").to(*place)
+    vae = _part(diffusers().AutoencoderKL, path / "vae", "diffusion_pytorch_model.safetensors").to(device)
+    unet = _part(diffusers().UNet2DConditionModel, path / "unet", "diffusion_pytorch_model.safetensors")
+    unet = unet.to(*place)
     if attention_slicing:
         unet.set_attention_slice("auto")
     if vae_tiling:

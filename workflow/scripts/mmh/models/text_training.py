@@ -12,6 +12,7 @@ import torch
 from mmh.compute import rng
 from mmh.compute.optimisation import Report, minimise
 from mmh.errors import InputError
+from mmh.light_diffusers import diffusers
 
 # diffusers and transformers build their public names at import time, so type checkers know nothing of them.
 UNet = Any
@@ -90,12 +91,10 @@ def build_unet(
     diffusers.UNet2DConditionModel
         float32.
     """
-    from diffusers import UNet2DConditionModel
-
     levels = len(block_out_channels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.item_seed(seed, "text-unet-weights", 0)))
-        return UNet2DConditionModel(
+        return diffusers().UNet2DConditionModel(
             sample_size=side,
             in_channels=channels,
             out_channels=channels,
@@ -122,9 +121,7 @@ def noise_schedule(num_train_timesteps: int = 1000) -> Scheduler:
     diffusers.DDIMScheduler
         With Stable Diffusion's grid: leading spacing, offset 1, last alpha not set to one; clips nothing.
     """
-    from diffusers import DDIMScheduler
-
-    return DDIMScheduler(
+    return diffusers().DDIMScheduler(
         num_train_timesteps=num_train_timesteps,
         beta_start=0.00085,
         beta_end=0.012,
@@ -281,8 +278,6 @@ def save(
     words : sequence of str
         Words of the tokenizer, as for `word_tokenizer.save`.
     """
-    from diffusers import __version__ as diffusers_version
-
     from mmh.models import word_tokenizer
 
     path = Path(path)
@@ -292,7 +287,7 @@ def save(
     word_tokenizer.save(path / "tokenizer", words, length=text_encoder.config.max_position_embeddings)
     index = {
         "_class_name": "StableDiffusionPipeline",
-        "_diffusers_version": diffusers_version,
+        "_diffusers_version": diffusers().__version__,
         "feature_extractor": [None, None],
         "requires_safety_checker": False,
         "safety_checker": [None, None],

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 
 from mmh.compute import rng
 from mmh.compute.batches import aligned_blocks
 from mmh.errors import InputError
+from mmh.light_diffusers import device_of, diffusers
 
 Report = Callable[..., None]
 # diffusers builds its public names at import time, so type checkers know nothing of them.
@@ -49,7 +49,7 @@ def build(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.item_seed(seed, "unet-weights", 0)))
-        return UNet2DModel(
+        return diffusers().UNet2DModel(
             sample_size=sample_size,
             in_channels=channels,
             out_channels=channels,
@@ -76,7 +76,7 @@ def noise_schedule(num_train_timesteps: int = 1000, beta_schedule: str = "square
     diffusers.DDPMScheduler
         The scheduler that is saved with the network.
     """
-    return DDPMScheduler(num_train_timesteps, beta_schedule=beta_schedule, clip_sample=False)
+    return diffusers().DDPMScheduler(num_train_timesteps, beta_schedule=beta_schedule, clip_sample=False)
 
 
 def train(
@@ -223,17 +223,18 @@ def sample(
     """
     ids = np.asarray(ids, dtype=np.int64)
     shape = (unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
-    ddim = DDIMScheduler.from_config(scheduler.config)
-    ddim.set_timesteps(steps, device=unet.device)
+    device = device_of(unet)
+    ddim = diffusers().DDIMScheduler.from_config(scheduler.config)
+    ddim.set_timesteps(steps, device=device)
     out = np.empty((len(ids), *shape), dtype=np.float32)
     done = 0
     for rows, places in aligned_blocks(ids, batch_size):
         z = torch.zeros(batch_size, *shape)
         z[places] = rng.normal(seed, "initial-noise", ids[rows], shape)
-        z = z.to(unet.device)
+        z = z.to(device)
         labels = torch.zeros(batch_size, dtype=torch.int64)
         labels[places] = torch.from_numpy(ids[rows] % (classes or 1))
-        condition = {"class_labels": labels.to(unet.device)} if classes else {}
+        condition = {"class_labels": labels.to(device)} if classes else {}
         for step in ddim.timesteps:
             noise = unet(z, step, **condition).sample[:, : shape[0]]  # the rest is a learned variance
             z = ddim.step(noise, step, z, eta=0.0).prev_sample

@@ -10,6 +10,7 @@ import torch
 from mmh.compute import rng
 from mmh.compute.optimisation import Report, minimise
 from mmh.errors import InputError
+from mmh.light_diffusers import diffusers
 
 # diffusers builds its public names at import time, so type checkers know nothing of them.
 Autoencoder = Any
@@ -47,12 +48,10 @@ def build(
         float32; images (n, 3, side, side) to latents (n, latent_channels, side / 2, side / 2) with two
         widths.
     """
-    from diffusers import AutoencoderKL
-
     levels = len(block_out_channels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.item_seed(seed, "vae-weights", 0)))
-        return AutoencoderKL(
+        return diffusers().AutoencoderKL(
             in_channels=3,
             out_channels=3,
             down_block_types=("DownEncoderBlock2D",) * levels,
