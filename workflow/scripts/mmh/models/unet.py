@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 
 from mmh.compute import rng
-from mmh.compute.batches import aligned_blocks
+from mmh.compute.rows import aligned_blocks
 from mmh.errors import InputError
 
 Report = Callable[..., None]
