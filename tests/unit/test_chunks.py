@@ -336,7 +336,7 @@ def test_lid_at_two_levels_and_ids_with_gaps_resumes_to_the_same_bytes(model, tm
 def test_spectra_resume_to_the_same_bytes(model, tmp_path, monkeypatch):
     x = np.random.default_rng(0).uniform(-1, 1, (12, 1, 8, 8)).astype(np.float32)
     write_arrays(tmp_path / "samples.npz", x=x, id=np.arange(12))
-    options = {"t": 0.1, "copies": 8, "groups": 2, "batch_size": 4, "percentile": 10}
+    options = {"t": 0.1, "copies": 8, "groups": 2, "batch_size": 4}
 
     def run(out, store):
         score_spectra.main(
@@ -360,7 +360,6 @@ def test_spectra_resume_to_the_same_bytes(model, tmp_path, monkeypatch):
     assert calls == [3, 2, 1]
     assert outputs[0] == outputs[1]
     score = load_model(model).score_model()
-    del options["percentile"]
     spectra, left_out = normal_bundle_groups(score, x, **options, seed=1)
     with np.load(tmp_path / "resumed.out") as found:
         assert found["spectrum"].tobytes() == spectra.tobytes()
@@ -384,7 +383,7 @@ def test_jacobians_resume_to_the_same_bytes(tmp_path, monkeypatch, one_thread):
             method="jacobian",
             span="000000-000006",
             items="samples",
-            options={"chunk": 4, "percentile": 10},
+            options={"chunk": 4},
             seed=0,
             device="cpu",
             record={},

@@ -65,7 +65,7 @@ CPU_SECONDS = [
     ("train_on_law", 15.5, job("manifolds", "train_on_law", law="lollipop")),
     ("train_descriptor", 40.1, need(CONFIG, "train_descriptor", {"descriptor": "digits-sscd"})),
     ("measure_accuracy, 800 dimensions", 16.1, job("manifolds", "measure_accuracy", law="subspace-200")),
-    ("local PCA, 50,000 x 3072", 170.0, job(IDDPM, "score_set", **lid("lpca", 1, "train"))),
+    ("local PCA, 50,000 x 3072", 170.0, job(IDDPM, "score_set", item_set="train", estimator="lpca")),
     ("StyleGAN2, 250 samples", 45.0, job(GAN, "sample_images", changes=[(("sampling", "batch_size"), 250)], **samples(250))),
     ("StyleGAN2, Jacobian of one sample", 74.5, job(GAN, "score_spectra", **lid("jacobian", 1))),
     ("iDDPM, FLIPD, 1 probe, 8 images", 3.1 + 3, job(IDDPM, "score_span", changes=[*flipd_probes(1), (("estimators", "flipd", "batch_size"), 8)], **lid("flipd", 8))),
@@ -82,7 +82,7 @@ CPU_MEMORY = [
     ("measure_accuracy, 800 dimensions", 898, job("manifolds", "measure_accuracy", law="subspace-200")),
     ("StyleGAN2, 250 samples", 2616, job(GAN, "sample_images", changes=[(("sampling", "batch_size"), 250)], **samples(250))),
     ("iDDPM, FLIPD, 1 probe, 8 images", 708 + 541, job(IDDPM, "score_span", changes=[(("estimators", "flipd", "batch_size"), 8)], **lid("flipd", 8))),
-    ("local PCA, 50,000 x 3072", 614 + 992, job(IDDPM, "score_set", **lid("lpca", 1, "train"))),
+    ("local PCA, 50,000 x 3072", 614 + 992, job(IDDPM, "score_set", item_set="train", estimator="lpca")),
 ]  # fmt: skip
 SECONDS = H100_SECONDS + CPU_SECONDS
 

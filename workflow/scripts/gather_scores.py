@@ -28,10 +28,9 @@ def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, di
         part.insert(0, "items", set_of(name))
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
-    for name, entry in ratios.items():
-        score: Any = base.SCORES[entry["method"]]
-        options = score.Options.model_validate(entry["options"])
-        for items_name in map(set_of, entry["items"]):
+    for name, options in ratios.items():
+        score: Any = base.SCORES[options["method"]]
+        for items_name in map(set_of, options["items"]):
             rows = score.combined(table, name, items_name, options)
             table = pd.concat([table, rows], ignore_index=True)
     write_table(table[list(ALL_SCORES.columns)], out, ALL_SCORES)

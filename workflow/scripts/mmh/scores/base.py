@@ -27,8 +27,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from mmh.config import options as declared
 from mmh.config.options import BatchSize, Field
-from mmh.config.options import Options as BaseOptions
 from mmh.rows import Row, Table
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ NoiseLevel = Annotated[float, Field(gt=0, le=1)]
 Percentile = Annotated[float, Field(gt=0, lt=100)]
 
 
-class SetPlan(BaseOptions):
+class SetPlan(declared.Options):
     """Keys that the plan reads, of an estimator of whole item sets."""
 
     items: list[str] = Field(min_length=1)
@@ -65,7 +65,7 @@ class SpanPlan(SetPlan):
     """ids per job"""
 
 
-class NetworkOptions(BaseOptions):
+class NetworkOptions(declared.Options):
     """Options of every estimator that calls a network on batches of items."""
 
     batch_size: BatchSize
@@ -93,8 +93,12 @@ class Score(Row):
         Its name in figures, and the unit of its values; without a label, its name in the configuration.
     numerics : bool
         Whether the run records of its first step say how it was computed.
+    random : bool
+        Whether its values depend on the seed.
     derivatives : bool
         Whether it differentiates the network, which is what its memory follows from.
+    later : frozenset of str
+        Options that only the step over a whole set takes.
     """
 
     shape: ClassVar[Literal["span", "spectra", "set", "ratio"]] = "span"
@@ -104,11 +108,12 @@ class Score(Row):
     label: ClassVar[str] = ""
     unit: ClassVar[str] = ""
     numerics: ClassVar[bool] = True
+    random: ClassVar[bool] = True
     derivatives: ClassVar[bool] = False
-    Options: ClassVar[type[BaseOptions]] = BaseOptions
+    later: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
-    def planning(cls) -> type[BaseOptions]:
+    def planning(cls) -> type[declared.Options]:
         """Keys of its block that the plan reads."""
         return SpanPlan if cls.shape in ("span", "spectra") else SetPlan
 
@@ -190,9 +195,16 @@ class SpectraScore(Score):
     ----------
     beside, once : tuple of str
         Names of the arrays of each item besides `spectrum`, and of those that all items share.
+    above : bool
+        Whether the values above the threshold are counted, instead of those that do not exceed it.
+    zeros : int
+        Values of each spectrum that are zero whatever the item is.
     """
 
     shape = "spectra"
+    later = frozenset({"percentile"})
+    above: ClassVar[bool] = False
+    zeros: ClassVar[int] = 0
     needs: ClassVar[Needs] = "score"
     beside: ClassVar[tuple[str, ...]] = ()
     once: ClassVar[tuple[str, ...]] = ()
@@ -215,7 +227,10 @@ class SpectraScore(Score):
     @classmethod
     def counts(cls, arrays: Arrays, threshold: float, options: Any, seed: int) -> dict[str, Any]:
         """Turn the arrays of all items into columns of the table, `value` among them."""
-        raise NotImplementedError
+        from mmh.lid.spectra import count_above, count_below
+
+        count = count_above if cls.above else count_below
+        return {"value": count(arrays["spectrum"], threshold).astype(float)}
 
 
 class SetScore(Score):
@@ -239,7 +254,7 @@ class RatioScore(Score):
     numerics = False
 
     @classmethod
-    def combined(cls, table: pd.DataFrame, name: str, items: str, options: Any) -> pd.DataFrame:
+    def combined(cls, table: pd.DataFrame, name: str, items: str, options: Config) -> pd.DataFrame:
         """Give its rows for one item set, from the rows of all scores."""
         raise NotImplementedError
 

@@ -30,7 +30,7 @@ START = 1e-4
 class CfgNorm(SpanScore):
     """CFG-vector norm of captioned images (Fig. 6)."""
 
-    name, needs, large = "cfg-norm", "captions", True
+    name, needs, large, random = "cfg-norm", "captions", True, False
     label, unit = "CFG-vector norm", "units of the noise"
 
     class Options(NetworkOptions):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class DecodedPng(SpanScore):
     """Bits of the PNG file of each decoded image."""
 
-    name, needs, numerics = "decoded-png", "decoder", False
+    name, needs, numerics, random = "decoded-png", "decoder", False, False
     label, unit = "PNG size, decoded", "bits"
 
     class Options(NetworkOptions):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from mmh.config import options as declared
 from mmh.config.options import Field
-from mmh.config.options import Options as BaseOptions
 from mmh.io.spans import SELECTED
 from mmh.scores.base import Percentile, SpectraScore
 from mmh.scores.checks import GANS
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 class Jacobian(SpectraScore):
     """LID_theta of samples: tangent directions stretch, so large singular values count."""
 
-    name, needs = "jacobian", "generator"
+    name, needs, random = "jacobian", "generator", False
+    above, zeros = True, 1  # z is normalised on entry
     label, unit = "Jacobian rank", "dimensions"
 
-    class Options(BaseOptions):
+    class Options(declared.Options):
         """Singular values of a generator's Jacobian."""
 
         percentile: Percentile
@@ -75,10 +76,3 @@ class Jacobian(SpectraScore):
         dtype = str(setting.model.network.mapping.w_avg.dtype).removeprefix("torch.")
         method = "Jacobian of the generator at its latents, truncation 1, stored noise; SVD in float64"
         return {"method": method, "dtype": dtype}
-
-    @classmethod
-    def counts(cls, arrays: Arrays, threshold: float, options: Any, seed: int) -> dict[str, Any]:
-        """Count the values above; nothing is drawn at random."""
-        from mmh.lid.spectra import count_above
-
-        return {"value": count_above(arrays["spectrum"], threshold).astype(float)}

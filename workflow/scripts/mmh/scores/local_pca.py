@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
+from mmh.config import options as declared
 from mmh.config.options import Field
-from mmh.config.options import Options as BaseOptions
 from mmh.scores.base import Percentile, SetScore
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class LocalPca(SetScore):
     name, numerics = "local-pca", True
     label, unit = "LPCA", "dimensions"
 
-    class Options(BaseOptions):
+    class Options(declared.Options):
         """Local PCA on the data."""
 
         k: int = Field(ge=2)

@@ -83,16 +83,14 @@ class NormalBundle(SpectraScore):
 
     @classmethod
     def counts(cls, arrays: Arrays, threshold: float, options: Any, seed: int) -> dict[str, Any]:
-        """Count the values below, as the score is large across the manifold."""
+        """Count the small values, as the score is large across the manifold, with their standard errors."""
         from mmh.lid.normal_bundle import count_stderr
-        from mmh.lid.spectra import count_below
 
         index = int(arrays["index"][0])
-        return {
+        return super().counts(arrays, threshold, options, seed) | {
             "t": options.t,
             "index": None if index < 0 else index,
             "sigma": float(arrays["sigma"][0]),
-            "value": count_below(arrays["spectrum"], threshold).astype(float),
             "stderr": count_stderr(arrays["left_out"], threshold),
             "probes": options.copies,
             "seed": seed,

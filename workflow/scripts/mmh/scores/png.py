@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Png(SetScore):
     """Bits of the PNG file of each image; small for memorized samples, as these are simple."""
 
-    name, label, unit = "png", "PNG size", "bits"
+    name, label, unit, random = "png", "PNG size", "bits", False
 
     @classmethod
     def of_set(

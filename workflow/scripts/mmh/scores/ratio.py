@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mmh.config import options as declared
 from mmh.config.options import EstimatorName
-from mmh.config.options import Options as BaseOptions
 from mmh.errors import InputError
 from mmh.scores.base import SCORES, Config, RatioScore
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Ratio(RatioScore):
     """One score over another, item by item, with the numerator's standard error over the divisor."""
 
-    name = "ratio"
+    name, random = "ratio", False
 
-    class Options(BaseOptions):
+    class Options(declared.Options):
         """Quotient of two estimators."""
 
         numerator: EstimatorName
@@ -52,15 +52,15 @@ class Ratio(RatioScore):
                 yield f"{where}.{part}: {name!r} has a list of t; a ratio needs one"
 
     @classmethod
-    def combined(cls, table: pd.DataFrame, name: str, items: str, options: Any) -> pd.DataFrame:
+    def combined(cls, table: pd.DataFrame, name: str, items: str, options: Config) -> pd.DataFrame:
         """Divide the scores of one item set."""
         chosen = table[table["items"] == items]
-        top = chosen[chosen["estimator"] == options.numerator].copy()
-        bottom = chosen[chosen["estimator"] == options.denominator].set_index("item")["value"]
+        top = chosen[chosen["estimator"] == options["numerator"]].copy()
+        bottom = chosen[chosen["estimator"] == options["denominator"]].set_index("item")["value"]
         divisor = top["item"].map(bottom)
         if divisor.isna().any() or (divisor == 0).any():
             first = top["item"][divisor.isna() | (divisor == 0)].iloc[0]
-            raise InputError(f"{name}: item {first} of {items} has no nonzero {options.denominator} score")
+            raise InputError(f"{name}: item {first} of {items} has no nonzero {options['denominator']} score")
         top["value"] = top["value"] / divisor
         top["stderr"] = top["stderr"] / divisor
         top["estimator"] = name

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class ScoreNorm(SpanScore):
     """Norm of the guided score, or of the scores' difference, at the scaled clean image."""
 
-    name, needs, large, unit = "score-norm", "captions", True, "1 / latent unit"
+    name, needs, large, random = "score-norm", "captions", True, False
+    unit = "1 / latent unit"
 
     class Options(NetworkOptions):
         """Norm of a score at the scaled clean image."""

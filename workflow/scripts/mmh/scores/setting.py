@@ -129,7 +129,9 @@ def read_setting(
     from mmh.images.captions import image_score, read_captions
     from mmh.io.files import read_present, read_span
 
-    given: dict[str, Any] = {"options": score.Options.model_validate(options), "seed": seed}
+    # Checked before the job; without the options of a later step they are not whole.
+    made = score.Options.model_construct(**options) if score.later else score.Options.model_validate(options)
+    given: dict[str, Any] = {"options": made, "seed": seed}
     if score.needs == "generator":
         assert isinstance(model, Path)
         return Setting(**_drawn(images, model, span, items, device), **given)

@@ -39,10 +39,10 @@ class Evaluation(Inputs):
         """How percentiles are swept."""
         experiment = self.experiment(wildcards)
         options = experiment.entry["figures"]["percentile_curve"]
-        jacobian = experiment.estimators[options["estimator"]]["method"] == "jacobian"
+        row: Any = experiment.score(options["estimator"])
         return {
-            "side": "above" if jacobian else "below",
-            "structural_zeros": int(jacobian),  # z is normalised on entry
+            "side": "above" if row.above else "below",
+            "structural_zeros": row.zeros,
             "percentiles": options["percentiles"],
             "resamples": experiment.resamples,
         }
