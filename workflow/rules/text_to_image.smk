@@ -171,7 +171,7 @@ rule evaluate_detection:
         runtime=plan.runtime,
     params:
         code=code_digest("evaluate_detection.py"),
-        options=lookup("experiments/{experiment}/detection", within=config),
+        options=plan.evaluation.detection,
         seed=lookup("seed", within=config),
     script:
         "../scripts/evaluate_detection.py"

@@ -4,7 +4,7 @@ How many spans there are follows from counts and shard sizes in the configuratio
 before any job runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmh.io.spans import SELECTED, overlapping, spans
@@ -173,6 +173,10 @@ class Experiment:
     def is_ratio(self, estimator: str) -> bool:
         """Whether a score follows from others."""
         return self.score(estimator).shape == "ratio"
+
+    def large(self, names: Iterable[str]) -> list[str]:
+        """Those of some scores whose large values speak for memorization."""
+        return [name for name in names if name in self.estimators and self.score(name).large]
 
     def score_spans(self, items: str, estimator: str) -> list[str]:
         """Spans in which a score of an item set is computed."""
