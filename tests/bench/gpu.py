@@ -24,7 +24,7 @@ import torch
 
 from mmh.compute import rng
 from mmh.compute.attention import full_float32
-from mmh.compute.fitting import fitting_batch
+from mmh.compute.memory import fitting_batch
 from mmh.diffusion.score_model import ScoreModel
 from mmh.io.files import write_json
 from mmh.lid import _batched, normal_bundle

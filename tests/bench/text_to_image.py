@@ -20,12 +20,12 @@ import torch
 
 from mmh.compute import rng
 from mmh.compute.attention import full_float32
-from mmh.compute.fitting import fitting_batch
+from mmh.compute.memory import fitting_batch
 from mmh.diffusion.guided_sampling import Grid, ddim_grid
 from mmh.lid.flipd import flipd
 from mmh.metrics.prompt_scores import METRICS, Trace, prompt_scores
 from mmh.models.text_to_image import TextToImageModel
-from mmh.scores.cfg_vector_norm import cfg_vector_norm
+from mmh.scores.cfg_norm import cfg_vector_norm
 from tests.bench.timing import Measure, description, report, table
 
 LARGEST = 24

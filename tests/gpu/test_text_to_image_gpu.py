@@ -5,12 +5,12 @@ import pytest
 import torch
 from tiny_pipeline import write_pipeline
 
-from mmh.compute.fitting import fitting_batch
-from mmh.compute.job_batches import blockwise_in_fitting_batches
+from mmh.compute.blocks import blockwise_in_fitting_batches
+from mmh.compute.memory import fitting_batch
 from mmh.diffusion.guided_sampling import ddim_grid
 from mmh.metrics.prompt_scores import METRICS, Trace, prompt_scores
 from mmh.models import text_to_image
-from mmh.scores.cfg_vector_norm import cfg_vector_norm
+from mmh.scores.cfg_norm import cfg_vector_norm
 
 DEVICE = "cuda"
 PROMPTS = ["the red plate", "digit seven", "with digit three", "plate"]

@@ -81,7 +81,7 @@ class Run:
 
     def log(self) -> str:
         """The rule's own logs, all spans together."""
-        logs = (self.folder / "logs/estimate_lid/digits/samples" / self.estimator).glob("*.log")
+        logs = (self.folder / "logs/score_span/digits/samples" / self.estimator).glob("*.log")
         return "".join(log.read_text() for log in sorted(logs))
 
     def unlock(self) -> subprocess.CompletedProcess[str]:
@@ -98,7 +98,7 @@ class Run:
         )
 
     def must_equal(self, finished: Path) -> None:
-        assert "estimate_lid" not in jobs_of(self.folder), "the spans are there, and nobody doubts them"
+        assert "score_span" not in jobs_of(self.folder), "the spans are there, and nobody doubts them"
         snakemake(self.folder)
         assert differing(self.folder, finished) == set()
         assert left_behind(self.folder) == []
@@ -149,7 +149,7 @@ def test_a_cancelled_span_is_sent_again(
 def test_a_span_over_its_memory_is_sent_again_with_more(
     cluster: Cluster, run_without: Callable[..., Run], finished: Path
 ) -> None:
-    need = {"estimate_lid": {"mem_mb": "550 if attempt == 1 else 2000"}}
+    need = {"score_span": {"mem_mb": "550 if attempt == 1 else 2000"}}
     run = run_without("steady", **{"set-resources": need})
     run.start().wait(PATIENCE)
     assert {job["memory"] for job in run.spans("FAILED")} == {"550M"}
@@ -160,7 +160,7 @@ def test_a_span_over_its_memory_is_sent_again_with_more(
 def test_a_span_over_its_time_goes_on_where_it_was(
     cluster: Cluster, run_without: Callable[..., Run], finished: Path
 ) -> None:
-    time = {"estimate_lid": {"runtime": "1 if attempt == 1 else 20"}}
+    time = {"score_span": {"runtime": "1 if attempt == 1 else 20"}}
     run = run_without("long", **{"set-resources": time})
     run.start().wait(PATIENCE)
     assert [job["state"] for job in run.spans()] == ["TIMEOUT", "COMPLETED"]

@@ -42,14 +42,14 @@ def test_nothing_half_written_is_left(run: Path) -> None:
 
 
 def test_every_span_is_a_job_on_the_gpu_partition(jobs_of: Callable[[str], list[Any]]) -> None:
-    for rule in ("sample_images", "estimate_lid"):
+    for rule in ("sample_images", "score_span"):
         jobs = jobs_of(rule)
         assert len(jobs) == 3
         assert {(job["state"], job["partition"]) for job in jobs} == {("COMPLETED", "gpu")}
 
 
 def test_a_gpu_job_is_given_one_card(cluster: Cluster, jobs_of: Callable[[str], list[Any]]) -> None:
-    shown = cluster.run("scontrol", "show", "job", jobs_of("estimate_spectra")[0]["id"])
+    shown = cluster.run("scontrol", "show", "job", jobs_of("score_spectra")[0]["id"])
     assert "TresPerNode=gres:gpu:fake:1" in shown
 
 

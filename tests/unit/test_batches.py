@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmh.compute.batches import aligned_blocks
+from mmh.compute.rows import aligned_blocks
 
 
 def test_every_id_keeps_its_place_whatever_is_asked_with_it():

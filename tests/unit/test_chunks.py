@@ -8,13 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
-import estimate_jacobian
-import estimate_lid
-import estimate_spectra
 import numpy as np
 import pandas as pd
 import pytest
 import sample_images
+import score_span
+import score_spectra
 import torch
 
 from mmh.io import saving
@@ -201,7 +200,7 @@ def test_the_key_covers_what_the_bytes_depend_on(tmp_path, monkeypatch):
     params = job["params"]
     assert key(params=dict(reversed(params.items()))) == first
     others = [
-        key("estimate_lid"),
+        key("score_span"),
         key(threads=2),
         key(wildcards={"span": "000004-000007"}),
         *(
@@ -301,15 +300,17 @@ def test_lid_at_two_levels_and_ids_with_gaps_resumes_to_the_same_bytes(model, tm
     options = {"t": [0.1, 0.4], "trace": 2, "batch_size": 4}
 
     def run(out, store):
-        estimate_lid.main(
+        score_span.main(
             [tmp_path / "selected.npz"],
             [],
             model,
             out,
+            method="flipd",
             span="000000-000006",
             items="selected",
             estimator="flipd",
             options=options,
+            load={},
             seed=1,
             device="cpu",
             record={},
@@ -338,10 +339,11 @@ def test_spectra_resume_to_the_same_bytes(model, tmp_path, monkeypatch):
     options = {"t": 0.1, "copies": 8, "groups": 2, "batch_size": 4}
 
     def run(out, store):
-        estimate_spectra.main(
+        score_spectra.main(
             [tmp_path / "samples.npz"],
             model,
             out,
+            method="normal-bundle",
             span="000000-000011",
             items="samples",
             options=options,
@@ -358,7 +360,7 @@ def test_spectra_resume_to_the_same_bytes(model, tmp_path, monkeypatch):
     assert calls == [3, 2, 1]
     assert outputs[0] == outputs[1]
     score = load_model(model).score_model()
-    spectra, left_out = normal_bundle_groups(score, x, **{**options, "t": 0.1}, seed=1)
+    spectra, left_out = normal_bundle_groups(score, x, **options, seed=1)
     with np.load(tmp_path / "resumed.out") as found:
         assert found["spectrum"].tobytes() == spectra.tobytes()
         assert found["left_out"].tobytes() == left_out.tobytes()
@@ -374,13 +376,15 @@ def test_jacobians_resume_to_the_same_bytes(tmp_path, monkeypatch, one_thread):
     write_arrays(tmp_path / "samples.npz", id=np.arange(7), z=z)
 
     def run(out, store):
-        estimate_jacobian.main(
+        score_spectra.main(
             [tmp_path / "samples.npz"],
             tmp_path / "model",
             out,
+            method="jacobian",
             span="000000-000006",
             items="samples",
             options={"chunk": 4},
+            seed=0,
             device="cpu",
             record={},
             progress=Lines(),

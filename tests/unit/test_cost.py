@@ -43,20 +43,20 @@ def flipd_probes(probes: int) -> Any:
 
 # docs/resources.md has the same numbers. One H100 80GB, or one thread of an AMD EPYC virtual machine.
 H100_SECONDS = [
-    ("normal bundle, 100 images of 12,288 copies", 1040.0, job(IDDPM, "estimate_spectra", gpu=True, **lid("nb", 100))),
-    ("FLIPD, 1 probe, 128,000 images", 213.8, job(IDDPM, "estimate_lid", gpu=True, changes=flipd_probes(1), **lid("flipd", 128_000))),
-    ("FLIPD, 8 probes, 128,000 images", 874.0, job(IDDPM, "estimate_lid", gpu=True, changes=flipd_probes(8), **lid("flipd", 128_000))),
+    ("normal bundle, 100 images of 12,288 copies", 1040.0, job(IDDPM, "score_spectra", gpu=True, **lid("nb", 100))),
+    ("FLIPD, 1 probe, 128,000 images", 213.8, job(IDDPM, "score_span", gpu=True, changes=flipd_probes(1), **lid("flipd", 128_000))),
+    ("FLIPD, 8 probes, 128,000 images", 874.0, job(IDDPM, "score_span", gpu=True, changes=flipd_probes(8), **lid("flipd", 128_000))),
     ("iDDPM, 12,500 samples, 250 steps, TF32", 811.7, job(IDDPM, "sample_images", gpu=True, **samples(12_500))),
     ("StyleGAN2, 500,000 samples", 208.3, job(GAN, "sample_images", gpu=True, **samples(500_000))),
-    ("Jacobian, 1000 samples, 3072 x 512", 293.0, job(GAN, "estimate_jacobian", gpu=True, **lid("jacobian", 1000))),
+    ("Jacobian, 1000 samples, 3072 x 512", 293.0, job(GAN, "score_spectra", gpu=True, **lid("jacobian", 1000))),
 ]  # fmt: skip
 CPU_SECONDS = [
     ("digits, 500 samples", 16.6, job("digits", "sample_images", **samples(500))),
-    ("digits, FLIPD exact, 500 images", 28.8, job("digits", "estimate_lid", **lid("flipd", 500, "samples"))),
-    ("digits, FLIPD exact, 10 levels", 90.1, job("digits", "estimate_lid", **lid("flipd_curve", 200, "samples"))),
-    ("60 images in a batch of 256", 14.9, job("digits-overfit", "estimate_lid", **lid("flipd", 60, "train"))),
-    ("digits, normal bundle, 500 images", 63.3, job("digits", "estimate_spectra", **lid("nb", 500, "samples"))),
-    ("digits-gan, Jacobian, 2000 samples", 27.0, job("digits-gan", "estimate_jacobian", **lid("jacobian", 2000, "samples"))),
+    ("digits, FLIPD exact, 500 images", 28.8, job("digits", "score_span", **lid("flipd", 500, "samples"))),
+    ("digits, FLIPD exact, 10 levels", 90.1, job("digits", "score_span", **lid("flipd_curve", 200, "samples"))),
+    ("60 images in a batch of 256", 14.9, job("digits-overfit", "score_span", **lid("flipd", 60, "train"))),
+    ("digits, normal bundle, 500 images", 63.3, job("digits", "score_spectra", **lid("nb", 500, "samples"))),
+    ("digits-gan, Jacobian, 2000 samples", 27.0, job("digits-gan", "score_spectra", **lid("jacobian", 2000, "samples"))),
     ("train_unet, digits", 230.1, job("digits", "train_unet")),
     ("train_unet, digits-overfit", 159.2, job("digits-overfit", "train_unet")),
     ("train_unet, digits-control", 136.5, job("digits-control", "train_unet")),
@@ -65,24 +65,24 @@ CPU_SECONDS = [
     ("train_on_law", 15.5, job("manifolds", "train_on_law", law="lollipop")),
     ("train_descriptor", 40.1, need(CONFIG, "train_descriptor", {"descriptor": "digits-sscd"})),
     ("measure_accuracy, 800 dimensions", 16.1, job("manifolds", "measure_accuracy", law="subspace-200")),
-    ("local PCA, 50,000 x 3072", 170.0, job(IDDPM, "estimate_data_lid", **lid("lpca", 1, "train"))),
+    ("local PCA, 50,000 x 3072", 170.0, job(IDDPM, "score_set", item_set="train", estimator="lpca")),
     ("StyleGAN2, 250 samples", 45.0, job(GAN, "sample_images", changes=[(("sampling", "batch_size"), 250)], **samples(250))),
-    ("StyleGAN2, Jacobian of one sample", 74.5, job(GAN, "estimate_jacobian", **lid("jacobian", 1))),
-    ("iDDPM, FLIPD, 1 probe, 8 images", 3.1 + 3, job(IDDPM, "estimate_lid", changes=[*flipd_probes(1), (("estimators", "flipd", "batch_size"), 8)], **lid("flipd", 8))),
+    ("StyleGAN2, Jacobian of one sample", 74.5, job(GAN, "score_spectra", **lid("jacobian", 1))),
+    ("iDDPM, FLIPD, 1 probe, 8 images", 3.1 + 3, job(IDDPM, "score_span", changes=[*flipd_probes(1), (("estimators", "flipd", "batch_size"), 8)], **lid("flipd", 8))),
 ]  # fmt: skip
 # Peak resident memory of the process, MB; of the last three the data and what was measured above them.
 CPU_MEMORY = [
     ("digits, samples", 551, job("digits", "sample_images", **samples(500))),
     ("von-mises, samples", 315, job("von-mises", "sample_images", **samples(2000))),
-    ("digits, FLIPD exact", 725, job("digits", "estimate_lid", **lid("flipd", 500, "samples"))),
-    ("digits, normal bundle", 522, job("digits", "estimate_spectra", **lid("nb", 500, "samples"))),
+    ("digits, FLIPD exact", 725, job("digits", "score_span", **lid("flipd", 500, "samples"))),
+    ("digits, normal bundle", 522, job("digits", "score_spectra", **lid("nb", 500, "samples"))),
     ("digits, embeddings", 255, job("digits", "embed_images", item_set="train", span="000000-001049")),
     ("train_unet", 585, job("digits", "train_unet")),
     ("train_mlp", 381, job("von-mises", "train_mlp")),
     ("measure_accuracy, 800 dimensions", 898, job("manifolds", "measure_accuracy", law="subspace-200")),
     ("StyleGAN2, 250 samples", 2616, job(GAN, "sample_images", changes=[(("sampling", "batch_size"), 250)], **samples(250))),
-    ("iDDPM, FLIPD, 1 probe, 8 images", 708 + 541, job(IDDPM, "estimate_lid", changes=[(("estimators", "flipd", "batch_size"), 8)], **lid("flipd", 8))),
-    ("local PCA, 50,000 x 3072", 614 + 992, job(IDDPM, "estimate_data_lid", **lid("lpca", 1, "train"))),
+    ("iDDPM, FLIPD, 1 probe, 8 images", 708 + 541, job(IDDPM, "score_span", changes=[(("estimators", "flipd", "batch_size"), 8)], **lid("flipd", 8))),
+    ("local PCA, 50,000 x 3072", 614 + 992, job(IDDPM, "score_set", item_set="train", estimator="lpca")),
 ]  # fmt: skip
 SECONDS = H100_SECONDS + CPU_SECONDS
 
@@ -129,7 +129,7 @@ def test_the_gram_matrices_of_every_group_are_counted() -> None:
     """docs/estimators.md: groups + 1 matrices of d^2 doubles, and 2.2 of them at the peak of one."""
     square = 3072**2 * 8e-6
     few, many = (
-        job(IDDPM, "estimate_spectra", changes=[(("estimators", "nb", "groups"), groups)], **lid("nb", 1))
+        job(IDDPM, "score_spectra", changes=[(("estimators", "nb", "groups"), groups)], **lid("nb", 1))
         for groups in (4, 8)
     )
     assert many.mem_mb - few.mem_mb == pytest.approx(4 * square, rel=0.01)
@@ -149,9 +149,9 @@ SPANS = [
     (IDDPM, "sample_images", {}),
     (GAN, "sample_images", {}),
     ("von-mises", "sample_images", {}),
-    (IDDPM, "estimate_lid", {"item_set": "selected", "estimator": "flipd"}),
-    (IDDPM, "estimate_spectra", {"item_set": "selected", "estimator": "nb"}),
-    (GAN, "estimate_jacobian", {"item_set": "selected", "estimator": "jacobian"}),
+    (IDDPM, "score_span", {"item_set": "selected", "estimator": "flipd"}),
+    (IDDPM, "score_spectra", {"item_set": "selected", "estimator": "nb"}),
+    (GAN, "score_spectra", {"item_set": "selected", "estimator": "jacobian"}),
     (IDDPM, "embed_images", {"item_set": "train"}),
 ]
 
@@ -214,9 +214,9 @@ def test_paper_scale_spans_take_10_to_60_gpu_minutes_where_the_work_is_that_long
         ]
         works += [("embed_images", {"item_set": "train"}, 50_000, entry["retrieval"]["shard_size"])]
         rules = {
-            "flipd": "estimate_lid",
-            "normal-bundle": "estimate_spectra",
-            "jacobian": "estimate_jacobian",
+            "flipd": "score_span",
+            "normal-bundle": "score_spectra",
+            "jacobian": "score_spectra",
         }
         for name, options in entry["estimators"].items():
             if options["method"] in rules:
@@ -247,21 +247,24 @@ STABLE_DIFFUSION = {
     "prompts": PROMPTS,
     "image_sets": {"coco": {"files": ["a"], "n": 2000, "size": 512}},
     "estimators": {
-        "flipd": {"t": 0.05, "trace": 1, "batch_size": 8},
-        "cfg": {"t": 0.01, "steps": 3, "batch_size": 8},
+        "flipd": {"method": "flipd", "t": 0.05, "trace": 1, "batch_size": 8},
+        "cfg": {"method": "cfg-norm", "t": 0.01, "steps": 3, "batch_size": 8},
+        "decoded": {"method": "decoded-png", "batch_size": 8},
     },
 }
 
 
 def text_job(rule: str, span: str = "000000-000099", gpu: bool = True, **changes: Any) -> Need:
+    """Need of a job of a rule, or of `score_span` of an estimator."""
     config: Any = {"experiments": {"sd": {**copy.deepcopy(STABLE_DIFFUSION), **changes}}}
     wildcards = {"experiment": "sd", "item_set": "coco", "prompt_set": "memorized", "span": span}
-    estimator = "flipd" if rule == "estimate_lid" else "cfg"
-    return need(config, rule, {**wildcards, "estimator": estimator}, gpu=gpu)
+    if rule in STABLE_DIFFUSION["estimators"]:
+        wildcards["estimator"], rule = rule, "score_span"
+    return need(config, rule, wildcards, gpu=gpu)
 
 
 def test_flipd_of_real_images_in_half_precision() -> None:
-    assert text_job("estimate_lid", "000000-009999").seconds == pytest.approx(10_000 * 0.0127, rel=0.5)
+    assert text_job("flipd", "000000-009999").seconds == pytest.approx(10_000 * 0.0127, rel=0.5)
 
 
 @pytest.mark.parametrize(("dtype", "measured", "factor"), [("float32", 4.08, 1.5), ("float16", 0.395, 2.0)])
@@ -282,11 +285,11 @@ def test_a_generation_takes_what_was_measured(dtype: str, measured: float, facto
 def test_a_cfg_vector_norm_takes_what_was_measured(dtype: str, measured: float, factor: float) -> None:
     """Of Stable Diffusion's size; in float16 measured in batches of 256."""
     latents = {**LATENTS, "dtype": dtype}
-    each = text_job("estimate_guidance", "000000-009999", latents=latents).seconds / 10_000
+    each = text_job("cfg", "000000-009999", latents=latents).seconds / 10_000
     assert measured / factor < each < measured * factor
 
 
-@pytest.mark.parametrize("rule", ["encode_images", "estimate_guidance", "measure_decoded", "score_prompts"])
+@pytest.mark.parametrize("rule", ["encode_images", "cfg", "decoded", "score_prompts"])
 @pytest.mark.parametrize("gpu", [False, True])
 def test_a_longer_span_of_a_text_to_image_model_needs_more(rule: str, gpu: bool) -> None:
     needs = [text_job(rule, f"000000-{n - 1:06d}", gpu) for n in (8, 80, 800)]
@@ -297,12 +300,12 @@ def test_a_longer_span_of_a_text_to_image_model_needs_more(rule: str, gpu: bool)
 
 
 def test_a_caption_costs_less_than_a_derivative_and_matching_follows_the_generations() -> None:
-    assert text_job("estimate_guidance").seconds < text_job("score_prompts").seconds
+    assert text_job("cfg").seconds < text_job("score_prompts").seconds
     few, many = (text_job("match_generations", prompts={**PROMPTS, "generations": g}) for g in (1, 3))
     assert many.seconds - 20 == pytest.approx(2 * (few.seconds - 20))
 
 
-@pytest.mark.parametrize("rule", ["encode_images", "estimate_lid", "estimate_guidance", "score_prompts"])
+@pytest.mark.parametrize("rule", ["encode_images", "flipd", "cfg", "score_prompts"])
 def test_a_batch_that_a_job_chooses_costs_as_much_as_a_small_one(rule: str) -> None:
     def with_batch(size: int | str) -> Need:
         estimators = {

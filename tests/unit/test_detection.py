@@ -13,7 +13,7 @@ from mmh.errors import InputError
 from mmh.lid.flipd import flipd
 from mmh.models import text_to_image
 from mmh.oracles.exact import GaussianPart, Mixture
-from mmh.scores.cfg_vector_norm import cfg_vector_norm
+from mmh.scores.cfg_norm import cfg_vector_norm
 
 TABLE = Schedule.from_scheduler(PNDMScheduler.from_config(SCHEDULER))
 VP = Schedule.linear_vp(0.85, 12.0)

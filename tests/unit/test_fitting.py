@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmh.compute.fitting import CPU_BATCH, MemoryExceededError, fitting_batch, halving, largest_batch
-from mmh.compute.job_batches import blockwise_in_fitting_batches, in_fitting_batches
+from mmh.compute.blocks import blockwise_in_fitting_batches, in_fitting_batches
+from mmh.compute.memory import CPU_BATCH, MemoryExceededError, fitting_batch, halving, largest_batch
 from mmh.errors import InputError
 from mmh.job.chunks import Chunks
 from mmh.plan import network_cost
@@ -77,7 +77,7 @@ def test_what_is_wrong_with_an_item_is_said_by_the_work_not_the_trial(monkeypatc
         tried(1)
         return 1
 
-    monkeypatch.setattr("mmh.compute.job_batches.fitting_batch", fitting)
+    monkeypatch.setattr("mmh.compute.blocks.fitting_batch", fitting)
     with pytest.raises(InputError, match="id 2000"):
         in_fitting_batches("auto", work, trial, device=CPU, items=9)
 

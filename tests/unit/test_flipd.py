@@ -9,12 +9,13 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 
+from mmh.compute.memory import MemoryExceededError
 from mmh.compute.rows import fixed_batches
 from mmh.compute.trace import ForwardProducts, ReverseProducts
 from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.errors import InputError
 from mmh.lid import flipd, flipd_estimate
-from mmh.lid.batched import batched_traces
+from mmh.lid.flipd import BATCH_SIZE
 from mmh.oracles.exact import EmpiricalMeasure, gaussian, random_mixture
 
 VP = Schedule.linear_vp(0.1, 20.0)
@@ -408,17 +409,16 @@ def test_the_batch_is_halved_when_memory_runs_out():
         return z * z
 
     model = ScoreModel.from_function(network, (2,), VP, dtype=torch.float64)
-    x = torch.from_numpy(np.random.default_rng(0).standard_normal((11, 2)))
-    options = {"probes": 2, "probe": "gaussian", "seed": 0, "mode": "reverse"}
-    parts = batched_traces(model, x, np.arange(11), 0.1, batch_size=None, **options)
-    assert largest[0] == 1024
-    assert set(largest[-5:]) == {2}
-    np.testing.assert_allclose(parts, batched_traces(model, x, np.arange(11), 0.1, batch_size=1, **options))
-    with pytest.raises(torch.OutOfMemoryError):
-        batched_traces(model, x, np.arange(11), 0.1, batch_size=8, **options)
+    x = np.random.default_rng(0).standard_normal((11, 2))
+    found = flipd(model, x, 0.1, probes=2, batch_size=None)
+    assert largest[0] == BATCH_SIZE
+    assert set(largest[-6:]) == {2}, "all of it is done anew with half of the rows"
+    np.testing.assert_allclose(found, flipd(model, x, 0.1, probes=2, batch_size=1))
+    with pytest.raises(MemoryExceededError, match="batches of 8 do not fit"):
+        flipd(model, x, 0.1, batch_size=8)
     always = ScoreModel.from_function(lambda z, t: network(z.repeat(4, 1), t)[:1], (2,), VP)
-    with pytest.raises(InputError, match="one sample does not fit"):
-        batched_traces(always, x, np.arange(11), 0.1, batch_size=None, **options)
+    with pytest.raises(MemoryExceededError, match="batches of 1 do not fit"):
+        flipd(always, x, 0.1, batch_size=None)
 
 
 def test_without_a_batch_size_a_cpu_uses_the_fixed_one():

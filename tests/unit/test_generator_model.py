@@ -4,9 +4,9 @@ import json
 import math
 
 import convert_stylegan2
-import estimate_jacobian
 import numpy as np
 import pytest
+import score_spectra
 import stylegan2_pickles as forge
 import stylegan2_reference as reference
 import torch
@@ -237,9 +237,9 @@ def test_the_scripts_from_a_pickle_to_spectra(tmp_path, model):
     def spectra(span, files, items="samples"):
         note = {}
         out = tmp_path / "out.npz"
-        options = {"chunk": 64}
-        call = {"items": items, "options": options, "device": "cpu", "record": note, "progress": no_progress}
-        estimate_jacobian.main(files, tmp_path / "model", out, span=span, **call)
+        call = {"items": items, "device": "cpu", "record": note, "progress": no_progress}
+        call |= {"method": "jacobian", "options": {"chunk": 64}, "seed": 0}
+        score_spectra.main(files, tmp_path / "model", out, span=span, **call)
         assert note["numerics"]["dtype"] == "float32"
         return read_arrays(out, "spectrum", "id")
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mmh.scores.base import SCORES
 from workflow_runs import TINY, snakemake
 
 PROFILES = Path(__file__).parents[2] / "profiles"
@@ -29,6 +30,13 @@ def load(name: str) -> dict[str, Any]:
 def test_every_profile_names_the_same_gpu_rules() -> None:
     assert set(gpu_rules("cpu")) == set(gpu_rules("gpu")) == set(gpu_rules("slurm"))
     assert set(gpu_rules("slurm").values()) == {1}
+
+
+def test_the_steps_of_estimators_that_call_a_network_have_gpus() -> None:
+    steps = {"span": "score_span", "spectra": "score_spectra", "set": "score_set"}
+    wanted = {steps[row.shape] for row in SCORES.rows().values() if row.wants_gpu()}
+    assert wanted == set(steps.values()) & set(gpu_rules("gpu"))
+    assert wanted == {"score_span", "score_spectra"}
 
 
 def test_gpu_rules_have_the_gpu_partition_and_no_group() -> None:

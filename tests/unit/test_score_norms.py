@@ -1,9 +1,9 @@
 """Norms of scores at clean images: closed forms of a Gaussian pair, order, errors."""
 
-import estimate_score_norms
 import numpy as np
 import pandas as pd
 import pytest
+import score_span
 import torch
 from diffusers import PNDMScheduler
 from gaussian_pair import conditions, gaussian_model
@@ -15,7 +15,7 @@ from mmh.errors import InputError
 from mmh.io.files import read_table, write_arrays, write_table
 from mmh.io.tables import IMAGE_SET, SCORES
 from mmh.models import text_to_image
-from mmh.scores.score_norms import score_norms
+from mmh.scores.score_norm import score_norms
 
 DIM, N = 4, 5
 STABLE = Schedule.from_scheduler(PNDMScheduler.from_config(SCHEDULER))
@@ -117,14 +117,18 @@ def test_the_script_scores_the_items_of_a_span_that_are_there(tmp_path):
 
     def estimate(span):
         record, out = {}, tmp_path / f"{span}.parquet"
-        estimate_score_norms.main(
+        score_span.main(
             [tmp_path / "latents.npz"],
             tmp_path / "set.parquet",
             tmp_path / "model",
             out,
+            method="score-norm",
             span=span,
+            items="set",
             estimator="guided",
             options={"t": 0.02, "of": "guided", "guidance": 7.5, "batch_size": 2},
+            load={},
+            seed=0,
             device="cpu",
             record=record,
             progress=lambda total, unit="step": lambda done, **values: None,

@@ -55,6 +55,15 @@ def call(name, *args, **kwargs):
     return importlib.import_module(name).main(*args, **{"device": "cpu", "progress": silent} | kwargs)
 
 
+def score_images(world, latents, out, method, span, options):
+    """Run the step of every estimator of captioned images; give its run record."""
+    record = {}
+    files = (latents, world / "set.parquet", world / "model", out)
+    how = {"method": method, "span": span, "items": "set", "estimator": "name", "options": options}
+    call("score_span", *files, load={}, seed=0, record=record, **how)
+    return record
+
+
 def encode(world, span):
     record = {}
     out = world / f"{span}.npz"
@@ -77,8 +86,7 @@ def test_latents_are_read_as_images_are(world):
     nothing, ids = read_images(encode(world, "000010-000019"))
     assert nothing.shape == (0, 4, 4, 4)
     out = world / "png.parquet"
-    how = {"span": "000001-000002", "estimator": "decoded", "options": {"batch_size": 2}, "record": {}}
-    call("measure_decoded", [whole], world / "model", out, **how)
+    score_images(world, [whole], out, "decoded-png", "000001-000002", {"batch_size": 2})
     table = read_table(out, SCORES)
     assert table["item"].tolist() == [1, 2]
     model = text_to_image.load_folder(world / "model")
@@ -90,11 +98,8 @@ def test_guidance_of_captioned_images(world):
     latents = encode(world, "000000-000004")
     tables = []
     for span in ("000010-000019", "000000-000004", "000002-000003"):
-        record, out = {}, world / f"{span}.parquet"
-        how = {"span": span, "estimator": "cfg", "record": record}
-        how["options"] = {"t": 0.01, "steps": 3, "batch_size": 2}
-        files = ([latents], world / "set.parquet", world / "model", out)
-        call("estimate_guidance", *files, **how)
+        out, options = world / f"{span}.parquet", {"t": 0.01, "steps": 3, "batch_size": 2}
+        record = score_images(world, [latents], out, "cfg-norm", span, options)
         tables.append(read_table(out, SCORES).set_index("item"))
     empty, whole, part = tables
     assert len(empty) == 0
@@ -105,7 +110,7 @@ def test_guidance_of_captioned_images(world):
     table = read_table(world / "set.parquet", IMAGE_SET)
     write_table(table.assign(caption=None), world / "set.parquet", IMAGE_SET)
     with pytest.raises(InputError, match=r"set.parquet: item 2 has no caption"):
-        call("estimate_guidance", *files, **how)
+        score_images(world, [latents], out, "cfg-norm", span, options)
 
 
 def score(world, span, **options):
@@ -170,7 +175,7 @@ def test_a_caption_or_the_empty_one_conditions_lid(world):
 
 def everything(world, batch_size):
     """Run every script that takes a batch size, with this one; give tables and arrays by file, and records."""
-    latents, model, captioned = [world / "z.npz"], world / "model", world / "set.parquet"
+    latents, model = [world / "z.npz"], world / "model"
     records = {}
 
     def run(name, *files, **how):
@@ -180,16 +185,14 @@ def everything(world, batch_size):
 
     run("encode_images", world / "set.npz", model, latents[0], options={"batch_size": batch_size})
     settings = {
-        "estimate_lid": {"t": [0.05, 0.1], "trace": 2, "condition": "caption"},
-        "estimate_guidance": {"t": 0.01, "steps": 3},
-        "estimate_score_norms": {"t": 0.02, "of": "guided", "guidance": 7.5},
+        "flipd": {"t": [0.05, 0.1], "trace": 2, "condition": "caption"},
+        "cfg-norm": {"t": 0.01, "steps": 3},
+        "score-norm": {"t": 0.02, "of": "guided", "guidance": 7.5},
+        "decoded-png": {},
     }
     for name, options in settings.items():
-        how = {"estimator": name, "options": options | {"batch_size": batch_size}}
-        how |= {"items": "set", "seed": 0} if name == "estimate_lid" else {}
-        run(name, latents, captioned, model, world / f"{name}.parquet", **how)
-    how = {"estimator": "decoded", "options": {"batch_size": batch_size}}
-    run("measure_decoded", latents, model, world / "decoded.parquet", **how)
+        out, options = world / f"{name}.parquet", options | {"batch_size": batch_size}
+        records[name] = score_images(world, latents, out, name, "000000-000004", options)
     options = {"generations": 2, "steps": 10, "guidance": 7.5, "trace": 1, "batch_size": batch_size}
     how = {"prompt_set": "memorized", "seed": 3, "options": options | {"decode_batch_size": batch_size}}
     run(
@@ -200,7 +203,7 @@ def everything(world, batch_size):
         world / "prompt_scores.parquet",
         **how,
     )
-    names = [f"{name}.parquet" for name in (*settings, "decoded", "prompt_scores")] + ["z.npz", "g.npz"]
+    names = [f"{name}.parquet" for name in (*settings, "prompt_scores")] + ["z.npz", "g.npz"]
     return {name: (world / name).read_bytes() for name in names}, records
 
 
@@ -214,7 +217,7 @@ def test_a_batch_that_the_jobs_choose_gives_the_bytes_of_that_number(world, monk
             trial(rows)
         return 4
 
-    monkeypatch.setattr("mmh.compute.job_batches.fitting_batch", fitting_batch)
+    monkeypatch.setattr("mmh.compute.blocks.fitting_batch", fitting_batch)
     chosen, records = everything(world, "auto")
     assert chosen == given
     assert {record["numerics"]["batch_size"] for record in records.values()} == {4}
@@ -225,6 +228,5 @@ def test_a_batch_that_the_jobs_choose_gives_the_bytes_of_that_number(world, monk
 def test_lid_of_a_span_without_images_is_an_empty_table(world, condition):
     nothing, out = [encode(world, "000010-000019")], world / "lid.parquet"
     options = {"t": 0.05, "trace": 1, "condition": condition, "batch_size": 2}
-    how = {"span": "000010-000019", "items": "set", "estimator": "flipd", "options": options, "seed": 0}
-    call("estimate_lid", nothing, world / "set.parquet", world / "model", out, record={}, **how)
+    score_images(world, nothing, out, "flipd", "000010-000019", options)
     assert len(read_table(out, SCORES)) == 0

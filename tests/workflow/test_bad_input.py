@@ -101,7 +101,7 @@ def test_a_truncated_table_is_named(tiny_copy: Path) -> None:
 def test_a_truncated_shard_is_named(tiny_copy: Path) -> None:
     truncate(tiny_copy / "results/digits/samples/000012-000023.npz")
     fails(tiny_copy, "results/digits/scores/samples/png.parquet")
-    line = last_line(tiny_copy, "measure_complexity/digits/samples/png.log")
+    line = last_line(tiny_copy, "score_set/digits/samples/png.log")
     assert line.startswith("error: results/digits/samples/000012-000023.npz: cannot be read")
     assert not partials(tiny_copy)
 
@@ -112,9 +112,9 @@ def test_a_gpu_job_without_a_gpu_stops_by_name(tiny_copy: Path) -> None:
         pytest.skip("this machine has a GPU")
     target = "results/digits/scores/samples/flipd/000000-000011.parquet"
     (tiny_copy / target).unlink()
-    fails(tiny_copy, target, "--set-resources", "estimate_lid:gpu=1")
-    log = "estimate_lid/digits/samples/flipd/000000-000011.log"
-    assert "rule estimate_lid asks for a GPU" in last_line(tiny_copy, log)
+    fails(tiny_copy, target, "--set-resources", "score_span:gpu=1")
+    log = "score_span/digits/samples/flipd/000000-000011.log"
+    assert "rule score_span asks for a GPU" in last_line(tiny_copy, log)
 
 
 def test_a_killed_run_is_unlocked_and_resumes(tiny_copy: Path) -> None:

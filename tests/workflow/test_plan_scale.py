@@ -31,12 +31,9 @@ JOBS = {
     "list_candidates": 2,
     "export_label_sheet": 2,
     "import_labels": 2,
-    "estimate_lid": 1 + 2 * 4,
-    "estimate_spectra": 10,
-    "estimate_jacobian": 1,
-    "threshold_spectra": 2,
-    "estimate_data_lid": 2,
-    "measure_complexity": 2,
+    "score_span": 1 + 2 * 4 + 4 + 2 * 4 + 4,  # FLIPD, then the norms and the decoded size of image sets
+    "score_spectra": 10 + 1,
+    "score_set": 2 + 2 + 2,
     "gather_scores": 2 + 1,
     "evaluate": 2,
     "evaluate_raters": 2,
@@ -44,9 +41,6 @@ JOBS = {
     **{f"figure_{name}": 2 for name in FIGURES},
     "import_diffusers": 1,
     **dict.fromkeys(("list_images", "fetch_images", "import_image_set", "encode_images"), 4),
-    "estimate_guidance": 4,
-    "estimate_score_norms": 2 * 4,
-    "measure_decoded": 4,
     "import_prompts": 1,
     "audit_prompts": 1,
     "score_prompts": 2 * 10,
@@ -136,12 +130,12 @@ def test_downloads_and_figures_run_where_snakemake_runs() -> None:
     }
     assert {"fetch_source", "import_diffusers", "summarize", "collect_benchmarks"} <= local
     assert {name for name in blocks[::2] if name.startswith("figure_")} <= local
-    assert not local & {"sample_images", "estimate_lid", "search_copies", "train_unet", "evaluate"}
+    assert not local & {"sample_images", "score_span", "search_copies", "train_unet", "evaluate"}
 
 
 def test_every_job_of_the_embedded_experiments_asks_for_little(folder: Path) -> None:
     jobs = planned(folder)
-    assert {"train_unet", "train_gan", "estimate_lid", "measure_accuracy"} <= {job["rule"] for job in jobs}
+    assert {"train_unet", "train_gan", "score_span", "measure_accuracy"} <= {job["rule"] for job in jobs}
     for job in jobs:
         if job["rule"] != "all":
             assert 10 <= int(job["runtime"]) <= 30, job

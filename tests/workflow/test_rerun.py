@@ -92,15 +92,15 @@ def test_a_docstring_reruns_nothing(planned: Callable[..., set[str]]) -> None:
 
 def test_an_estimator_reruns_its_own_jobs_and_what_follows(planned: Callable[..., set[str]]) -> None:
     jobs = planned(f"{MMH}/lid/normal_bundle.py", lambda text: text + "\nADDED = 1\n")
-    assert "estimate_spectra" in jobs
-    assert jobs <= {"estimate_spectra", "threshold_spectra"} | DOWNSTREAM_OF_SCORES | SCORE_FIGURES | ACCURACY
-    assert "estimate_lid" not in jobs
+    assert "score_spectra" in jobs
+    assert jobs <= {"score_spectra", "score_set"} | DOWNSTREAM_OF_SCORES | SCORE_FIGURES | ACCURACY
+    assert "score_span" not in jobs
 
 
 def test_a_threshold_reruns_no_network(planned: Callable[..., set[str]]) -> None:
     jobs = planned(f"{MMH}/lid/spectra.py", lambda text: text + "\nADDED = 1\n")
-    assert "threshold_spectra" in jobs
-    assert not jobs & {"estimate_lid", "estimate_spectra", "sample_images", "train_unet", "train_mlp"}
+    assert "score_set" in jobs
+    assert not jobs & {"score_span", "score_spectra", "sample_images", "train_unet", "train_mlp"}
 
 
 def test_a_plot_style_reruns_figures_only(planned: Callable[..., set[str]]) -> None:
@@ -117,7 +117,7 @@ def test_the_frame_and_the_plan_rerun_nothing(planned: Callable[..., set[str]], 
 
 def test_a_score_model_reruns_no_training(planned: Callable[..., set[str]]) -> None:
     jobs = planned(f"{MMH}/diffusion.py", lambda text: text + "\nADDED = 1\n")
-    assert "estimate_lid" in jobs
+    assert "score_span" in jobs
     assert not jobs & {"train_unet", "train_mlp", "train_descriptor"}
 
 
@@ -136,7 +136,7 @@ def test_training_code_reruns_everything_below_it_but_no_other_model(
         "workflow/scripts/train_mlp.py", lambda text: text.replace("def main(", "ADDED = 1\n\n\ndef main(")
     )
     assert "train_mlp" in jobs
-    assert not jobs & {"train_unet", "estimate_spectra", "embed_images"}
+    assert not jobs & {"train_unet", "score_spectra", "embed_images"}
 
 
 def config_edit(old: str, new: str) -> Callable[[Path], None]:
@@ -153,8 +153,8 @@ def config_edit(old: str, new: str) -> Callable[[Path], None]:
     [
         (
             config_edit("percentile: 10, batch_size: 16", "percentile: 20, batch_size: 16"),
-            "threshold_spectra",
-            "estimate_spectra",
+            "score_set",
+            "score_spectra",
         ),
         (config_edit("per_class: 4", "per_class: 5"), "figure_memorized_pairs", "gather_scores"),
         (config_edit("exact_distance: 14.0", "exact_distance: 13.9"), "plant_labels", "search_copies"),

@@ -88,7 +88,7 @@ def listed(*pending: str) -> str:
     rows = ["output_file\tdate\trule\tlog-file(s)\tstatus\tplan"]
     files = [("results/von-mises/model", "train_mlp"), ("results/von-mises/training.csv", "train_mlp")]
     files += [(f"results/von-mises/samples/{span}.npz", "sample_images") for span in SPANS]
-    files += [("results/von-mises/scores/samples/flipd/000000-000059.parquet", "estimate_lid")]
+    files += [("results/von-mises/scores/samples/flipd/000000-000059.parquet", "score_span")]
     for path, rule in files:
         plan_ = "update pending" if path in pending else "no update"
         rows.append(f"{path}\t-\t{rule}\t-\t-\t{plan_}")
@@ -124,10 +124,10 @@ def test_jobs_are_found_by_their_outputs() -> None:
         "train_mlp/von-mises",
         FIRST,
         SECOND,
-        "estimate_lid/von-mises/samples/flipd/000000-000059",
+        "score_span/von-mises/samples/flipd/000000-000059",
     ]
     assert jobs[0].outputs == ["results/von-mises/model", "results/von-mises/training.csv"]
-    assert jobs[3].benchmark == "benchmarks/estimate_lid/von-mises/samples/flipd/000000-000059.jsonl"
+    assert jobs[3].benchmark == "benchmarks/score_span/von-mises/samples/flipd/000000-000059.jsonl"
     assert jobs[3].wildcards == {
         "experiment": "von-mises",
         "item_set": "samples",
@@ -167,7 +167,7 @@ def test_a_claim_is_a_running_job_if_its_process_lives(tmp_path: Path) -> None:
     assert jobs[FIRST].state == "lost"
     assert str(ended.pid) in jobs[FIRST].message
     assert jobs[SECOND].state == "running", "whether a process of another host lives cannot be seen from here"
-    assert jobs["estimate_lid/von-mises/samples/flipd/000000-000059"].state == "waiting"
+    assert jobs["score_span/von-mises/samples/flipd/000000-000059"].state == "waiting"
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_the_page_counts_every_stage_and_loads_nothing(mixed: list[status.Job]) 
     rows = {row[0]: row[2:6] for row in page.rows}
     assert rows["train_mlp"] == ["1", "0", "0", "0"]
     assert rows["sample_images"] == ["0", "1", "1", "0"]
-    assert rows["estimate_lid"] == ["0", "0", "0", "1"]
+    assert rows["score_span"] == ["0", "0", "0", "1"]
     assert rows["all"] == ["1", "1", "1", "1"]
     assert "&lt;b&gt;no&lt;/b&gt; space" in html
     assert "<b>" not in html

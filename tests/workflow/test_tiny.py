@@ -76,7 +76,7 @@ def test_every_prompt_and_every_captioned_image_is_scored_once(tiny: Path) -> No
 
 def test_a_run_record_names_code_versions_and_time(tiny: Path) -> None:
     record = json.loads((tiny / "results/digits/scores/samples/flipd/000000-000011.parquet.json").read_text())
-    assert record["rule"] == "estimate_lid"
+    assert record["rule"] == "score_span"
     assert record["versions"]["torch"]
     assert record["threads"] == 1
     assert record["seconds"] > 0

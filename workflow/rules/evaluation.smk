@@ -34,6 +34,7 @@ rule evaluate:
     params:
         code=code_digest("evaluate.py"),
         calibration=plan.evaluation.calibration,
+        large=plan.evaluation.large,
         options=lookup("experiments/{experiment}/evaluation", within=config),
         seed=lookup("seed", within=config),
     script:
@@ -68,6 +69,7 @@ rule evaluate_raters:
     params:
         code=code_digest("evaluate_raters.py"),
         calibration=plan.evaluation.calibration,
+        large=plan.evaluation.large,
         options=lookup("experiments/{experiment}/evaluation", within=config),
         seed=lookup("seed", within=config),
     script:

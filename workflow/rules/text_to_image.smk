@@ -1,7 +1,7 @@
-"""Text-to-image models: training of an embedded one, latents and scores of real images, generations and scores of prompts.
+"""Text-to-image models: training of an embedded one, latents of real images, generations and scores of prompts.
 
 INPUTS: results/<experiment>/image_sets/, prompts.parquet, model/
-OUTPUTS: results/<experiment>/model/, clip/, latents/, scores/<set>/, generations/, prompt_scores/, evaluation.csv
+OUTPUTS: results/<experiment>/model/, clip/, latents/, generations/, prompt_scores/, evaluation.csv
 """
 
 
@@ -91,89 +91,6 @@ rule encode_images:
         "../scripts/encode_images.py"
 
 
-rule estimate_guidance:
-    """Estimate the CFG-vector norm of one span of captioned images."""
-    input:
-        latents=plan.images.files,
-        captions=plan.images.captions,
-        model="results/{experiment}/model",
-    output:
-        scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
-    log:
-        "logs/estimate_guidance/{experiment}/{item_set}/{estimator}/{span}.log",
-    benchmark:
-        "benchmarks/estimate_guidance/{experiment}/{item_set}/{estimator}/{span}.jsonl"
-    wildcard_constraints:
-        estimator=plan.patterns.method("cfg-norm"),
-    conda:
-        "../../envs/cpu.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=plan.memory,
-        runtime=plan.runtime,
-    params:
-        code=code_digest("estimate_guidance.py"),
-        compute=plan.compute,
-        options=plan.scores.model_options,
-    script:
-        "../scripts/estimate_guidance.py"
-
-
-rule estimate_score_norms:
-    """Estimate the norm of the guided score, or of the CFG vector, at one span of captioned images."""
-    input:
-        latents=plan.images.files,
-        captions=plan.images.captions,
-        model="results/{experiment}/model",
-    output:
-        scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
-    log:
-        "logs/estimate_score_norms/{experiment}/{item_set}/{estimator}/{span}.log",
-    benchmark:
-        "benchmarks/estimate_score_norms/{experiment}/{item_set}/{estimator}/{span}.jsonl"
-    wildcard_constraints:
-        estimator=plan.patterns.method("score-norm"),
-    conda:
-        "../../envs/cpu.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=plan.memory,
-        runtime=plan.runtime,
-    params:
-        code=code_digest("estimate_score_norms.py"),
-        compute=plan.compute,
-        options=plan.scores.model_options,
-    script:
-        "../scripts/estimate_score_norms.py"
-
-
-rule measure_decoded:
-    """Measure the PNG size of what the model decodes the latents of one span to."""
-    input:
-        latents=plan.images.files,
-        model="results/{experiment}/model",
-    output:
-        scores="results/{experiment}/scores/{item_set}/{estimator}/{span}.parquet",
-    log:
-        "logs/measure_decoded/{experiment}/{item_set}/{estimator}/{span}.log",
-    benchmark:
-        "benchmarks/measure_decoded/{experiment}/{item_set}/{estimator}/{span}.jsonl"
-    wildcard_constraints:
-        estimator=plan.patterns.method("decoded-png"),
-    conda:
-        "../../envs/cpu.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=plan.memory,
-        runtime=plan.runtime,
-    params:
-        code=code_digest("measure_decoded.py"),
-        compute=plan.compute,
-        options=plan.scores.model_options,
-    script:
-        "../scripts/measure_decoded.py"
-
-
 rule score_prompts:
     """Sample one span of prompts with guidance, and take every detection metric on the way."""
     input:
@@ -254,7 +171,7 @@ rule evaluate_detection:
         runtime=plan.runtime,
     params:
         code=code_digest("evaluate_detection.py"),
-        options=lookup("experiments/{experiment}/detection", within=config),
+        options=plan.evaluation.detection,
         seed=lookup("seed", within=config),
     script:
         "../scripts/evaluate_detection.py"

@@ -40,7 +40,7 @@ def main(
     """
     import numpy as np
 
-    from mmh.compute.job_batches import blockwise_in_fitting_batches
+    from mmh.compute.blocks import blockwise_in_fitting_batches
     from mmh.io.files import read_arrays, write_arrays
     from mmh.io.spans import span_range
     from mmh.models.text_to_image import load_folder

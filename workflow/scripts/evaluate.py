@@ -17,16 +17,20 @@ def main(
     out: Path,
     *,
     calibration: int,
+    large: list[str],
     options: dict[str, Any],
     seed: int,
 ) -> None:
-    """Write ``evaluation.csv``; samples with ids below ``calibration`` chose t0 and are left out."""
-    from mmh.evaluation.samples import evaluate
+    """Write ``evaluation.csv``; samples with ids below ``calibration`` chose t0 and are left out.
+
+    Large values of the scores under ``large`` speak for memorization, small ones of all others.
+    """
+    from mmh.evaluation.samples import evaluate, oriented
     from mmh.io.files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
 
     table = evaluate(
-        read_table(scores, ALL_SCORES),
+        oriented(read_table(scores, ALL_SCORES), large),
         read_table(labels, LABELS),
         read_table(matches, MATCHES),
         read_table(train, TRAIN),
@@ -46,6 +50,7 @@ if __name__ == "__main__":
             run.input.train,
             run.output.evaluation,
             calibration=run.params.calibration,
+            large=run.params.large,
             options=run.params.options,
             seed=run.params.seed,
         )

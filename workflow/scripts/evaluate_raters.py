@@ -18,16 +18,21 @@ def main(
     out: Path,
     *,
     calibration: int,
+    large: list[str],
     options: dict[str, Any],
     seed: int,
 ) -> None:
-    """Write ``evaluation_raters.csv``; samples with ids below ``calibration`` chose t0 and are left out."""
+    """Write ``evaluation_raters.csv``; samples with ids below ``calibration`` chose t0 and are left out.
+
+    Large values of the scores under ``large`` speak for memorization, small ones of all others.
+    """
+    from mmh.evaluation.samples import oriented
     from mmh.io.files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN, VOTES
     from mmh.labels.label_noise import evaluate_raters
 
     table = evaluate_raters(
-        read_table(scores, ALL_SCORES),
+        oriented(read_table(scores, ALL_SCORES), large),
         read_table(votes, VOTES),
         read_table(labels, LABELS),
         read_table(matches, MATCHES),
@@ -49,6 +54,7 @@ if __name__ == "__main__":
             run.input.train,
             run.output.evaluation,
             calibration=run.params.calibration,
+            large=run.params.large,
             options=run.params.options,
             seed=run.params.seed,
         )

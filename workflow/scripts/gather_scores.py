@@ -13,10 +13,10 @@ def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, di
     """Write the table of all scores, item sets and estimators in the order of the configuration."""
     import pandas as pd
 
-    from mmh.errors import InputError
     from mmh.io.files import read_table, write_table
     from mmh.io.spans import SELECTED
     from mmh.io.tables import ALL_SCORES, SCORES
+    from mmh.scores import base
 
     def set_of(name: str) -> str:
         """Name whose ids these are: selected samples are samples."""
@@ -29,20 +29,10 @@ def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, di
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
     for name, options in ratios.items():
+        score: Any = base.SCORES[options["method"]]
         for items_name in map(set_of, options["items"]):
-            chosen = table[table["items"] == items_name]
-            top = chosen[chosen["estimator"] == options["numerator"]].copy()
-            bottom = chosen[chosen["estimator"] == options["denominator"]].set_index("item")["value"]
-            divisor = top["item"].map(bottom)
-            if divisor.isna().any() or (divisor == 0).any():
-                first = top["item"][divisor.isna() | (divisor == 0)].iloc[0]
-                raise InputError(
-                    f"{name}: item {first} of {items_name} has no nonzero {options['denominator']} score"
-                )
-            top["value"] = top["value"] / divisor
-            top["stderr"] = top["stderr"] / divisor
-            top["estimator"] = name
-            table = pd.concat([table, top], ignore_index=True)
+            rows = score.combined(table, name, items_name, options)
+            table = pd.concat([table, rows], ignore_index=True)
     write_table(table[list(ALL_SCORES.columns)], out, ALL_SCORES)
 
 

@@ -23,8 +23,8 @@ def main(
     """Write one shard of samples."""
     import numpy as np
 
-    from mmh.compute.batches import aligned_blocks
     from mmh.compute.rng import item_seed
+    from mmh.compute.rows import aligned_blocks
     from mmh.io.files import write_arrays
     from mmh.io.spans import span_range
     from mmh.job.chunks import blockwise

@@ -27,7 +27,7 @@ def main(
     """Write generations and scores; `options`: generations, steps, guidance, trace, batch_size, load."""
     import numpy as np
 
-    from mmh.compute.job_batches import blockwise_in_fitting_batches, decode_in_fitting_batches
+    from mmh.compute.blocks import blockwise_in_fitting_batches, decode_in_fitting_batches
     from mmh.diffusion.guided_sampling import ddim_grid, generation_seed
     from mmh.errors import InputError
     from mmh.images.complexity import png_bits

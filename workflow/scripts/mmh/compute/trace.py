@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from mmh.compute.attention import forward_mode
+from mmh.compute.attention import forward_mode, full_float32
 from mmh.compute.probes import Probes
+from mmh.compute.rows import fast_layout
 from mmh.diffusion.score_model import ScoreModel
 
 
@@ -70,6 +75,62 @@ class ForwardProducts(JacobianProducts):
         return product.double().flatten(1)
 
 
+def noise_traces(
+    model: ScoreModel,
+    x: torch.Tensor,
+    ids: NDArray[np.int64],
+    t: float,
+    *,
+    probes: int | None,
+    probe: str,
+    seed: int,
+    mode: str,
+) -> dict[str, NDArray[np.float64]]:
+    """Traces and norms of the noises at z = psi(t) x, of one batch.
+
+    Parameters
+    ----------
+    model : ScoreModel
+        With conditioning rows for the rows of `x`.
+    x : torch.Tensor
+        float64 (n, *shape), clean samples on the CPU.
+    ids : numpy.ndarray
+        int64 (n,), keys of the probes.
+    t : float
+        Noise time.
+    probes, probe, seed, mode
+        As for `mmh.lid.flipd.flipd_estimate`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        float64 (n,): `trace`, sigma tr(d eps / d z); `squared_norm`, ||eps||^2; `variance`, squared standard
+        error of the trace (0 where there is none). Not finite where half precision overflowed.
+    """
+    psi, sigma = model.schedule.psi(float(t)), model.schedule.sigma(float(t))
+    # inference_mode(False) lets a caller's inference mode stand without losing the graph here.
+    with torch.inference_mode(False), torch.enable_grad(), full_float32(), _keeping_buffers():
+        z = fast_layout((psi * x).to(device=model.device, dtype=model.dtype))
+        operator = (ReverseProducts if mode == "reverse" else ForwardProducts)(model, z, t)
+        if probes is None:
+            draws = exact_draws(operator, model.dim)
+        else:
+            take = hutch_plus_plus_draws if probe == "hutch++" else hutchinson_draws
+            draws = take(operator, Probes(probes, probe, seed, ids, model.dim), probes)
+        values = sigma * draws.detach().cpu().numpy()
+        norms = operator.squared_norm().cpu().numpy()
+    with np.errstate(invalid="ignore", over="ignore"):
+        if probes is None:
+            return {"trace": values.sum(0), "squared_norm": norms, "variance": np.zeros(len(x))}
+        count = len(values)
+        mean = values.sum(0) / count
+        variance = ((values - mean) ** 2).sum(0) / (count * max(count - 1, 1))
+    if probe == "orthogonal":
+        # Drawn without replacement: with d of them the trace is exact.
+        variance *= 1.0 - probes / model.dim
+    return {"trace": mean, "squared_norm": norms, "variance": variance}
+
+
 def exact_draws(operator: JacobianProducts, dim: int) -> torch.Tensor:
     """Diagonal of J, (d, rows) float64, by unit vectors."""
     draws = []
@@ -113,3 +174,10 @@ def hutch_plus_plus_draws(operator: JacobianProducts, vectors: Probes, probes: i
 
 def _take(vectors: Probes, operator: JacobianProducts) -> torch.Tensor:
     return torch.from_numpy(vectors.next()).to(operator.z.device).double()
+
+
+def _keeping_buffers() -> AbstractContextManager[Any]:
+    """Let compiled code run backward on one graph several times: by default it reuses the graph's memory."""
+    import torch._functorch.config as config
+
+    return config.patch(donated_buffer=False) if hasattr(config, "donated_buffer") else nullcontext()

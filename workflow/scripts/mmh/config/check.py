@@ -8,7 +8,7 @@ from typing import Any
 from mmh.config.config_rules import name_errors, non_finite, section_errors
 from mmh.errors import InputError
 from mmh.io.spans import SELECTED
-from mmh.plan.experiment import RATIO, Experiment
+from mmh.plan.experiment import Experiment
 
 Config = Mapping[str, Any]
 
@@ -167,7 +167,7 @@ def _experiment_errors(config: Config, name: str, entry: Config, where: str) -> 
                 yield (
                     f"{path}.items: {items!r} is neither samples, selected, train nor one of image_sets{hint}"
                 )
-        if options["method"] == RATIO:
+        if options["method"] == "ratio":
             for part in ("numerator", "denominator"):
                 if options[part] not in estimators:
                     hint = did_you_mean(options[part], estimators)

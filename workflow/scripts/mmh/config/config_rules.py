@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmh.config.config_text import text_errors
-from mmh.plan.experiment import CAPTIONED_WORLD, NO_TRAINING_SET, RATIO, SPECTRAL_METHODS, Experiment
+from mmh.plan.experiment import CAPTIONED_WORLD, NO_TRAINING_SET, Experiment
 
 Config = Mapping[str, Any]
 
@@ -243,7 +243,9 @@ def _selection_errors(entry: Config, where: str) -> Iterator[str]:
     swept = entry.get("figures", {}).get("percentile_curve", {}).get("estimator")
     if swept in entry.get("estimators", {}):
         options = entry["estimators"][swept]
-        if options["method"] not in SPECTRAL_METHODS or not {"samples", "selected"} & set(options["items"]):
+        if options["method"] not in ("normal-bundle", "jacobian") or not {"samples", "selected"} & set(
+            options["items"]
+        ):
             yield f"{where}.figures.percentile_curve.estimator: {swept!r} gives no singular values at samples"
     for key, options in entry.get("estimators", {}).items():
         if "selected" in options["items"] and not chosen:
@@ -277,7 +279,7 @@ def _estimator_errors(entry: Config, where: str) -> Iterator[str]:
             if isinstance(estimators.get(name, {}).get("t"), list):
                 yield f"{where}.{section}.{key}: {name!r} has a list of t; a score needs one"
     for key, options in estimators.items():
-        if options["method"] != RATIO:
+        if options["method"] != "ratio":
             continue
         for part in ("numerator", "denominator"):
             source = estimators.get(options[part])

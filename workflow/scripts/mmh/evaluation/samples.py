@@ -28,6 +28,25 @@ GAIN = ["baseline", "auc_gain", "auc_gain_low", "auc_gain_high"]
 COLUMNS = ["estimator", "contrast", *COUNTS, *VALUES, *GAIN]
 
 
+def oriented(scores: pd.DataFrame, large: Sequence[str]) -> pd.DataFrame:
+    """Turn scores round whose large values speak for memorization, so that small ones do of all.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        With `estimator` and `value`.
+    large : sequence of str
+        Estimators.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The values of those with the other sign.
+    """
+    turned = scores["estimator"].isin(large)
+    return scores.assign(value=scores["value"].where(~turned, -scores["value"]))
+
+
 def labelled_scores(
     scores: pd.DataFrame,
     labels: pd.DataFrame,

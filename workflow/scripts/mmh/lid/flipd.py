@@ -163,7 +163,9 @@ def flipd_estimate(
     InputError
         If an argument is out of range, or a result is not finite (the message names the ids).
     """
-    from mmh.lid.batched import batched_traces, in_float32
+    from mmh.compute.memory import in_batches
+    from mmh.compute.trace import noise_traces
+    from mmh.compute.variants import variant
 
     samples, numbers = check_items(model, x, ids)
     check_probes(probes, probe, model.dim)
@@ -173,24 +175,28 @@ def flipd_estimate(
         raise InputError("compile=True needs mode='reverse': compiled code has no forward-mode derivative")
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be positive, got {batch_size}")
-    if batch_size is None and model.device.type == "cpu":
-        batch_size = BATCH_SIZE
-    options: dict[str, Any] = {
-        "probes": probes,
-        "probe": probe,
-        "seed": seed,
-        "mode": mode,
-        "compiled": compile,
-    }
-    parts = batched_traces(model, samples, numbers, t, batch_size=batch_size, **options)
-    bad = np.flatnonzero(~np.isfinite(parts).all(axis=0))
-    retried = 0
-    if len(bad) and model.dtype.itemsize < 4:
-        again = in_float32(model).select(bad)
-        parts[:, bad] = batched_traces(again, samples[bad], numbers[bad], t, batch_size=batch_size, **options)
-        retried = len(bad)
-    trace, norms, variance = parts
+    options: dict[str, Any] = {"probes": probes, "probe": probe, "seed": seed, "mode": mode}
+
+    def plain(score: ScoreModel, rows: NDArray[np.int64]) -> dict[str, Array]:
+        return noise_traces(score.select(rows), samples[rows], numbers[rows], t, **options)
+
+    def compiled(score: ScoreModel, rows: NDArray[np.int64]) -> dict[str, Array]:
+        return plain(variant(score, compiled=True), rows)
+
+    def trial(rows: int) -> object:  # not compiled, which would take minutes for each number of rows
+        return plain(model, np.arange(rows) % len(samples))
+
+    found = in_batches(
+        model,
+        compiled if compile else plain,
+        numbers,
+        batch_size=batch_size,
+        on_cpu=BATCH_SIZE,
+        trial=trial,
+    )
+    parts = found.arrays or dict.fromkeys(("trace", "squared_norm", "variance"), np.zeros(0))
+    trace, norms, variance = (parts[name] for name in ("trace", "squared_norm", "variance"))
     value = model.dim - trace + norms
     check_finite(np.isfinite(value), numbers, f"FLIPD at t={t} is not finite")
     single = probes is None or probes == 1 or (probe == "hutch++" and probes < 4)
-    return FlipdEstimate(value, None if single else np.sqrt(variance), trace, norms, probes, retried)
+    return FlipdEstimate(value, None if single else np.sqrt(variance), trace, norms, probes, found.retried)

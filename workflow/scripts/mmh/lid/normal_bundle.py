@@ -5,7 +5,7 @@ LID(x) = #{singular values of [s(z_1, t), ..., s(z_k, t)] <= threshold}, z_j = p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +42,7 @@ def normal_bundle_spectrum(
     from d = 2560 on, or on a GPU) and of one batch. The values agree with those of an SVD to 1e-6 of their
     size where they are above 1e-5 of the largest; below, they are rounding noise. Each sample is computed in
     batches of its own copies, so its result depends on (seed, id) and `batch_size` only. TF32 is off
-    meanwhile.
+    meanwhile. What a half-precision network cannot hold is computed again by a float32 copy of it.
 
     Parameters
     ----------
@@ -72,22 +72,15 @@ def normal_bundle_spectrum(
     InputError
         If an argument is out of range, or a score is not finite (the message names the id).
     """
-    import torch
-
-    from mmh.compute.attention import full_float32
-
     samples, numbers = check_items(model, x, ids)
     count = _check_counts(copies, batch_size, model.dim)
-    spectra = np.zeros((len(samples), model.dim))
-    with torch.no_grad(), full_float32(), repeatable(model.device):
-        for row, item in enumerate(numbers.tolist()):
-            stream = rng.generator(seed, "normal-bundle", item)
-            chunks = _noise_predictions(model.select([row]), samples[row], t, stream, count, batch_size)
-            gram = _gram(chunks, model.dim, model.device)
-            _check_gram(gram, numbers[row : row + 1], t)
-            spectra[row] = _roots(gram, count)
-    # Here, in float64: 1 / sigma could overflow a half-precision eps.
-    return spectra / model.schedule.sigma(float(t))
+
+    def decompose(score: ScoreModel, row: int) -> dict[str, Array]:
+        stream = rng.generator(seed, "normal-bundle", int(numbers[row]))
+        chunks = _noise_predictions(score.select([row]), samples[row], t, stream, count, batch_size)
+        return {"spectrum": _roots(_gram(chunks, score.dim, score.device), count)}
+
+    return _each(model, decompose, numbers, t, {"spectrum": (model.dim,)})["spectrum"]
 
 
 def normal_bundle_groups(
@@ -129,33 +122,30 @@ def normal_bundle_groups(
     """
     import torch
 
-    from mmh.compute.attention import full_float32
-
     samples, numbers = check_items(model, x, ids)
     count = _check_counts(copies, batch_size, model.dim)
     size = -(-count // max(groups, 1))
     if not 2 <= groups <= count or (groups - 1) * size >= count:
         raise InputError(f"{count} copies cannot be cut into groups={groups} of equal size (2 at least)")
-    spectra = np.zeros((len(samples), model.dim))
-    left_out = np.zeros((len(samples), groups, model.dim))
-    with torch.no_grad(), full_float32(), repeatable(model.device):
-        for row, item in enumerate(numbers.tolist()):
-            stream = rng.generator(seed, "normal-bundle", item)
-            one, grams = model.select([row]), []
-            for start in range(0, count, size):
-                rows = min(size, count - start)
-                chunks = _noise_predictions(one, samples[row], t, stream, rows, batch_size)
-                grams.append(_gram(chunks, model.dim, model.device))
-                _check_gram(grams[-1], numbers[row : row + 1], t)
-            total = torch.empty_like(grams[0])
-            for g in range(groups):
-                rows = count - min(size, count - g * size)
-                # Summed anew: whole - gram would cancel where one group holds most of a direction.
-                rest = _sum([other for h, other in enumerate(grams) if h != g], total)
-                left_out[row, g] = _roots(rest, rows) * np.sqrt(count / rows)
-            spectra[row] = _roots(_sum(grams, total), count)
-    sigma = model.schedule.sigma(float(t))
-    return spectra / sigma, left_out / sigma
+
+    def decompose(score: ScoreModel, row: int) -> dict[str, Array]:
+        stream = rng.generator(seed, "normal-bundle", int(numbers[row]))
+        one, grams = score.select([row]), []
+        for start in range(0, count, size):
+            rows = min(size, count - start)
+            chunks = _noise_predictions(one, samples[row], t, stream, rows, batch_size)
+            grams.append(_gram(chunks, score.dim, score.device))
+        total, left_out = torch.empty_like(grams[0]), []
+        for g in range(groups):
+            rows = count - min(size, count - g * size)
+            # Summed anew: whole - gram would cancel where one group holds most of a direction.
+            rest = _sum([other for h, other in enumerate(grams) if h != g], total)
+            left_out.append(_roots(rest, rows) * np.sqrt(count / rows))
+        return {"spectrum": _roots(_sum(grams, total), count), "left_out": np.stack(left_out)}
+
+    shapes = {"spectrum": (model.dim,), "left_out": (groups, model.dim)}
+    found = _each(model, decompose, numbers, t, shapes)
+    return found["spectrum"], found["left_out"]
 
 
 def count_stderr(left_out: ArrayLike, threshold: float) -> Array:
@@ -191,6 +181,36 @@ def count_stderr(left_out: ArrayLike, threshold: float) -> Array:
     rows = values.reshape(n * groups, dim)[:, ::-1]
     counts = np.array([np.interp(threshold, row, ranks, left=0.0, right=dim) for row in rows])
     return np.sqrt((groups - 1) * counts.reshape(n, groups).var(axis=1))
+
+
+def _each(
+    model: ScoreModel,
+    decompose: Callable[[ScoreModel, int], dict[str, Array]],
+    ids: NDArray[np.int64],
+    t: float,
+    shapes: dict[str, tuple[int, ...]],
+) -> dict[str, Array]:
+    """Decompose the scores around each sample, those anew in float32 that half precision cannot hold."""
+    import torch
+
+    from mmh.compute.attention import full_float32
+    from mmh.compute.memory import all_finite, float32_retry
+
+    def some(score: ScoreModel, rows: NDArray[np.int64]) -> dict[str, Array]:
+        arrays = {name: np.zeros((len(rows), *shape)) for name, shape in shapes.items()}
+        for place, row in enumerate(rows.tolist()):
+            found = decompose(score, row)
+            for name, values in found.items():
+                arrays[name][place] = values
+            if np.isnan(found["spectrum"]).any() and score.dtype.itemsize >= 4:
+                break  # nothing will mend it
+        return arrays
+
+    with torch.no_grad(), full_float32(), repeatable(model.device):
+        found, _ = float32_retry(model, some, np.arange(len(ids)))
+    check_finite(all_finite(found), ids, f"a score at t={t} is not finite")
+    # Here, in float64: 1 / sigma could overflow a half-precision eps.
+    return {name: values / model.schedule.sigma(float(t)) for name, values in found.items()}
 
 
 def _check_counts(copies: int | None, batch_size: int, dim: int) -> int:
@@ -247,13 +267,13 @@ def _sum(grams: list[torch.Tensor], total: torch.Tensor) -> torch.Tensor:
     return total
 
 
-def _check_gram(gram: torch.Tensor, ids: NDArray[np.int64], t: float) -> None:
-    """Raise `InputError` if something that was summed is not finite; the trace then is not either."""
-    check_finite(np.isfinite(np.array([float(gram.trace())])), ids, f"a score at t={t} is not finite")
-
-
 def _roots(gram: torch.Tensor, rows: int) -> Array:
-    """Singular values (d,), descending, of a matrix of that many rows; its Gram matrix is overwritten."""
+    """Singular values (d,), descending, of a matrix of that many rows; its Gram matrix is overwritten.
+
+    NaN if anything that was summed is not finite: the trace then is not either.
+    """
+    if not np.isfinite(float(gram.trace())):
+        return np.full(len(gram), np.nan)
     values = np.sqrt(np.maximum(_eigenvalues(gram)[::-1], 0.0))
     values[rows:] = 0.0
     return values

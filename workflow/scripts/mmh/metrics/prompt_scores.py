@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mmh.compute import rng
 from mmh.compute.attention import full_float32
-from mmh.compute.fitting import fitting_batch, halving
+from mmh.compute.memory import fitting_batch, halving
 from mmh.compute.rows import check_finite, repeatable
 from mmh.compute.trace import ReverseProducts, exact_draws
 from mmh.compute.variants import variant

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mmh.compute import rng
-from mmh.compute.batches import aligned_blocks
+from mmh.compute.rows import aligned_blocks
 from mmh.errors import InputError
 from mmh.models.stylegan2 import Generator
 

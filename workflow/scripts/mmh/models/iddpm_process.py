@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mmh.compute import rng
-from mmh.compute.batches import aligned_blocks
+from mmh.compute.rows import aligned_blocks
 from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
 

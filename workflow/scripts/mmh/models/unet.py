@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from mmh.compute import rng
-from mmh.compute.batches import aligned_blocks
+from mmh.compute.rows import aligned_blocks
 from mmh.errors import InputError
 from mmh.light_diffusers import device_of, diffusers
 

@@ -20,10 +20,7 @@ from mmh.plan.network_cost import (
     START,
     TF32,
     Need,
-    batch_rows,
     dimension,
-    flipd_calls,
-    half,
     mlp,
     network,
     network_calls,
@@ -31,6 +28,8 @@ from mmh.plan.network_cost import (
 )
 from mmh.plan.text_cost import FIXED as TEXT_FIXED
 from mmh.plan.text_cost import MODELLED as TEXT_MODELLED
+from mmh.plan.work import Work
+from mmh.scores.base import SCORES
 
 Config = Mapping[str, Any]
 Wildcards = Mapping[str, str]
@@ -173,43 +172,6 @@ def _sample_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     return Need(seconds, network_mb(net, gpu, size * net.row_mb) + 2 * n * dimension(entry) * 4e-6)
 
 
-def _estimate_lid(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, options = _of(config, wildcards)
-    net, dim, n = network(entry), dimension(entry), _span(wildcards)
-    levels = len(options["t"]) if isinstance(options["t"], list) else 1
-    size, calls = batch_rows(options), flipd_calls(options["trace"], dim, gpu=gpu)
-    precision = half(entry) if gpu else 1.0
-    seconds = START[gpu] + levels * network_calls(net, n, size, calls, gpu=gpu, precision=precision)
-    return Need(seconds, network_mb(net, gpu, size * net.graph_mb) + _read(config, wildcards, n))
-
-
-def _estimate_spectra(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, options = _of(config, wildcards)
-    net, dim, n = network(entry), dimension(entry), _span(wildcards)
-    copies, groups = options.get("copies", 4 * dim), options.get("groups", 4)
-    size = options["batch_size"]
-    one = network_calls(net, copies, min(size, copies), 1, gpu=gpu)
-    one += 1e-8 * copies * dim  # the copies' noise, drawn on the CPU
-    gram, eigenvalues = (1e-13, 2.3e-12) if gpu else (2e-11, 7e-11)
-    one += gram * copies * dim**2 + eigenvalues * (groups + 1) * dim**3
-    square = dim**2 * 8e-6
-    held = 2.2 * square if gpu else (groups + 2.2) * square + size * (net.row_mb + dim * 2e-5)
-    spectra = n * (groups + 1) * dim * 16e-6
-    mem_mb = network_mb(net, gpu, held) + (held if gpu else 0) + spectra + _read(config, wildcards, n)
-    return Need(START[gpu] + n * one, mem_mb)
-
-
-def _estimate_jacobian(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, options = _of(config, wildcards)
-    net, dim, n = network(entry), dimension(entry), _span(wildcards)
-    latent = entry["model"].get("z_dim", 512)
-    chunk = min(options["chunk"], latent)
-    one = network_calls(net, latent, chunk, 1.3 if gpu else 0.9, gpu=gpu)
-    one += (2e-12 if gpu else 2e-10) * dim * latent * min(dim, latent)  # singular values in float64
-    mem_mb = network_mb(net, gpu, chunk * net.graph_mb) + n * min(dim, latent) * 8e-6
-    return Need(START[gpu] + n * one, mem_mb + _read(config, wildcards, n))
-
-
 def _read(config: Config, wildcards: Wildcards, n: int) -> float:
     """Memory of the span's images, of the file of a set that they are picked from, and of what is read."""
     entry, items = config["experiments"][wildcards["experiment"]], wildcards["item_set"]
@@ -245,26 +207,14 @@ def _search_copies(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     return Need(seconds, 170 + held + (samples + train) * 512 * 4e-6 + 200 + (CUDA_MB if gpu else 0))
 
 
-def _estimate_data_lid(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, options = _of(config, wildcards)
-    n = Experiment(config, wildcards["experiment"]).n_items(wildcards["item_set"])
-    dim, k, draws = dimension(entry), options["k"], 1 + options.get("bootstrap", 0)
-    seconds = 2 + n**2 * dim * 1.5e-11 + n * k**2 * (dim * 3.5e-11 + draws * min(k, dim) * 1e-10)
-    return Need(seconds, 170 + 2.9 * n * dim * 4e-6)
+def _score(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    work = Work(config, wildcards, gpu)
+    return SCORES[work.options["method"]].cost(work)
 
 
-def _measure_complexity(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, _ = _of(config, wildcards)
-    n = Experiment(config, wildcards["experiment"]).n_items(wildcards["item_set"])
-    mem_mb = 150 + 2.2 * _images_mb(config, wildcards["experiment"], wildcards["item_set"])
-    return Need(2 + n * (5e-5 + dimension(entry) * 1e-7), mem_mb)
-
-
-def _threshold_spectra(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, options = _of(config, wildcards)
-    n = Experiment(config, wildcards["experiment"]).n_items(wildcards["item_set"])
-    values = n * dimension(entry) * (options.get("groups", 0) + 1)
-    return Need(2 + values * 1e-7, 150 + 3 * values * 8e-6)
+def _score_set(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    work = Work(config, wildcards)
+    return SCORES[work.options["method"]].cost_of_set(work)
 
 
 def _train_mlp(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
@@ -318,14 +268,11 @@ def _fetch_source(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
 
 _MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "sample_images": _sample_images,
-    "estimate_lid": _estimate_lid,
-    "estimate_spectra": _estimate_spectra,
-    "estimate_jacobian": _estimate_jacobian,
+    "score_span": _score,
+    "score_spectra": _score,
+    "score_set": _score_set,
     "embed_images": _embed_images,
     "search_copies": _search_copies,
-    "estimate_data_lid": _estimate_data_lid,
-    "measure_complexity": _measure_complexity,
-    "threshold_spectra": _threshold_spectra,
     "train_mlp": _train_mlp,
     "train_on_law": _train_on_law,
     "train_unet": _train_unet,

@@ -1,20 +1,17 @@
 """One experiment of the configuration: how many items its sets have, and which files hold them.
 
 How many spans there are follows from counts and shard sizes in the configuration, so the whole plan is known
-before any job runs. Standard library only.
+before any job runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmh.io.spans import SELECTED, overlapping, spans
+from mmh.scores.base import SCORES, Score
 
 Config = Mapping[str, Any]
 
-# Methods computed span by span into a table, span by span into spectra, or for a whole item set at once.
-SPAN_METHODS = frozenset({"flipd", "cfg-norm", "score-norm", "decoded-png"})
-SPECTRAL_METHODS = frozenset({"normal-bundle", "jacobian"})
-RATIO = "ratio"
 DOWNLOADS = "resources/downloads"
 # A world whose images have captions, and the one of which only lists of images are at hand.
 CAPTIONED_WORLD = "digits-text"
@@ -163,11 +160,23 @@ class Experiment:
         found: Config = self.entry.get("estimators", {})
         return found
 
+    def score(self, estimator: str) -> type[Score]:
+        """Row of an estimator's method."""
+        return SCORES[self.estimators[estimator]["method"]]
+
     @property
     def scores(self) -> list[tuple[str, str]]:
         """All pairs (items, estimator) that are computed, ratios excluded."""
-        computed = {name: o["items"] for name, o in self.estimators.items() if o["method"] != RATIO}
+        computed = {name: o["items"] for name, o in self.estimators.items() if not self.is_ratio(name)}
         return [(items, name) for name, sets in computed.items() for items in sets]
+
+    def is_ratio(self, estimator: str) -> bool:
+        """Whether a score follows from others."""
+        return self.score(estimator).shape == "ratio"
+
+    def large(self, names: Iterable[str]) -> list[str]:
+        """Those of some scores whose large values speak for memorization."""
+        return [name for name in names if name in self.estimators and self.score(name).large]
 
     def score_spans(self, items: str, estimator: str) -> list[str]:
         """Spans in which a score of an item set is computed."""
@@ -182,30 +191,23 @@ class Experiment:
     @property
     def score_files(self) -> list[str]:
         """Score tables to put together: one for each span, or one for an item set, by the method."""
-        files = []
-        for items, name in self.scores:
-            if self.estimators[name]["method"] in SPAN_METHODS:
-                files += self._span_tables(items, name)
-            else:
-                files.append(f"{self.folder}/scores/{items}/{name}.parquet")
-        return files
+        return [file for items, name in self.scores for file in self._tables(items, name)]
 
     @property
     def numerics_files(self) -> list[str]:
         """Score tables and spectra whose run records say how scores were computed."""
         files = []
         for items, name in self.scores:
-            method = self.estimators[name]["method"]
-            if method in SPAN_METHODS - {"decoded-png"}:
-                files += self._span_tables(items, name)
-            elif method in SPECTRAL_METHODS:
-                files += self.spectra_files(items, name)
-            elif method == "local-pca":
-                files.append(f"{self.folder}/scores/{items}/{name}.parquet")
+            row = self.score(name)
+            if row.numerics:
+                first = self.spectra_files if row.shape == "spectra" else self._tables
+                files += first(items, name)
         return files
 
-    def _span_tables(self, items: str, estimator: str) -> list[str]:
+    def _tables(self, items: str, estimator: str) -> list[str]:
         folder = f"{self.folder}/scores/{items}/{estimator}"
+        if self.score(estimator).shape != "span":
+            return [f"{folder}.parquet"]
         return [f"{folder}/{span}.parquet" for span in self.score_spans(items, estimator)]
 
     @property

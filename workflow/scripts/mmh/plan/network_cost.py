@@ -12,7 +12,7 @@ Config = Mapping[str, Any]
 CUDA_MB = 3000  # host memory of PyTorch's CUDA libraries: 400 where kernels load lazily, else all of them
 
 AUTO_ROWS = (
-    8  # of a batch whose size a job chooses: `mmh.compute.fitting.CPU_BATCH`; a GPU has room for as many
+    8  # of a batch whose size a job chooses: `mmh.compute.memory.CPU_BATCH`; a GPU has room for as many
 )
 IMPORTS_MB = {"tables": 150.0, "torch": 260.0, "diffusers": 500.0}
 START = {False: 3.0, True: 20.0}  # seconds until the first network call, by whether there is a GPU

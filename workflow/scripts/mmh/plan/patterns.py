@@ -55,11 +55,6 @@ class Patterns:
         """Experiments that have a section."""
         return any_of(name for name, entry in self._entries.items() if entry.get(section))
 
-    def method(self, *methods: str) -> str:
-        """Estimators that use one of these methods."""
-        groups = [entry.get("estimators", {}) for entry in self._entries.values()]
-        return any_of({name for group in groups for name, o in group.items() if o["method"] in methods})
-
     def listed_sets(self) -> str:
         """Image sets that are fetched from lists."""
         groups = [entry.get("image_sets", {}) for entry in self._entries.values()]

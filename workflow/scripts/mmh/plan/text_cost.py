@@ -29,57 +29,32 @@ _SMALL_VAE = Network(0.1, 1e-3, 1e-5, 0.5, 0.5)
 _TEXT_MILLIONS = 123.0  # CLIP's text encoder
 
 
+def pipeline(experiment: Config) -> tuple[Network, int]:
+    """Give the autoencoder of an experiment's model, and the bytes of an image."""
+    small = experiment["model"]["kind"] == "text-to-image"
+    return (_SMALL_VAE, 3 * 64) if small else (_VAE, 3 * 512**2)
+
+
+def pipeline_mb(experiment: Config, gpu: bool, batch_mb: float) -> float:
+    """Memory of a process that holds the whole pipeline."""
+    vae, _ = pipeline(experiment)
+    others = 8 * (vae.millions + (_TEXT_MILLIONS if vae is _VAE else 0.0))
+    return network_mb(network(experiment), gpu, batch_mb) + others
+
+
 def _setting(config: Config, wildcards: Wildcards) -> tuple[Config, Network, Network, int]:
     """Give the experiment, its UNet, its autoencoder, and the bytes of an image."""
     entry = config["experiments"][wildcards["experiment"]]
-    if entry["model"]["kind"] == "text-to-image":
-        return entry, network(entry), _SMALL_VAE, 3 * 64
-    return entry, network(entry), _VAE, 3 * 512**2
-
-
-def _mb(net: Network, vae: Network, gpu: bool, batch_mb: float) -> float:
-    """Memory of a process that holds the whole pipeline."""
-    others = 8 * (vae.millions + (_TEXT_MILLIONS if vae is _VAE else 0.0))
-    return network_mb(net, gpu, batch_mb) + others
+    return entry, network(entry), *pipeline(entry)
 
 
 def _encode_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, net, vae, image = _setting(config, wildcards)
+    entry, _, vae, image = _setting(config, wildcards)
     n, size = len(span_range(wildcards["span"])), batch_rows(entry["latents"])
     seconds = START[gpu] + network_calls(vae, n, size, 1, gpu=gpu)
     whole = Experiment(config, wildcards["experiment"]).n_items(wildcards["item_set"])
     held = (whole + 8 * min(n, size)) * image * 1e-6 + n * dimension(entry) * 8e-6
-    return Need(seconds, _mb(net, vae, gpu, size * vae.row_mb) + held)
-
-
-def _rows(calls_of: Callable[[Config], float]) -> Callable[[Config, Wildcards, bool], Need]:
-    """Need of an estimator that calls the UNet so many times for each latent, without derivatives."""
-
-    def needed(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-        entry, net, vae, _ = _setting(config, wildcards)
-        options = entry["estimators"][wildcards["estimator"]]
-        n, size = len(span_range(wildcards["span"])), batch_rows(options)
-        precision = half(entry) if gpu else 1.0
-        seconds = START[gpu] + network_calls(net, n, size, calls_of(options), gpu=gpu, precision=precision)
-        return Need(seconds, _mb(net, vae, gpu, 2 * size * net.row_mb) + n * dimension(entry) * 12e-6)
-
-    return needed
-
-
-def _guidance_calls(options: Config) -> float:
-    return options.get("steps", 3) + 2  # along the ODE with the caption, at its end with and without
-
-
-def _norm_calls(options: Config) -> float:
-    return 2
-
-
-def _measure_decoded(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, net, vae, image = _setting(config, wildcards)
-    options = entry["estimators"][wildcards["estimator"]]
-    n, size = len(span_range(wildcards["span"])), batch_rows(options)
-    seconds = START[gpu] + network_calls(vae, n, size, 1, gpu=gpu) + n * (1e-4 + image * 2e-7)
-    return Need(seconds, _mb(net, vae, gpu, size * vae.row_mb) + n * (image * 2e-6 + dimension(entry) * 8e-6))
+    return Need(seconds, pipeline_mb(entry, gpu, size * vae.row_mb) + held)
 
 
 def _score_prompts(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
@@ -94,7 +69,7 @@ def _score_prompts(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=half(entry) if gpu else 1.0)
     seconds += network_calls(vae, n, min(size, n), 1, gpu=gpu)
     held = n * (image * 2e-6 + dim * 12e-6)
-    return Need(seconds, _mb(net, vae, gpu, size * max(2 * net.graph_mb, vae.row_mb)) + held)
+    return Need(seconds, pipeline_mb(entry, gpu, size * max(2 * net.graph_mb, vae.row_mb)) + held)
 
 
 def _match_generations(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
@@ -137,9 +112,6 @@ def _import_image_set(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
 
 MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "encode_images": _encode_images,
-    "estimate_guidance": _rows(_guidance_calls),
-    "estimate_score_norms": _rows(_norm_calls),
-    "measure_decoded": _measure_decoded,
     "score_prompts": _score_prompts,
     "match_generations": _match_generations,
     "train_text_to_image": _train_text_to_image,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmh.compute.batches import aligned_blocks
+from mmh.compute.rows import aligned_blocks
 from mmh.errors import InputError
 
 if TYPE_CHECKING:

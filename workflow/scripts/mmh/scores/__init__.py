@@ -1,1 +1,1 @@
-"""Scores of single images."""
+"""Estimators of single images and samples, a file each; `mmh.scores.base` says how one is written."""

@@ -17,6 +17,22 @@ class Evaluation(Inputs):
         """Bootstrap resamples of the claims."""
         return self.experiment(wildcards).resamples
 
+    def large(self, wildcards: Wildcards) -> list[str]:
+        """Evaluated scores of samples whose large values speak for memorization."""
+        experiment = self.experiment(wildcards)
+        options = experiment.entry["evaluation"]
+        return experiment.large([*options["estimators"], *options.get("baselines", [])])
+
+    def detection(self, wildcards: Wildcards) -> dict[str, Any]:
+        """How detectors are evaluated; scores that the configuration does not call large are so by method."""
+        experiment = self.experiment(wildcards)
+        options = dict(experiment.entry["detection"])
+        if "images" in options:
+            images = options["images"]
+            large = experiment.large([*images["estimators"], *images["baselines"]])
+            options["images"] = {"large": large, **images}
+        return options
+
     def control_scores(self, wildcards: Wildcards) -> str:
         """Scores of the experiment that this one is compared with."""
         return f"{self._control(wildcards)}/scores.parquet"
@@ -39,10 +55,10 @@ class Evaluation(Inputs):
         """How percentiles are swept."""
         experiment = self.experiment(wildcards)
         options = experiment.entry["figures"]["percentile_curve"]
-        jacobian = experiment.estimators[options["estimator"]]["method"] == "jacobian"
+        row: Any = experiment.score(options["estimator"])
         return {
-            "side": "above" if jacobian else "below",
-            "structural_zeros": int(jacobian),  # z is normalised on entry
+            "side": "above" if row.above else "below",
+            "structural_zeros": row.zeros,
             "percentiles": options["percentiles"],
             "resamples": experiment.resamples,
         }

@@ -23,6 +23,8 @@ class Figures(Inputs):
                 extra = {key: value for key, value in paired.items() if key.endswith("estimator")}
             elif figure == "lid_scatter":
                 extra = chosen(entry.get("data", {}), "concentration", "centre_weight")
+            elif figure == "metric_histograms":
+                extra = {"large": self.experiment(wildcards).large(entry["figures"][figure]["estimators"])}
             elif figure == "prompt_detection":
                 detection = entry["detection"]
                 repeated = {key: detection["prompts"][key] for key in ("steps", "generations")}

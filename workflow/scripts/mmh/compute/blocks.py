@@ -1,4 +1,4 @@
-"""A job's work in batches of the configured size, or (`batch_size: auto`) of what fits into free memory."""
+"""A job's items in blocks of one batch each, of the configured size or, with `auto`, of what memory holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmh.compute.fitting import MemoryExceededError, fitting_batch, halving
+from mmh.compute.memory import MemoryExceededError, fitting_batch, halving
 from mmh.compute.rows import fixed_batches
 from mmh.errors import InputError
 from mmh.job.chunks import Chunks, blockwise

@@ -6,23 +6,81 @@ model, dx = -(beta(t) / 2) (x - eps(x, t, c) / sigma(t)) dt, and the two noises 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
-
-from mmh.compute.attention import full_float32
-from mmh.compute.fitting import fitting_batch, halving
-from mmh.compute.rows import check_finite, check_items, fast_layout, fixed_batches, repeatable
-from mmh.compute.variants import variant
-from mmh.diffusion.score_model import ScoreModel
+from mmh.config.options import Field
 from mmh.errors import InputError
+from mmh.scores.base import NetworkOptions, NoiseLevel, SpanScore
 
-Array = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import ArrayLike, NDArray
+
+    from mmh.diffusion.score_model import ScoreModel
+    from mmh.plan.work import Work
+    from mmh.scores.base import Arrays, Places
+    from mmh.scores.setting import Setting
+
 EulerGrid = Literal["correct", "published"]
 START = 1e-4
 """Where the ODE starts: at t = 0 sigma may be 0."""
+
+
+class CfgNorm(SpanScore):
+    """CFG-vector norm of captioned images (Fig. 6)."""
+
+    name, needs, large, random = "cfg-norm", "captions", True, False
+    label, unit = "CFG-vector norm", "units of the noise"
+
+    class Options(NetworkOptions):
+        """CFG-vector norm."""
+
+        t: NoiseLevel
+        """noise level in (0, 1]"""
+        steps: int = Field(ge=1)
+        """Euler steps from t = 1e-4"""
+        grid: EulerGrid = "correct"
+        """correct by default; published: one step too many, as the authors' code"""
+        over_sigma: bool = False
+        """divide by sigma: the norm of the scores' difference"""
+
+    @classmethod
+    def calls(cls, work: Work) -> float:
+        """Along the ODE with the caption, at its end with and without."""
+        return float(work.options.get("steps", 3)) + 2
+
+    @classmethod
+    def values(cls, setting: Setting, rows: Places, numbers: Places, size: int) -> Arrays:
+        """Measure the images of one batch."""
+        options = setting.options
+        norms = cfg_vector_norm(
+            setting.score,
+            setting.x[rows],
+            setting.embedded(rows, numbers),
+            setting.null,
+            t=options.t,
+            steps=options.steps,
+            grid=options.grid,
+            over_sigma=options.over_sigma,
+            ids=numbers,
+            batch_size=size,
+        )
+        return {"value": norms}
+
+    @classmethod
+    def columns(cls, setting: Setting) -> dict[str, Any]:
+        """The noise level that an ODE ends at, which is no step of a discrete model."""
+        t = float(setting.options.t)
+        return {"t": t, "sigma": setting.score.schedule.continuous().sigma(t)}
+
+    @classmethod
+    def describe(cls, setting: Setting) -> dict[str, Any]:
+        """Say by which grid, and how many captions were too long for the text encoder."""
+        return {
+            "method": f"CFG-vector norm, {setting.options.grid} Euler grid",
+            "truncated_captions": int(setting.model.tokens(setting.captions)[1].sum()),
+        }
 
 
 def cfg_vector_norm(
@@ -37,7 +95,7 @@ def cfg_vector_norm(
     over_sigma: bool = False,
     ids: ArrayLike | None = None,
     batch_size: int | None = 8,
-) -> Array:
+) -> NDArray[np.float64]:
     """Measure ||eps(x_t, t, c) - eps(x_t, t, null)||_2 where the probability-flow ODE carries x.
 
     Between the steps of a discrete model the noise level is interpolated (`Schedule.continuous`), and the
@@ -77,6 +135,12 @@ def cfg_vector_norm(
     InputError
         If an argument is out of range, the process is not variance-preserving, or a result is not finite.
     """
+    import numpy as np
+    import torch
+
+    from mmh.compute.memory import in_batches
+    from mmh.compute.rows import check_finite, check_items, fast_layout
+
     samples, numbers = check_items(model, x, ids)
     model = model.continuous()
     times, distance = _euler_times(t, steps, grid)
@@ -84,7 +148,7 @@ def cfg_vector_norm(
         raise InputError(f"needs {len(samples)} conditions or one, and one empty one: {len(c)}, {len(null)}")
     scale = model.schedule.sigma(float(t)) if over_sigma else 1.0
 
-    def batch(score: ScoreModel, rows: NDArray[np.int64]) -> Array:
+    def batch(score: ScoreModel, rows: Places) -> Arrays:
         kind = torch.promote_types(score.dtype, torch.float32)
         captions = c.to(score.device)
         chosen = captions if len(c) == 1 else captions[torch.from_numpy(rows).to(score.device)]
@@ -95,31 +159,19 @@ def cfg_vector_norm(
             noise = conditional.eps(z, time).to(kind)
             z = z - (0.5 * rate * distance) * (z - noise / sigma)
         difference = conditional.eps(z, t).double() - empty.eps(z, t).double()
-        return difference.flatten(1).square().sum(1).sqrt().cpu().numpy()
+        return {"norm": difference.flatten(1).square().sum(1).sqrt().cpu().numpy()}
 
-    def all_batches(size: int, score: ScoreModel, wanted: NDArray[np.int64]) -> Array:
-        norms = np.empty(len(wanted))
-        for rows, places in fixed_batches(numbers[wanted], size):
-            norms[rows[places]] = batch(score, wanted[rows])[places]
-        return norms
-
-    everything = np.arange(len(samples))
-    if not len(samples):
-        return np.zeros(0)
-    with torch.no_grad(), repeatable(model.device), full_float32():
-        trial = lambda n: batch(model, everything[:1].repeat(n))  # noqa: E731
-        size = fitting_batch(trial, model.device, batch_size, len(samples))
-        fixed = batch_size is not None
-        norms, size = halving(lambda rows: all_batches(rows, model, everything), size, fixed=fixed)
-        bad = np.flatnonzero(~np.isfinite(norms))
-        if len(bad) and model.dtype.itemsize < 4:
-            norms[bad] = all_batches(size, variant(model, dtype=torch.float32), bad)
+    with torch.no_grad():
+        found = in_batches(model, batch, numbers, batch_size=batch_size).arrays
+    norms = found.get("norm", np.zeros(0))
     check_finite(np.isfinite(norms), numbers, f"the CFG-vector norm at t={t} is not finite")
     return norms / scale
 
 
 def _euler_times(t: float, steps: int, grid: str) -> tuple[list[float], float]:
     """Times of the updates, and their length."""
+    import numpy as np
+
     if grid not in ("correct", "published"):
         raise InputError(f"grid must be correct or published, got {grid!r}")
     least = 2 if grid == "published" else 1

@@ -1,0 +1,78 @@
+"""The rank of a generator's Jacobian (paper, Appendix B.3), at the inputs that it drew its samples from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from mmh.config import options as declared
+from mmh.config.options import Field
+from mmh.io.spans import SELECTED
+from mmh.scores.base import Percentile, SpectraScore
+from mmh.scores.checks import GANS
+
+if TYPE_CHECKING:
+    from mmh.config.entries import Entry
+    from mmh.plan.work import Need, Work
+    from mmh.scores.base import Arrays, Places
+    from mmh.scores.setting import Setting
+
+
+class Jacobian(SpectraScore):
+    """LID_theta of samples: tangent directions stretch, so large singular values count."""
+
+    name, needs, random = "jacobian", "generator", False
+    above, zeros = True, 1  # z is normalised on entry
+    label, unit = "Jacobian rank", "dimensions"
+
+    class Options(declared.Options):
+        """Singular values of a generator's Jacobian."""
+
+        percentile: Percentile
+        """percentile of the pool, in (0, 100)"""
+        chunk: int = Field(ge=1)
+        """products in one pass; memory grows with it"""
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """Find samples that are not of the generator's own map."""
+        yield from super().check(options, experiment, where)
+        sampling = experiment.section("sampling")
+        plain = (sampling.get("truncation"), sampling.get("noise")) == (1, "const")
+        if sampling and experiment.kind in GANS and not plain:
+            yield (
+                f"{where}.method: 'jacobian' is of the map without truncation or random noise; sample with "
+                "truncation: 1 and noise: const"
+            )
+        if sampling and not set(experiment.at(where)["items"]) <= {SELECTED, "samples"}:
+            yield f"{where}.items: 'jacobian' is of samples; use samples or selected"
+
+    @classmethod
+    def cost(cls, work: Work) -> Need:
+        """Products with all latent directions, and one decomposition for each sample."""
+        latent = work.model.get("z_dim", 512)
+        chunk, least = min(work.options["chunk"], latent), min(work.dim, latent)
+        one = work.calls(latent, 1.3 if work.gpu else 0.9, chunk)
+        one += (2e-12 if work.gpu else 2e-10) * work.dim * latent * least  # singular values in float64
+        mem_mb = work.network_mb(chunk * work.network.graph_mb) + work.n * least * 8e-6
+        return work.need(work.start + work.n * one, mem_mb + work.read_mb)
+
+    @classmethod
+    def spectra(cls, setting: Setting, rows: Places) -> Arrays:
+        """Decompose the Jacobian at the inputs of some samples."""
+        import torch
+
+        from mmh.lid.jacobian import jacobian_spectrum
+
+        generator, c = setting.model, setting.classes
+        weight = generator.network.mapping.w_avg
+        z = torch.from_numpy(setting.x[rows]).to(weight)
+        given = None if c is None else torch.from_numpy(c[rows]).to(weight.device)
+        return {"spectrum": jacobian_spectrum(generator, z, given, chunk=setting.options.chunk)}
+
+    @classmethod
+    def describe(cls, setting: Setting) -> dict[str, Any]:
+        """Say of which map, and in which type its derivatives are."""
+        dtype = str(setting.model.network.mapping.w_avg.dtype).removeprefix("torch.")
+        method = "Jacobian of the generator at its latents, truncation 1, stored noise; SVD in float64"
+        return {"method": method, "dtype": dtype}

@@ -1,0 +1,29 @@
+"""The PNG size of images in bits: the simple baseline, and the divisor of Fig. 8."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmh.scores.base import SetScore
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mmh.scores.base import Places
+
+
+class Png(SetScore):
+    """Bits of the PNG file of each image; small for memorized samples, as these are simple."""
+
+    name, label, unit, random = "png", "PNG size", "bits", False
+
+    @classmethod
+    def of_set(
+        cls, x: NDArray[Any], ids: Places, options: Any, seed: int, record: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Measure all images."""
+        import numpy as np
+
+        from mmh.images.complexity import png_bits, to_uint8
+
+        return {"value": png_bits(np.moveaxis(to_uint8(x), 1, -1)).astype(float), "dtype": "uint8"}

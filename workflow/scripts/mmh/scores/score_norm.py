@@ -1,0 +1,130 @@
+"""Norms of a text-to-image model at real images: of the guided score and of the CFG vector (Fig. 3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from mmh.config.options import Field
+from mmh.errors import InputError
+from mmh.scores.base import NetworkOptions, NoiseLevel, SpanScore
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import ArrayLike, NDArray
+
+    from mmh.diffusion.score_model import ScoreModel
+    from mmh.scores.base import Arrays, Places
+    from mmh.scores.setting import Setting
+
+
+class ScoreNorm(SpanScore):
+    """Norm of the guided score, or of the scores' difference, at the scaled clean image."""
+
+    name, needs, large, random = "score-norm", "captions", True, False
+    unit = "1 / latent unit"
+
+    class Options(NetworkOptions):
+        """Norm of a score at the scaled clean image."""
+
+        t: NoiseLevel
+        """noise level in (0, 1]"""
+        of: Literal["guided", "difference"]
+        """guided: of s^CFG; difference: of s_c - s_0"""
+        guidance: float = Field(ge=0)
+        """guidance scale, of guided"""
+
+    @classmethod
+    def values(cls, setting: Setting, rows: Places, numbers: Places, size: int) -> Arrays:
+        """Measure the images of one batch."""
+        options = setting.options
+        norms = score_norms(
+            setting.score,
+            setting.x[rows],
+            setting.embedded(rows, numbers),
+            setting.null,
+            t=options.t,
+            of=options.of,
+            guidance=options.guidance,
+            ids=numbers,
+            batch_size=size,
+        )
+        return {"value": norms}
+
+    @classmethod
+    def describe(cls, setting: Setting) -> dict[str, Any]:
+        """Say of which score."""
+        return {"method": f"norm of the {setting.options.of} score"}
+
+
+def score_norms(
+    model: ScoreModel,
+    x: ArrayLike | torch.Tensor,
+    c: torch.Tensor,
+    null: torch.Tensor,
+    *,
+    t: float = 0.02,
+    of: Literal["guided", "difference"] = "guided",
+    guidance: float = 7.5,
+    ids: ArrayLike | None = None,
+    batch_size: int | None = 8,
+) -> NDArray[np.float64]:
+    """Measure ||s_0 + lambda (s_c - s_0)|| or ||s_c - s_0|| at z = psi(t) x, the clean image scaled.
+
+    Parameters
+    ----------
+    model : ScoreModel
+        Without bound conditions.
+    x : array_like or torch.Tensor
+        (n, *shape), clean latents.
+    c : torch.Tensor
+        (n, L, D), embedded captions.
+    null : torch.Tensor
+        (1, L, D), the embedded empty caption.
+    t : float
+        Noise time in (0, 1]; the paper's Fig. 3 has .02.
+    of : {"guided", "difference"}
+        Which norm.
+    guidance : float
+        lambda, of "guided".
+    ids : array_like of int, optional
+        Ids of the images, (n,); 0..n-1 by default. Image i is computed in row ``i % batch_size``.
+    batch_size : int or None
+        Images at a time; None: what free memory holds on a GPU.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n,), of scores: noises over sigma(t).
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range, or a norm is not finite.
+    """
+    import numpy as np
+    import torch
+
+    from mmh.compute.memory import in_batches
+    from mmh.compute.rows import check_finite, check_items, fast_layout
+
+    samples, numbers = check_items(model, x, ids)
+    if of not in ("guided", "difference"):
+        raise InputError(f"of must be guided or difference, got {of!r}")
+    if len(c) != len(samples) or len(null) != 1:
+        raise InputError(f"needs {len(samples)} conditions and one empty one: {len(c)}, {len(null)}")
+    psi, sigma = model.schedule.psi(float(t)), model.schedule.sigma(float(t))
+
+    def batch(score: ScoreModel, rows: Places) -> Arrays:
+        z = fast_layout(psi * samples[rows].to(device=score.device, dtype=torch.float32))
+        chosen = c.to(score.device)[torch.from_numpy(rows).to(score.device)]
+        empty = score.conditioned(null).eps(z, t).double()
+        difference = score.conditioned(chosen).eps(z, t).double() - empty
+        noise = difference if of == "difference" else empty + guidance * difference
+        return {"norm": noise.flatten(1).square().sum(1).sqrt().cpu().numpy() / sigma}
+
+    with torch.no_grad():
+        found = in_batches(model, batch, numbers, batch_size=batch_size).arrays
+    norms = found.get("norm", np.zeros(0))
+    check_finite(np.isfinite(norms), numbers, f"the norm of the score at t={t} is not finite")
+    return norms

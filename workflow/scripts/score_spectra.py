@@ -1,0 +1,56 @@
+"""Compute the singular values that one estimator counts, at one span of items."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job.frame import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    images: list[Path],
+    model: Path,
+    out: Path,
+    *,
+    method: str,
+    span: str,
+    items: str,
+    options: dict[str, Any],
+    seed: int,
+    device: str,
+    record: dict[str, Any],
+    progress: Any,
+    store: Any = None,
+) -> None:
+    """Write the spectra of one span; the threshold is a later, cheap step."""
+    from mmh.io.files import write_arrays
+    from mmh.scores.base import SCORES
+    from mmh.scores.setting import read_setting
+    from mmh.scores.steps import score_spectra
+
+    score: Any = SCORES[method]
+    setting = read_setting(
+        score, images, [], model, span=span, items=items, options=options, load={}, seed=seed, device=device
+    )
+    arrays, record["numerics"] = score_spectra(score, setting, progress=progress, store=store)
+    write_arrays(out, **arrays)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            run.input.images,
+            run.input.model,
+            run.output.spectra,
+            method=run.params.method,
+            span=run.wildcards.span,
+            items=run.wildcards.item_set,
+            options=run.params.options,
+            seed=run.params.seed,
+            device=run.device,
+            record=run.record,
+            progress=run.progress,
+            store=run.chunks,
+        )
