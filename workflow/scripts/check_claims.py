@@ -16,9 +16,9 @@ def main(
     import pandas as pd
 
     from mmh.claims.samples import check_claims
+    from mmh.evaluation.image_sets import read_sets
     from mmh.io.files import read_images, read_table, write_csv
     from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
-    from mmh.plotting.sets import read_sets
     from mmh.worlds.von_mises import regions
 
     contracts = {"scores": ALL_SCORES, "labels": LABELS, "matches": MATCHES, "train": TRAIN}

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
-from mmh.plotting.correlation import spearman_interval
-from mmh.plotting.sets import side_by_side
+from mmh.evaluation.image_sets import side_by_side
+from mmh.stats.correlation import spearman_interval
 from mmh.stats.curves import Interval, median_interval, paired_auc_difference
 
 if TYPE_CHECKING:

@@ -122,7 +122,7 @@ def check_claims(
     tables : mapping
         `evaluation`, `scores` (with `items`), `labels`, `matches`, `train`; `regions` with `sample` and
         `region` (`isolated`, `centre`, `arc`, others are ignored); `paired` as `evaluation.paired_lid` makes
-        it; `image_sets` as `plotting.sets.read_sets` makes it. Only those that the claims need.
+        it; `image_sets` as `evaluation.image_sets.read_sets` makes it. Only those that the claims need.
     options : mapping, optional
         Replaces entries of `DEFAULTS`.
     resamples, seed : int

@@ -233,7 +233,7 @@ def detection_figure(
     rows : DataFrame
         From `read_rows`.
     curves : DataFrame
-        From `roc.roc_table`.
+        From `stats.roc.roc_table`.
     anchors : DataFrame
         From `checked_anchors`.
     pair : (str, str)
