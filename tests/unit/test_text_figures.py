@@ -16,7 +16,7 @@ from text_tables import SETS, experiment
 
 from mmh.errors import InputError
 from mmh.evaluation import image_sets as sets
-from mmh.io.files import read_arrays, read_table
+from mmh.io.files import read_arrays, read_table, write_table
 from mmh.io.tables import ALL_SCORES
 from mmh.plotting import detection, norms, set_panels, walk
 from mmh.prompts.lists import read_prompts

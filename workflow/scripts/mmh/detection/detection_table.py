@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmh.detection.names import MATCHED, PROMPTS, TURNED, contrast_name
 from mmh.errors import InputError
 from mmh.evaluation.samples import COLUMNS, FPR, MIN_CLASS, score_record
 from mmh.metrics.prompt_detectors import IMAGE, prompt_detectors
@@ -25,32 +26,11 @@ from mmh.prompts.words import (
 )
 from mmh.stats.curves import MIN_CLUSTERS, cluster_bootstrap, delong_interval, wilson_interval
 
-PROMPTS = "prompts:"
-"""Before the contrasts of prompts in ``evaluation.csv``."""
-TURNED = ".turned"
-"""Behind a control that is no text, turned to the side that the other folds say."""
-MATCHED = ":matched"
-"""Behind a contrast of prompts that are matched in length and capitals."""
 MIN_PAIRS = 20
 """Fewer matched pairs than this make no contrast."""
 NAIVE = ["naive_auc_low", "naive_auc_high", "naive_tpr_low", "naive_tpr_high"]
 CHANCE = ["chance_low", "chance_high"]
 AUDIT_COLUMNS = [*COLUMNS[:11], *NAIVE, *CHANCE, "families_positive", "families_negative"]
-
-
-def contrast_name(positive: str, negative: str) -> str:
-    """Name the contrast of two sets.
-
-    Parameters
-    ----------
-    positive, negative : str
-        Sets.
-
-    Returns
-    -------
-    str
-    """
-    return f"{positive}-{negative}"
 
 
 def evaluate_image_sets(

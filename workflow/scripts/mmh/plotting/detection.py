@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmh.detection.detection_table import PROMPTS, TURNED, contrast_name
+from mmh.detection.names import PROMPTS, TURNED, contrast_name
 from mmh.errors import InputError
 from mmh.metrics.prompt_detectors import IMAGE, prompt_detectors
 from mmh.plotting import roc, style
