@@ -13,7 +13,7 @@ from cluster import Cluster
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 # Times differ from run to run; a TorchScript file lists attributes in the order of a hash.
-NOT_COMPARED = ("runtime.csv", "passports.csv", "digits-sscd.pt")
+NOT_COMPARED = ("runtime.csv", "run_records.csv", "digits-sscd.pt")
 
 
 def profile(folder: Path, **changes: Any) -> Path:
@@ -103,7 +103,7 @@ def differing(first: Path, second: Path) -> set[str]:
 
 
 def left_behind(folder: Path) -> list[str]:
-    """Hidden files and folders in the results: temporary names and claims of jobs that did not end well."""
+    """Hidden files and folders in the results: temporary names and owners of jobs that did not end well."""
     found = [path for path in (folder / "results").rglob(".*")]
     return sorted(
         path.relative_to(folder).as_posix() for path in found if path.name != ".snakemake_timestamp"

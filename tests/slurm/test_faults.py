@@ -70,14 +70,14 @@ class Run:
             (job for job in ours if not states or job["state"] in states), key=lambda j: int(j["id"])
         )
 
-    def claims(self) -> list[Path]:
-        """Claims of spans whose script has begun."""
-        return list((self.folder / "results/digits/scores/samples" / self.estimator).glob(".*.claim"))
+    def owners(self) -> list[Path]:
+        """Owners of spans whose script has begun."""
+        return list((self.folder / "results/digits/scores/samples" / self.estimator).glob(".*.owner"))
 
     def wait_for_spans(self, count: int) -> None:
         ended = self.drivers[-1].process.poll
-        wait_for(lambda: len(self.claims()) >= count or ended() is not None, START)
-        assert len(self.claims()) >= count, f"{self.spans()}\n{self.drivers[-1].text()[-3000:]}"
+        wait_for(lambda: len(self.owners()) >= count or ended() is not None, START)
+        assert len(self.owners()) >= count, f"{self.spans()}\n{self.drivers[-1].text()[-3000:]}"
 
     def log(self) -> str:
         """The rule's own logs, all spans together."""
@@ -192,7 +192,7 @@ def test_a_dead_node_and_its_orphan(
     run.wait_for_spans(1)
     cluster.kill("slurmd")
     assert wait_for(lambda: len(run.spans("NODE_FAIL")) == 1, 120), run.spans()
-    assert len(run.claims()) == 1, "the orphan writes on"
+    assert len(run.owners()) == 1, "the orphan writes on"
     cluster.start("slurmd")
     driver.wait(PATIENCE)
     assert [job["state"] for job in run.spans()] == ["NODE_FAIL", "COMPLETED"]

@@ -1,12 +1,15 @@
 """Claims and their verdicts."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mmh.claims import samples as claims
+from mmh.claims import table as claims
+from mmh.claims.base import CLAIMS, Claim, claim_numbers, claim_options
 from mmh.errors import InputError
 from mmh.stats.curves import Interval
 
@@ -53,8 +56,8 @@ def long_scores(items, estimator, values, start=0):
     )
 
 
-def check(names, tables, **options):
-    table = claims.check_claims(names, tables, options=options, resamples=200)
+def check(names, tables, *, exclude=(), **options):
+    table = claims.check_claims(names, tables, options=options, exclude=exclude, resamples=200)
     assert ",".join(table.columns) == "claim,statement,figure,statistic,estimate,low,high,n,verdict"
     return table
 
@@ -187,9 +190,11 @@ def test_claims_are_repeatable_and_in_the_order_asked():
 @pytest.mark.parametrize(
     ("names", "options", "text"),
     [
-        (["99"], {}, "claim '99' is unknown; there are 1, 2, 3, 4, 5, 6, od"),
+        (["99"], {}, "claim '99' is unknown; there are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 18, od$"),
         ([4], {}, "claim 4 needs the table 'scores'"),
-        ([4], {"treshold": 1}, "unknown option 'treshold'"),
+        ([4], {"treshold": 1}, "unknown option 'treshold'; there are .*considerable"),
+        ([4], {"considerable": "much"}, "claims.considerable: Input should be a valid number"),
+        ([1], {"tolerance": {"arc": 0.2}}, "claims.tolerance.isolated: Field required"),
     ],
 )
 def test_errors(names, options, text):
@@ -198,6 +203,49 @@ def test_errors(names, options, text):
 
 
 def test_every_claim_names_its_figure_and_statement():
-    for claim in claims.REGISTRY.values():
+    for claim in CLAIMS.rows().values():
         assert claim.statement
+        assert claim.tables
         assert (ROOT / "workflow" / "scripts" / f"figure_{claim.figure}.py").is_file()
+
+
+def test_every_claim_is_documented():
+    rows = (ROOT / "docs" / "claims.md").read_text().splitlines()
+    listed = [row.split("|")[1].strip() for row in rows if row.startswith("| ")][2:]
+    assert listed == claim_numbers()
+
+
+def test_options_that_claims_share_are_one():
+    for name, field in claim_options().model_fields.items():
+        own = [c.Options.model_fields[name] for c in CLAIMS.rows().values() if name in c.Options.model_fields]
+        assert {(str(f.annotation), str(f.default)) for f in own} == {
+            (str(field.annotation), str(field.default))
+        }
+
+
+def test_a_claim_is_one_class(monkeypatch):
+    class Small(Claim):
+        name = "99"
+        statement = "No score is large"
+        tables = ("scores",)
+
+        @classmethod
+        def test(cls, context):
+            values = context.tables["scores"]["value"]
+            interval = Interval(values.max(), values.max(), values.max(), len(values))
+            yield "largest score (below 8)", interval, (-np.inf, 8.0)
+
+    monkeypatch.setitem(CLAIMS.rows(), "99", Small)
+    row = check([99], places()).iloc[0]
+    assert (row.verdict, row.estimate, row.n) == ("holds", 7, 190)
+    assert claim_numbers()[-2:] == ["99", "od"]
+
+
+def test_reading_the_claims_loads_nothing_heavy():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from mmh.claims.base import claim_options\n"
+        "assert len(claim_options().model_fields) > 10\n"
+        "assert not {'numpy', 'pandas', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(ROOT / "workflow" / "scripts")], check=True, timeout=60)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_text_baseline import random_texts, random_words
+from test_words import random_texts, random_words
 
 from mmh.detection import detection_table
 from mmh.errors import InputError
@@ -82,7 +82,7 @@ def test_image_rows_have_the_areas_of_their_orientation():
 
 
 def prompts_features():
-    from mmh.prompts.text_baseline import FEATURES
+    from mmh.prompts.words import FEATURES
 
     return list(FEATURES)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mmh.job import partial
-from mmh.job.partial import Claim, LostClaimError
+from mmh.job.partial import LostOwnershipError, Ownership
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -131,8 +131,8 @@ def test_a_kill_leaves_only_a_hidden_file_and_the_next_run_removes_it(tmp_path: 
     body = 'run.output.first.write_text("half")\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)'
     status, _, _ = run_script(tmp_path, body)
     assert status != 0
-    claim, left = outputs(tmp_path)
-    assert claim == ".first.txt.claim"
+    owner, left = outputs(tmp_path)
+    assert owner == ".first.txt.owner"
     assert left.startswith(".first.")
     assert run_script(tmp_path, WRITE)[0] == 0
     assert outputs(tmp_path) == ["first.txt", "first.txt.json", "second.txt"]
@@ -208,7 +208,7 @@ def test_a_job_that_was_overtaken_leaves_the_finished_outputs_alone(tmp_path: Pa
     assert "\0" not in "".join(log)
     assert "late" in log
     assert any(line.startswith("done in") for line in log)
-    message = "out/first.txt: the claim .first.txt.claim of this job is gone"
+    message = "out/first.txt: the ownership of this job, .first.txt.owner, is gone"
     assert log[-1].startswith(f"error: {message}")
     assert f"make_things: {message}" in orphan.terminal
 
@@ -222,7 +222,7 @@ def test_the_newest_job_owns_the_output_while_it_runs(tmp_path: Path, after: str
     assert (
         f"a newer job has taken over this output (pid {newer.process.pid} on {socket.gethostname()}" in last
     )
-    assert json.loads((tmp_path / "out" / ".first.txt.claim").read_text())["pid"] == newer.process.pid
+    assert json.loads((tmp_path / "out" / ".first.txt.owner").read_text())["pid"] == newer.process.pid
     assert newer.go() == 0
     assert contents(tmp_path) == {"first.txt": "new", "second.txt": "new"}
     assert outputs(tmp_path) == ["first.txt", "first.txt.json", "second.txt"]
@@ -245,7 +245,7 @@ def test_a_kill_between_two_renames_is_healed_by_the_next_run(tmp_path: Path) ->
     event = "os.kill(os.getpid(), signal.SIGKILL)"
     assert run_script(tmp_path, BETWEEN.format(event=event) + write("old"))[0] != 0
     kept = outputs(tmp_path)
-    assert {"first.txt", "first.txt.json", ".first.txt.claim"} < set(kept)
+    assert {"first.txt", "first.txt.json", ".first.txt.owner"} < set(kept)
     assert "second.txt" not in kept
     assert run_script(tmp_path, write("new"))[0] == 0
     assert contents(tmp_path) == {"first.txt": "new", "second.txt": "new"}
@@ -262,13 +262,13 @@ def test_a_termination_signal_between_two_renames_comes_too_late(tmp_path: Path)
 
 def test_a_job_overtaken_between_two_renames_stops_there(tmp_path: Path) -> None:
     """As where the file system has no locks: the newer job replaces every output later."""
-    claim = {"token": "x", "pid": 7, "host": "node2", "started": "now", "slurm_job": "12"}
-    (tmp_path / "newer").write_text(json.dumps(claim))
-    event = 'os.replace("newer", "out/.first.txt.claim")'
+    owner = {"token": "x", "pid": 7, "host": "node2", "started": "now", "slurm_job": "12"}
+    (tmp_path / "newer").write_text(json.dumps(owner))
+    event = 'os.replace("newer", "out/.first.txt.owner")'
     status, log, _ = run_script(tmp_path, BETWEEN.format(event=event) + write("old"))
     assert status == 1
     assert "(pid 7 on node2, started now, SLURM job 12)" in log.splitlines()[-1]
-    assert outputs(tmp_path) == [".first.txt.claim", "first.txt", "first.txt.json"]
+    assert outputs(tmp_path) == [".first.txt.owner", "first.txt", "first.txt.json"]
     assert run_script(tmp_path, write("new"))[0] == 0
     assert contents(tmp_path) == {"first.txt": "new", "second.txt": "new"}
 
@@ -317,8 +317,8 @@ def test_left_overs_of_other_hosts_and_of_records_are_removed_by_the_owner(tmp_p
     assert outputs(tmp_path) == [".first.node-2-5.partial.csv", "first.txt", "first.txt.json", "second.txt"]
 
 
-def test_nobody_takes_a_claim_while_its_owner_renames(tmp_path: Path) -> None:
-    older, newer = Claim(tmp_path / "a.npz"), Claim(tmp_path / "a.npz")
+def test_nobody_takes_an_output_while_its_owner_renames(tmp_path: Path) -> None:
+    older, newer = Ownership(tmp_path / "a.npz"), Ownership(tmp_path / "a.npz")
     older.take()
     with older.held():
         thread = threading.Thread(target=newer.take)
@@ -336,20 +336,20 @@ def test_a_lock_that_a_dead_node_holds_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(partial, "LOCK_SECONDS", 0.0)
-    older, newer = Claim(tmp_path / "a.npz"), Claim(tmp_path / "a.npz")
+    older, newer = Ownership(tmp_path / "a.npz"), Ownership(tmp_path / "a.npz")
     older.take()
     with older.held():
         newer.take()
         assert "still locked after 0 s" in capsys.readouterr().out
-        with pytest.raises(LostClaimError, match="a newer job has taken over"):
+        with pytest.raises(LostOwnershipError, match="a newer job has taken over"):
             older.check()  # as before each rename
         newer.check()
         newer.release()
         older.take()
 
 
-def test_outputs_whose_names_differ_after_a_dot_have_claims_of_their_own(tmp_path: Path) -> None:
-    first, second = Claim(tmp_path / "law.1"), Claim(tmp_path / "law.2")
+def test_outputs_whose_names_differ_after_a_dot_have_owners_of_their_own(tmp_path: Path) -> None:
+    first, second = Ownership(tmp_path / "law.1"), Ownership(tmp_path / "law.2")
     first.take()
     second.take()
     first.check()

@@ -104,7 +104,7 @@ def test_targets_are_figures_and_tables_of_the_experiments_that_run() -> None:
         "results/a/evaluation.csv",
         "results/a/evaluation_raters.csv",
         "results/summary.txt",
-        "results/passports.csv",
+        "results/run_records.csv",
         "results/runtime.csv",
     }
 

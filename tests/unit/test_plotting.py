@@ -6,6 +6,7 @@ import pytest
 
 from figure_tables import digits
 from mmh.errors import InputError
+from mmh.evaluation import selection
 from mmh.evaluation.percentiles import COLUMNS
 from mmh.io.files import read_images, read_table, write_arrays
 from mmh.io.tables import ALL_SCORES, LABELS
@@ -99,7 +100,7 @@ class TestDensity:
 
     def test_missing_label_is_said(self):
         frame = pd.DataFrame({"estimator": "e", "label": "exact", "value": [0.0, 0.0]})
-        summary = tables.medians(frame, ["estimator", "label"])
+        summary = selection.medians(frame, ["estimator", "label"])
         fig = panels.density_figure(
             frame, summary, {"e": "e"}, xlabel="x", counted="samples", title="", note=""
         )
@@ -109,7 +110,7 @@ class TestDensity:
 
     def test_warning_is_a_line_of_the_title(self):
         frame = pd.DataFrame({"estimator": "e", "label": "candidates", "value": [0.0, 1.0]})
-        summary = tables.medians(frame, ["estimator", "label"])
+        summary = selection.medians(frame, ["estimator", "label"])
         fig = panels.density_figure(
             frame,
             summary,
@@ -130,22 +131,22 @@ class TestDensity:
 class TestTables:
     def test_calibration_and_unsure_are_left_out(self, world):
         classes = groups.read_classes(world["labels"], world["matches"])
-        frame = tables.grouped_samples(world["scores"], classes, ["flipd"], calibration=60)
+        frame = selection.grouped_samples(world["scores"], classes, ["flipd"], calibration=60)
         labels = read_table(world["labels"], LABELS)
         assert frame["item"].min() >= 60
         assert len(frame) == ((labels["sample"] >= 60) & (labels["label"] != "unsure")).sum()
 
     def test_unknown_estimator_lists_the_known(self, world):
         with pytest.raises(InputError, match=r"no scores of 'flpd' on 'samples'.*flipd on samples"):
-            tables.grouped_samples(world["scores"], pd.DataFrame(), ["flpd"])
+            selection.grouped_samples(world["scores"], pd.DataFrame(), ["flpd"])
 
     def test_several_levels_are_refused(self, world):
         with pytest.raises(InputError, match="several scores per item"):
-            tables.single(read_table(world["scores"], ALL_SCORES), "flipd_curve", "samples")
+            selection.single(read_table(world["scores"], ALL_SCORES), "flipd_curve", "samples")
 
     def test_matched_images_count_once_per_label(self, world):
         classes = groups.read_classes(world["labels"], world["matches"])
-        frame = tables.matched_images(world["scores"], classes, "lpca")
+        frame = selection.matched_images(world["scores"], classes, "lpca")
         assert not frame.duplicated(["item", "label"]).any()
         labels = read_table(world["labels"], LABELS)
         assert frame["samples"].sum() == (labels["label"] != "unsure").sum()
@@ -159,7 +160,7 @@ class TestTables:
 
     def test_medians(self):
         frame = pd.DataFrame({"label": ["a"] * 7, "value": np.arange(7.0), "train": [0, 0, 1, 1, 2, 2, 3]})
-        row = tables.medians(frame, ["label"], clusters="train").iloc[0]
+        row = selection.medians(frame, ["label"], clusters="train").iloc[0]
         assert (row["n"], row["n_clusters"], row["median"]) == (7, 4, 3.0)
         assert (row["lower_quartile"], row["upper_quartile"]) == (1.5, 4.5)
         assert row["low"] <= 3.0 <= row["high"]
@@ -252,7 +253,7 @@ class TestPairs:
 
     def test_not_memorized_examples_are_the_lowest(self, world):
         classes = groups.read_classes(world["labels"], world["matches"])
-        frame = tables.grouped_samples(world["scores"], classes, ["flipd"])
+        frame = selection.grouped_samples(world["scores"], classes, ["flipd"])
         chosen = choice.choose_examples(frame, 4)
         lowest = frame.loc[frame["label"] == "not_memorized", "value"].min()
         mine = chosen[chosen["label"] == "not_memorized"]

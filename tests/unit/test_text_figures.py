@@ -15,10 +15,12 @@ from scipy.stats import spearmanr
 from text_tables import SETS, experiment
 
 from mmh.errors import InputError
+from mmh.evaluation import image_sets as sets
 from mmh.io.files import read_arrays, read_table, write_table
 from mmh.io.tables import ALL_SCORES
-from mmh.plotting import correlation, detection, norms, roc, set_panels, sets, walk
+from mmh.plotting import detection, norms, set_panels, walk
 from mmh.prompts.lists import read_prompts
+from mmh.stats import correlation, roc
 from mmh.stats.curves import auc, tpr_at_fpr
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"

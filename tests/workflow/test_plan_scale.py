@@ -48,7 +48,7 @@ JOBS = {
     "evaluate_detection": 1,
     **{f"figure_{name}": 1 for name in TEXT_FIGURES},
     "summarize": 1,
-    "collect_passports": 1,
+    "collect_run_records": 1,
     "collect_benchmarks": 1,
 }
 

@@ -22,7 +22,7 @@ DOWNSTREAM_OF_SCORES = {
     "pair_lid",
     "summarize",
     "collect_benchmarks",
-    "collect_passports",
+    "collect_run_records",
     "judge_memorization",
 }
 ACCURACY = {"measure_accuracy", "gather_accuracy", "figure_estimator_accuracy"}  # asks every estimator

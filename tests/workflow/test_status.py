@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mmh.job.partial import Claim
+from mmh.job.partial import Ownership
 from mmh.plan import status, status_page
 from mmh.plan.patterns import Patterns
 from workflow_runs import ROOT, TINY, snakemake
@@ -109,10 +109,10 @@ def write(path: Path, text: str = "") -> None:
     path.write_text(text)
 
 
-def claim(folder: Path, output: str, **changes: Any) -> None:
+def owner(folder: Path, output: str, **changes: Any) -> None:
     started = (datetime.now(UTC) - timedelta(seconds=90)).isoformat()
     content = {"host": socket.gethostname(), "pid": os.getpid(), "started": started, "slurm_job": None}
-    write(folder / Claim(output).file, json.dumps({**content, **changes}))
+    write(folder / Ownership(output).file, json.dumps({**content, **changes}))
 
 
 FIRST, SECOND = (f"sample_images/von-mises/{span}" for span in SPANS)
@@ -153,13 +153,13 @@ def test_a_job_is_done_when_all_its_outputs_are_there_and_none_is_to_be_made_ane
     assert not jobs["train_mlp/von-mises"].gpu
 
 
-def test_a_claim_is_a_running_job_if_its_process_lives(tmp_path: Path) -> None:
+def test_an_owner_is_a_running_job_if_its_process_lives(tmp_path: Path) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
-    claim(tmp_path, ALL[0])
-    claim(tmp_path, ALL[2], pid=ended.pid)
-    claim(tmp_path, ALL[3], host="elsewhere", pid=ended.pid)
-    write(tmp_path / Claim(ALL[4]).file, '{"host": "els')  # being written
+    owner(tmp_path, ALL[0])
+    owner(tmp_path, ALL[2], pid=ended.pid)
+    owner(tmp_path, ALL[3], host="elsewhere", pid=ended.pid)
+    write(tmp_path / Ownership(ALL[4]).file, '{"host": "els')  # being written
     jobs = looked(tmp_path, listed(*ALL))
     running = jobs["train_mlp/von-mises"]
     assert running.state == "running"
@@ -182,8 +182,8 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_cluster_job_that_is_no_longer_queued_is_lost(tmp_path: Path, queue: Path) -> None:
     queue.write_text("41\n43\n")
-    claim(tmp_path, ALL[2], host="node1", slurm_job="41")
-    claim(tmp_path, ALL[3], host="node1", slurm_job="4")
+    owner(tmp_path, ALL[2], host="node1", slurm_job="41")
+    owner(tmp_path, ALL[3], host="node1", slurm_job="4")
     jobs = looked(tmp_path, listed(*ALL))
     assert (jobs[FIRST].state, jobs[SECOND].state) == ("running", "lost")
     assert "SLURM job 4;" in jobs[SECOND].message
@@ -197,7 +197,7 @@ def test_a_log_that_ends_in_an_error_is_a_failed_job_until_it_runs_again(tmp_pat
     jobs = looked(tmp_path, listed(*ALL))
     assert (jobs[FIRST].state, jobs[FIRST].message) == ("failed", "<disk> is full & more")
     assert (jobs[SECOND].state, jobs[SECOND].message) == ("waiting", "")
-    claim(tmp_path, ALL[2])
+    owner(tmp_path, ALL[2])
     assert looked(tmp_path, listed(*ALL))[FIRST].state == "running"
 
 
@@ -240,7 +240,7 @@ def mixed(tmp_path: Path) -> list[status.Job]:
     (tmp_path / ALL[0]).mkdir(parents=True)
     write(tmp_path / ALL[1])
     write(tmp_path / "benchmarks/train_mlp/von-mises.jsonl", json.dumps({"s": 7200.0}))
-    claim(tmp_path, ALL[2])
+    owner(tmp_path, ALL[2])
     write(tmp_path / f"logs/{SECOND}.log", "error: <b>no</b> space\n")
     return list(looked(tmp_path, listed(*ALL[2:])).values())
 

@@ -14,7 +14,7 @@ from workflow_runs import TINY, snakemake
 CONFIG = yaml.safe_load((TINY / "config.yaml").read_text())
 # Times differ from run to run; they live beside the results, never in them. TorchScript files hold the same weights
 # but list a module's attributes in the order of a hash; the embeddings made with them are compared.
-NOT_COMPARED = ("runtime.csv", "passports.csv", "digits-sscd.pt")
+NOT_COMPARED = ("runtime.csv", "run_records.csv", "digits-sscd.pt")
 # Experiments that are run twice: one of each kind of model.
 REPEATED = "run: [von-mises, digits, digits-gan, digits-text]"
 

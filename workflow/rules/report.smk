@@ -32,21 +32,21 @@ rule summarize:
         "../scripts/summarize.py"
 
 
-rule collect_passports:
+rule collect_run_records:
     """Gather how every score was computed: method, dtype, attention, device, time, versions."""
     input:
         scores=plan.run.numerics,
     output:
-        passports=report(
-            "results/passports.csv",
-            caption="../report/passports.rst",
+        run_records=report(
+            "results/run_records.csv",
+            caption="../report/run_records.rst",
             category="Tables",
             labels={"table": "numerics, all experiments"},
         ),
     log:
-        "logs/collect_passports.log",
+        "logs/collect_run_records.log",
     benchmark:
-        "benchmarks/collect_passports.jsonl"
+        "benchmarks/collect_run_records.jsonl"
     localrule: True
     conda:
         "../../envs/plot.yaml"
@@ -55,9 +55,9 @@ rule collect_passports:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("collect_passports.py"),
+        code=code_digest("collect_run_records.py"),
     script:
-        "../scripts/collect_passports.py"
+        "../scripts/collect_run_records.py"
 
 
 rule collect_benchmarks:

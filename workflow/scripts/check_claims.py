@@ -15,10 +15,10 @@ def main(
     """Write ``claims.csv`` from whichever tables the experiment has."""
     import pandas as pd
 
-    from mmh.claims.samples import check_claims
+    from mmh.claims.table import check_claims
+    from mmh.evaluation.image_sets import read_sets
     from mmh.io.files import read_images, read_table, write_csv
     from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
-    from mmh.plotting.sets import read_sets
     from mmh.worlds.von_mises import regions
 
     contracts = {"scores": ALL_SCORES, "labels": LABELS, "matches": MATCHES, "train": TRAIN}
@@ -33,8 +33,8 @@ def main(
         points, _ = read_images(inputs["images"])
         tables["regions"] = pd.DataFrame({"sample": ids, "region": regions(x, points)})
     settings = {key: value for key, value in options.items() if key != "check"}
-    settings["exclude"] = list(range(calibration))
-    table = check_claims(options["check"], tables, options=settings, resamples=resamples, seed=seed)
+    how: dict[str, Any] = {"exclude": range(calibration), "resamples": resamples, "seed": seed}
+    table = check_claims(options["check"], tables, options=settings, **how)
     write_csv(table, out, digits=6)
 
 

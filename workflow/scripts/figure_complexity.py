@@ -40,15 +40,17 @@ def main(
     -----
     Values in the CSV are bits, whatever the figure's unit.
     """
+    from mmh.evaluation import image_sets as sets
+    from mmh.evaluation import selection
     from mmh.io.files import read_table
     from mmh.io.tables import ALL_SCORES
-    from mmh.plotting import set_panels, sets, style, tables
+    from mmh.plotting import set_panels, style
 
     names, estimator = options["sets"], options["estimator"]
     looks, table = set_panels.set_looks(names), sets.read_sets(image_sets)
     rows = read_table(scores, ALL_SCORES)
     frame = sets.long_form(sets.side_by_side(rows, table, names, [estimator]), [estimator])
-    summary = tables.medians(frame, ["estimator", "label"], clusters="family")
+    summary = selection.medians(frame, ["estimator", "label"], clusters="family")
     areas = set_panels.read_areas(evaluation, names)
     factor, unit = set_panels.scaled_bits(frame["value"])
     ends = ["median", "low", "high", "lower_quartile", "upper_quartile"]

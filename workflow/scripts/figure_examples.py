@@ -38,11 +38,14 @@ def main(
         `estimator`: name on the samples; `columns`: pairs per label; optionally `experiment` and `paper` for
         the title, and `calibration`: the first sample ids, which are left out.
     """
+    from mmh.evaluation import selection
     from mmh.plotting import choice, groups, pairs, style, tables
 
     name = options["estimator"]
     compared = groups.read_groups(labels, matches, candidates, lists=True)
-    frame = tables.grouped_samples(scores, compared.rows, [name], calibration=options.get("calibration", 0))
+    frame = selection.grouped_samples(
+        scores, compared.rows, [name], calibration=options.get("calibration", 0)
+    )
     chosen = choice.choose_examples(frame, options["columns"], compared.looks)
     fig = pairs.examples_figure(
         chosen,

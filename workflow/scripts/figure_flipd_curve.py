@@ -24,18 +24,19 @@ def main(
         `estimator`: FLIPD on samples at a list of t; `chosen`: the estimator in use, whose t0 is marked;
         optionally `experiment` for the title, and `calibration`: only the ids below it are used.
     """
+    from mmh.evaluation import selection
     from mmh.io.files import read_table
     from mmh.io.tables import ALL_SCORES
-    from mmh.plotting import curve, groups, style, tables
+    from mmh.plotting import curve, groups, style
 
     table = read_table(scores, ALL_SCORES)
-    frame = tables.select(table, options["estimator"], "samples").merge(
+    frame = selection.select(table, options["estimator"], "samples").merge(
         groups.read_classes(labels, matches), left_on="item", right_on="sample"
     )
     if "calibration" in options:
         frame = frame[frame["item"] < options["calibration"]]
     numbers = curve.curve_numbers(frame)
-    chosen = float(tables.single(table, options["chosen"], "samples")["t"].iloc[0])
+    chosen = float(selection.single(table, options["chosen"], "samples")["t"].iloc[0])
     heading = f"FLIPD against the noise level, {frame['item'].nunique()} calibration samples"
     fig = curve.curve_figure(numbers, chosen, title=style.heading(None, heading, options.get("experiment")))
     style.save(fig, pdf, png)

@@ -38,16 +38,17 @@ def main(
     -----
     Values in the figure and its CSV are dimensions per 1000 bits.
     """
+    from mmh.evaluation import selection
     from mmh.plotting import groups, panels, style, tables
 
     compared = groups.read_groups(labels, matches, candidates)
     names = options["estimators"]
-    frame = tables.grouped_samples(scores, compared.rows, names, calibration=options.get("calibration", 0))
+    frame = selection.grouped_samples(scores, compared.rows, names, calibration=options.get("calibration", 0))
     # Per thousand bits: an image has hundreds to thousands of bits, and small decimals are hard to read.
     frame["value"] *= 1000
     fig = panels.density_figure(
         frame,
-        tables.medians(frame, ["estimator", "label"], clusters="train"),
+        selection.medians(frame, ["estimator", "label"], clusters="train"),
         tables.panel_names(frame, names),
         compared.looks,
         xlabel=r"$\widehat{\mathrm{LID}}_\theta$ / PNG size (dimensions per 1000 bits)",

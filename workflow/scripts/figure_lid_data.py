@@ -34,14 +34,15 @@ def main(
         `estimator`: name on the training images; optionally `experiment` and `paper` for the title, and
         `calibration`: the first sample ids, whose matches are left out.
     """
+    from mmh.evaluation import selection
     from mmh.plotting import groups, panels, style, tables
 
     name = options["estimator"]
     compared = groups.read_groups(labels, matches, candidates)
-    frame = tables.matched_images(scores, compared.rows, name, calibration=options.get("calibration", 0))
+    frame = selection.matched_images(scores, compared.rows, name, calibration=options.get("calibration", 0))
     fig = panels.density_figure(
         frame,
-        tables.medians(frame, ["estimator", "label"]),
+        selection.medians(frame, ["estimator", "label"]),
         {name: tables.printed(name)},
         compared.looks,
         xlabel=r"$\widehat{\mathrm{LID}}_*$ of the training image (dimensions)",

@@ -34,14 +34,15 @@ def main(
         `estimators`: names on the samples, one t each; optionally `experiment` and `paper` for the title, and
         `calibration`: the first sample ids, which are left out.
     """
+    from mmh.evaluation import selection
     from mmh.plotting import groups, panels, style, tables
 
     compared = groups.read_groups(labels, matches, candidates)
     names = options["estimators"]
-    frame = tables.grouped_samples(scores, compared.rows, names, calibration=options.get("calibration", 0))
+    frame = selection.grouped_samples(scores, compared.rows, names, calibration=options.get("calibration", 0))
     fig = panels.density_figure(
         frame,
-        tables.medians(frame, ["estimator", "label"], clusters="train"),
+        selection.medians(frame, ["estimator", "label"], clusters="train"),
         tables.panel_names(frame, names),
         compared.looks,
         xlabel=r"$\widehat{\mathrm{LID}}_\theta$ of the sample (dimensions)",

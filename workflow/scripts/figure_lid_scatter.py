@@ -33,13 +33,14 @@ def main(
         `estimator`: name on the samples; `shown`: samples drawn; optionally `concentration` and
         `centre_weight` of the law (the world's defaults), and `experiment` and `paper` for the title.
     """
+    from mmh.evaluation import selection
     from mmh.io.files import read_images, read_table
     from mmh.io.tables import ALL_SCORES
     from mmh.plotting import plane, style, tables
     from mmh.worlds import von_mises
 
     name = options["estimator"]
-    rows = tables.single(read_table(scores, ALL_SCORES), name, "samples")
+    rows = selection.single(read_table(scores, ALL_SCORES), name, "samples")
     x = read_images(samples, rows["item"].to_numpy())[0]
     points = read_images(train)[0]
     frame = rows[["item", "value"]].assign(x=x[:, 0], y=x[:, 1], region=von_mises.regions(x, points))

@@ -43,9 +43,10 @@ def main(
     """
     import numpy as np
 
+    from mmh.evaluation import image_sets as sets
     from mmh.io.files import read_table
     from mmh.io.tables import ALL_SCORES
-    from mmh.plotting import set_panels, sets, style, walk
+    from mmh.plotting import set_panels, style, walk
     from mmh.prompts.lists import read_columns, read_prompts
 
     name, estimator = options["prompt_set"], options["estimator"]

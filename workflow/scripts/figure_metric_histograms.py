@@ -36,9 +36,11 @@ def main(
         `sets`: names, the memorized one first; `estimators`: names, one t each; `large`: those of them of
         which large values speak for memorization; optionally `experiment` and `paper` for the title.
     """
+    from mmh.evaluation import image_sets as sets
+    from mmh.evaluation import selection
     from mmh.io.files import read_table
     from mmh.io.tables import ALL_SCORES
-    from mmh.plotting import set_panels, sets, style, tables
+    from mmh.plotting import set_panels, style
 
     names, estimators = options["sets"], options["estimators"]
     looks, table = set_panels.set_looks(names), sets.read_sets(image_sets)
@@ -51,7 +53,7 @@ def main(
         name: (title, set_panels.axis_label(axis if name in large else "dimensions", large=name in large))
         for name, title in titles.items()
     }
-    summary = tables.medians(frame, ["estimator", "label"], clusters="family")
+    summary = selection.medians(frame, ["estimator", "label"], clusters="family")
     areas = set_panels.read_areas(evaluation, names)
     fig = set_panels.sets_figure(
         frame,

@@ -38,8 +38,9 @@ def main(
     import pandas as pd
 
     from mmh.metrics.prompt_detectors import SCORE_COLUMNS
-    from mmh.plotting import detection, roc, style
+    from mmh.plotting import detection, style
     from mmh.prompts.lists import read_columns, read_prompts
+    from mmh.stats import roc
 
     pair, seed = options["pair"], options.get("seed", 0)
     rows = detection.read_rows(evaluation, pair, options.get("metrics", ()))

@@ -35,9 +35,10 @@ def main(
     """
     import pandas as pd
 
+    from mmh.evaluation import image_sets as sets
     from mmh.io.files import read_table
     from mmh.io.tables import ALL_SCORES
-    from mmh.plotting import norms, set_panels, sets, style
+    from mmh.plotting import norms, set_panels, style
 
     names, seed = options["sets"], options.get("seed", 0)
     x, y = options["difference"], options["guided"]

@@ -1,1 +1,1 @@
-"""The papers' claims, each with its test."""
+"""The papers' claims: one module for each, or for a few that share their test."""

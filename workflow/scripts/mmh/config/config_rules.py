@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mmh.claims.base import CLAIMS
 from mmh.config.config_text import text_errors
 from mmh.plan.experiment import CAPTIONED_WORLD, NO_TRAINING_SET, Experiment
 
@@ -26,21 +27,17 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "figures.percentile_curve": _LABELLED,
     "candidates": ("retrieval",),
     "label_sheet": ("candidates",),
-    "claims.1": ("estimators",),
-    "claims.2": ("evaluation",),
-    "claims.3": ("evaluation",),
-    "claims.4": ("evaluation",),
-    "claims.5": ("evaluation",),
-    "claims.6": ("evaluation",),
-    "claims.od": ("paired",),
-    **{f"claims.{number}": ("detection",) for number in (7, 8, 9, 10, 11, 18)},
+    **{f"claims.{number}": claim.needs for number, claim in CLAIMS.rows().items()},
     **{f"figures.{name}": ("detection", "estimators") for name in ("metric_histograms", "complexity")},
     "figures.score_norms": ("image_sets", "estimators"),
     "figures.manifold_walk": ("prompts", "estimators"),
     "figures.prompt_detection": ("prompts", "detection"),
 }
-# Figures and claims about points of the plane, and models that fit each world.
-_PLANE = {"figures.lid_scatter", "claims.1"}
+# Figures and claims about one world, and models that fit each world.
+_WORLDS: dict[str, tuple[str, ...]] = {
+    "figures.lid_scatter": ("von-mises",),
+    **{f"claims.{number}": claim.worlds for number, claim in CLAIMS.rows().items() if claim.worlds},
+}
 _TRAINED = ("unet", "gan")
 _GIVEN = ("iddpm", "stylegan2", "diffusers")
 _KINDS: dict[str, tuple[str, ...]] = {
@@ -160,8 +157,8 @@ def section_errors(config: Config, name: str, where: str) -> Iterator[str]:
         for section in NEEDS.get(key, ()):
             if not entry.get(section):
                 yield f"{where}.{key}: needs the section {section!r}, which this experiment lacks"
-        if key in _PLANE and entry.get("data", {}).get("world") != "von-mises":
-            yield f"{where}.{key}: is about the world von-mises only"
+        if key in _WORLDS and entry.get("data", {}).get("world") not in _WORLDS[key]:
+            yield f"{where}.{key}: is about the world {', '.join(_WORLDS[key])} only"
     if {"data", "model", "sampling"} <= set(entry):
         yield from _model_errors(config, name, where)
     elif {"data", "model"} <= set(entry):

@@ -12,45 +12,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmh.detection.names import MATCHED, PROMPTS, TURNED, contrast_name
 from mmh.errors import InputError
 from mmh.evaluation.samples import COLUMNS, FPR, MIN_CLASS, score_record
 from mmh.metrics.prompt_detectors import IMAGE, prompt_detectors
-from mmh.prompts.text_baseline import (
+from mmh.prompts.words import (
     FOLDS,
     family_folds,
     matched,
     oriented,
     shuffled_areas,
-    text_controls,
+    word_controls,
 )
 from mmh.stats.curves import MIN_CLUSTERS, cluster_bootstrap, delong_interval, wilson_interval
 
-PROMPTS = "prompts:"
-"""Before the contrasts of prompts in ``evaluation.csv``."""
-TURNED = ".turned"
-"""Behind a control that is no text, turned to the side that the other folds say."""
-MATCHED = ":matched"
-"""Behind a contrast of prompts that are matched in length and capitals."""
 MIN_PAIRS = 20
 """Fewer matched pairs than this make no contrast."""
 NAIVE = ["naive_auc_low", "naive_auc_high", "naive_tpr_low", "naive_tpr_high"]
 CHANCE = ["chance_low", "chance_high"]
 AUDIT_COLUMNS = [*COLUMNS[:11], *NAIVE, *CHANCE, "families_positive", "families_negative"]
-
-
-def contrast_name(positive: str, negative: str) -> str:
-    """Name the contrast of two sets.
-
-    Parameters
-    ----------
-    positive, negative : str
-        Sets.
-
-    Returns
-    -------
-    str
-    """
-    return f"{positive}-{negative}"
 
 
 def evaluate_image_sets(
@@ -83,7 +63,7 @@ def evaluate_image_sets(
         Scores whose large values speak for memorization, such as the norm of the guidance vector; small ones
         do for all others.
     folds, seed
-        As for `text_baseline.text_controls`.
+        As for `words.word_controls`.
     resamples, seed, min_clusters
         As for `stats.cluster_bootstrap`; families are the clusters.
 
@@ -154,9 +134,9 @@ def evaluate_prompts(
     pairs : sequence of (str, str)
         Set of memorized prompts and set of others, one contrast each.
     match : bool
-        Add each contrast anew among prompts that agree in length and capitals, see `text_baseline.matched`.
+        Add each contrast anew among prompts that agree in length and capitals, see `words.matched`.
     folds, seed
-        As for `text_baseline.text_controls`.
+        As for `words.word_controls`.
     resamples, seed, min_clusters
         As for `stats.cluster_bootstrap`; families are the clusters.
 
@@ -176,7 +156,7 @@ def evaluate_prompts(
     table = pd.concat([prompts.reset_index(drop=True), beside.reset_index(drop=True)], axis=1)
     records: list[dict[str, Any]] = []
     simple = [name for name in detectors if name.split(".")[0] in IMAGE]
-    for contrast, rows, text in _text_contrasts(table, pairs, match, folds, seed):
+    for contrast, rows, text in _word_contrasts(table, pairs, match, folds, seed):
         lacking = rows[rows[list(detectors)].isna().any(axis=1)]
         if len(lacking):
             first = lacking.iloc[0]
@@ -216,7 +196,7 @@ def audit(
     prompts, pairs, match, folds, resamples, seed, min_clusters
         As for `evaluate_prompts`.
     shuffles : int
-        Idle labellings that give the range of chance, see `text_baseline.shuffled_areas`; each takes as long
+        Idle labellings that give the range of chance, see `words.shuffled_areas`; each takes as long
         as the contrast itself. At least 2, or 0 for none.
 
     Returns
@@ -234,7 +214,7 @@ def audit(
     if shuffles < 0 or shuffles == 1:
         raise InputError(f"shuffles must be 0, or at least 2, it is {shuffles}")
     records: list[dict[str, Any]] = []
-    for contrast, rows, controls in _text_contrasts(prompts, pairs, match, folds, seed):
+    for contrast, rows, controls in _word_contrasts(prompts, pairs, match, folds, seed):
         positive, family = rows["positive"].to_numpy(), rows["family"].to_numpy()
         chance = shuffled_areas(
             rows["text"].tolist(), positive, family, shuffles=shuffles, folds=folds, seed=seed
@@ -253,7 +233,7 @@ def audit(
     return pd.DataFrame(records, columns=AUDIT_COLUMNS)
 
 
-def _text_contrasts(
+def _word_contrasts(
     prompts: pd.DataFrame, pairs: Sequence[Sequence[str]], match: bool, folds: int, seed: int
 ) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
     """Give each contrast's name, its prompts with `positive` and the text-only controls, and their names."""
@@ -276,7 +256,7 @@ def _text_contrasts(
 
 def _with_controls(table: pd.DataFrame, folds: int, seed: int) -> tuple[pd.DataFrame, list[str]]:
     positive, families = table["positive"].to_numpy(), table["family"].to_numpy()
-    controls = text_controls(table["text"].tolist(), positive, families, folds=folds, seed=seed)
+    controls = word_controls(table["text"].tolist(), positive, families, folds=folds, seed=seed)
     return pd.concat([table, controls], axis=1), list(controls)
 
 

@@ -226,7 +226,7 @@ def _put(result: Arrays, arrays: Arrays, rows: np.ndarray, total: int) -> None:
 
 def _flush(store: Chunks, pending: dict[int, Arrays]) -> None:
     blocks = dict(pending)
-    pending.clear()  # first: a claim lost while saving must not save them twice
+    pending.clear()  # first: an ownership lost while saving must not save them twice
     store.save(blocks)
 
 

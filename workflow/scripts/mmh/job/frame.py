@@ -1,4 +1,4 @@
-"""The frame around every script: log, threads, temporary outputs, claims, one-line errors, progress.
+"""The frame around every script: log, threads, temporary outputs, their owner, one-line errors, progress.
 
 The only module that knows Snakemake's ``script:`` object. It imports the standard library alone, so that the
 log is open and the thread counts are set before anything heavy is loaded.
@@ -20,7 +20,7 @@ from typing import Any
 
 from mmh import provenance
 from mmh.errors import InputError
-from mmh.job.partial import Claim, LostClaimError, partial_name, put_in_place, remove_partials
+from mmh.job.partial import LostOwnershipError, Ownership, partial_name, put_in_place, remove_partials
 from mmh.job.progress import Progress
 
 _THREAD_VARIABLES = (
@@ -66,8 +66,8 @@ class Run:
         self.device = "cuda" if int(snakemake.resources.get("gpu", 0) or 0) > 0 else "cpu"
         self.record: dict[str, Any] = {}
         first = next(iter(self.final.values()))
-        self.claim = Claim(first)
-        self.passport = first.with_name(first.name + ".json")
+        self.ownership = Ownership(first)
+        self.record_file = first.with_name(first.name + ".json")
         self._chunks: Any = None
         self._console = os.fdopen(os.dup(console), "w", buffering=1, encoding="utf-8", errors="replace")
 
@@ -103,12 +103,12 @@ class Run:
                 params=vars(self.params),
             )
             # An orphan thus stops within a minute or so, not at its end.
-            self._chunks = Chunks(folder, after_save=self.claim.check)
+            self._chunks = Chunks(folder, after_save=self.ownership.check)
         return self._chunks
 
     def remove_left_overs(self, *, other_hosts: bool) -> None:
         """Remove temporary files of these outputs, as `mmh.job.partial.remove_partials` does."""
-        for path in (*self.final.values(), self.passport, self.claim.file):
+        for path in (*self.final.values(), self.record_file, self.ownership.file):
             remove_partials(path, other_hosts=other_hosts)
 
 
@@ -141,7 +141,7 @@ def job(snakemake: Any) -> Iterator[Run]:
         _check_package(snakemake)
         _check_threads(run)
         _check_device(run)
-        run.claim.take()
+        run.ownership.take()
         run.remove_left_overs(other_hosts=True)
         _write_header(snakemake, run)
         yield run
@@ -152,11 +152,11 @@ def job(snakemake: Any) -> Iterator[Run]:
     except BaseException as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # schedulers send it more than once
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        lost = _lost_claim(run)
+        lost = _lost_ownership(run)
         if lost is not None and run._chunks is not None and all(f.exists() for f in run.final.values()):
             run._chunks.remove()  # the new owner has finished, so nobody will ask for them
         run.remove_left_overs(other_hosts=False)
-        run.claim.release()
+        run.ownership.release()
         if isinstance(error, SystemExit) and error.code in (0, None):
             raise
         message = _explain(error, run)
@@ -234,25 +234,25 @@ def _write_header(snakemake: Any, run: Run) -> None:
 
 def _put_in_place(run: Run, started: float) -> None:
     """Rename all outputs at once; refuse if one was not written or is another job's by now."""
-    run.claim.check()
+    run.ownership.check()
     missing = [str(run.final[k]) for k, partial in vars(run.output).items() if not partial.exists()]
     if missing:
         raise InputError(f"the script of rule {run.rule} did not write {', '.join(missing)}")
-    passport = _write_record(run, started)
-    with run.claim.held():
+    record = _write_record(run, started)
+    with run.ownership.held():
         # All outputs are whole: a signal now would only leave some of them behind.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
-        passport.replace(run.passport)
+        record.replace(run.record_file)
         for name, partial in vars(run.output).items():
-            run.claim.check()  # again, for file systems without locks
+            run.ownership.check()  # again, for file systems without locks
             put_in_place(partial, run.final[name])
 
 
 def _write_record(run: Run, started: float) -> Path:
     from mmh.io.files import write_json
 
-    partial = partial_name(run.passport)
+    partial = partial_name(run.record_file)
     record = provenance.run_record(
         rule=run.rule,
         wildcards=vars(run.wildcards),
@@ -267,10 +267,10 @@ def _write_record(run: Run, started: float) -> Path:
     return partial
 
 
-def _lost_claim(run: Run) -> LostClaimError | None:
+def _lost_ownership(run: Run) -> LostOwnershipError | None:
     try:
-        run.claim.check()
-    except LostClaimError as error:
+        run.ownership.check()
+    except LostOwnershipError as error:
         return error
     except OSError:  # the file system fails, which the job's own error says
         pass

@@ -58,7 +58,7 @@ def remove_partials(path: str | os.PathLike[str], *, other_hosts: bool = False) 
         The final name of an output.
     other_hosts : bool
         Remove those of other hosts too. Whether their processes live cannot be seen from here: for the owner
-        of the output's `Claim` only, without which nobody else's file can ever be put in place.
+        of the output's `Ownership` only, without which nobody else's file can ever be put in place.
     """
     final = Path(path)
     if not final.parent.is_dir():
@@ -97,14 +97,14 @@ def put_in_place(partial: Path, final: Path) -> None:
         partial.replace(final)
 
 
-class LostClaimError(InputError):
+class LostOwnershipError(InputError):
     """Another job owns the output; this one must not touch it."""
 
 
-class Claim:
+class Ownership:
     """Who may put a job's outputs in place: the newest job that asked for it.
 
-    A small JSON file ``.<name>.claim`` beside the first output, with `token`, `host`, `pid`, `started` (ISO)
+    A small JSON file ``.<name>.owner`` beside the first output, with `token`, `host`, `pid`, `started` (ISO)
     and `slurm_job` (None outside SLURM). Taking it needs nobody's leave, so that what a dead job left is in
     nobody's way; an older job that still runs, on another node perhaps, finds that it has lost the output
     before it renames anything. A file lock keeps the newer from coming in between two renames; where the
@@ -119,7 +119,7 @@ class Claim:
     def __init__(self, output: str | os.PathLike[str]) -> None:
         self.output = Path(output)
         # The whole name: `law.1` and `law.2` are two folders.
-        self.file = self.output.with_name(f".{self.output.name}.claim")
+        self.file = self.output.with_name(f".{self.output.name}.owner")
         self.token = secrets.token_hex(8)
         self.taken = False
 
@@ -144,23 +144,24 @@ class Claim:
 
         Raises
         ------
-        LostClaimError
-            If another job has taken over, or the claim is gone since the other one has finished.
+        LostOwnershipError
+            If another job has taken over, or the file is gone since the other one has finished.
         """
         if not self.taken:
             return
         try:
             found = json.loads(self.file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise LostClaimError(
-                f"{self.output}: the claim {self.file.name} of this job is gone: a newer job has finished "
-                "this output, or the folder was cleared; this one leaves it alone; run again if it is missing"
+            raise LostOwnershipError(
+                f"{self.output}: the ownership of this job, {self.file.name}, is gone: a newer job has "
+                "finished this output, or the folder was cleared; this one leaves it alone; run again if it "
+                "is missing"
             ) from None
         except ValueError:  # being written by a newer job
             found = {}
         if found.get("token") != self.token:
             slurm = f", SLURM job {found['slurm_job']}" if found.get("slurm_job") else ""
-            raise LostClaimError(
+            raise LostOwnershipError(
                 f"{self.output}: a newer job has taken over this output (pid {found.get('pid', '?')} on "
                 f"{found.get('host', '?')}, started {found.get('started', '?')}{slurm}); this one leaves it "
                 "alone; nothing to do, but cancel the old jobs of a killed run before you start another"
@@ -168,7 +169,7 @@ class Claim:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep the claim while outputs are renamed, then give it back.
+        """Keep the ownership while outputs are renamed, then give it back.
 
         Yields
         ------
@@ -176,7 +177,7 @@ class Claim:
 
         Raises
         ------
-        LostClaimError
+        LostOwnershipError
             If it is another job's.
         """
         with _locked(self.file):
@@ -185,8 +186,8 @@ class Claim:
             self._drop()
 
     def release(self) -> None:
-        """Remove the claim if it is this job's."""
-        with contextlib.suppress(LostClaimError, OSError), _locked(self.file):
+        """Remove the file if it is this job's."""
+        with contextlib.suppress(LostOwnershipError, OSError), _locked(self.file):
             self._drop()
 
     def _drop(self) -> None:

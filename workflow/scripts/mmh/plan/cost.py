@@ -316,7 +316,7 @@ _FIXED: dict[str, tuple[float, float, float, float]] = {
     "figure_percentile_curve": (5, 300, 0, 0),
     "figure_estimator_accuracy": (5, 300, 0, 0),
     "summarize": (3, 200, 0, 0),
-    "collect_passports": (3, 200, 0, 0),
+    "collect_run_records": (3, 200, 0, 0),
     "collect_benchmarks": (3, 200, 0, 0),
     **TEXT_FIXED,
 }

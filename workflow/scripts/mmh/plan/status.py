@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mmh.errors import InputError
-from mmh.job.partial import Claim
+from mmh.job.partial import Ownership
 from mmh.plan import cost
 
 SHARED = "shared"  # jobs of no experiment: downloads, descriptors, the tables that end a run
@@ -184,18 +184,18 @@ def look(
         Rules that a profile gives a GPU; what has run is known from its benchmark.
     """
     jobs = list(jobs)
-    claims = {job.log: _read_json(folder / Claim(job.outputs[0]).file) for job in jobs}
-    queued = _queued_jobs() if any(claim and claim.get("slurm_job") for claim in claims.values()) else None
+    owners = {job.log: _read_json(folder / Ownership(job.outputs[0]).file) for job in jobs}
+    queued = _queued_jobs() if any(owner and owner.get("slurm_job") for owner in owners.values()) else None
     on_gpu = set(gpu_rules)
     for job in jobs:
         record = _read_json(folder / job.benchmark, last_line=True)
         whole = all((folder / path).exists() for path in job.outputs)
-        claim, error = claims[job.log], _last_error(folder / job.log)
-        if claim:
-            gone = _is_gone(claim, queued)
+        owner, error = owners[job.log], _last_error(folder / job.log)
+        if owner:
+            gone = _is_gone(owner, queued)
             job.state = "lost" if gone else "running"
-            job.spent = 0.0 if gone else _since(claim.get("started"))
-            job.message = f"its process ended without a word: {_where(claim)}; run again" if gone else ""
+            job.spent = 0.0 if gone else _since(owner.get("started"))
+            job.message = f"its process ended without a word: {_where(owner)}; run again" if gone else ""
         elif whole:
             job.state = "stale" if job.pending else "done"
         elif error:
@@ -292,11 +292,11 @@ def _queued_jobs() -> frozenset[str] | None:
     return frozenset(done.stdout.split())
 
 
-def _is_gone(claim: Mapping[str, Any], queued: frozenset[str] | None) -> bool:
-    """Whether a claim's process is known to have ended; of other hosts only the queue can tell."""
-    if claim.get("host") == socket.gethostname():
-        return not _alive(claim.get("pid"))
-    return bool(claim.get("slurm_job")) and queued is not None and str(claim["slurm_job"]) not in queued
+def _is_gone(owner: Mapping[str, Any], queued: frozenset[str] | None) -> bool:
+    """Whether an owner's process is known to have ended; of other hosts only the queue can tell."""
+    if owner.get("host") == socket.gethostname():
+        return not _alive(owner.get("pid"))
+    return bool(owner.get("slurm_job")) and queued is not None and str(owner["slurm_job"]) not in queued
 
 
 def _alive(pid: Any) -> bool:
@@ -312,9 +312,9 @@ def _alive(pid: Any) -> bool:
         return True
 
 
-def _where(claim: Mapping[str, Any]) -> str:
-    text = f"process {claim.get('pid')} on {claim.get('host')}"
-    return text + (f", SLURM job {claim['slurm_job']}" if claim.get("slurm_job") else "")
+def _where(owner: Mapping[str, Any]) -> str:
+    text = f"process {owner.get('pid')} on {owner.get('host')}"
+    return text + (f", SLURM job {owner['slurm_job']}" if owner.get("slurm_job") else "")
 
 
 def _since(started: Any) -> float:

@@ -24,7 +24,7 @@ def choose_examples(
     Parameters
     ----------
     frame : DataFrame
-        From `tables.grouped_samples`, one estimator.
+        From `selection.grouped_samples`, one estimator.
     columns : int
         Examples per label.
     looks : mapping

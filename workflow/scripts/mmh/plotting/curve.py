@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mmh.evaluation.selection import medians
 from mmh.plotting import style
-from mmh.plotting.tables import medians
 from mmh.stats.curves import cluster_bootstrap, percentile_interval
 
 _CONTROL = "not_memorized"

@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmh.detection.detection_table import PROMPTS, TURNED, contrast_name
+from mmh.detection.names import PROMPTS, TURNED, contrast_name
 from mmh.errors import InputError
 from mmh.metrics.prompt_detectors import IMAGE, prompt_detectors
 from mmh.plotting import roc, style
 from mmh.plotting.set_panels import NAMES
-from mmh.prompts.text_baseline import FEATURES, FOLDS, NGRAMS, text_controls
+from mmh.prompts.words import FEATURES, FOLDS, NGRAMS, word_controls
 
 METRICS = {
     "cfg_norm": "CFG norm",
@@ -150,7 +150,7 @@ def curve_scores(
     steps, generations
         As for `detection_table.prompt_detectors`.
     folds, seed
-        As for `text_baseline.text_controls`; the same as the evaluation's give the same controls.
+        As for `words.word_controls`; the same as the evaluation's give the same controls.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def curve_scores(
     table = detectors.reindex(pd.MultiIndex.from_frame(rows[["prompt_set", "prompt"]])).reset_index(drop=True)
     if any(is_control(name) for name in names):
         texts = rows["text"].tolist()
-        table = pd.concat([table, text_controls(texts, positive, families, folds=folds, seed=seed)], axis=1)
+        table = pd.concat([table, word_controls(texts, positive, families, folds=folds, seed=seed)], axis=1)
     lacking = table[list(names)].isna().any(axis=1)
     if lacking.any():
         first = rows[lacking.to_numpy()].iloc[0]
@@ -233,7 +233,7 @@ def detection_figure(
     rows : DataFrame
         From `read_rows`.
     curves : DataFrame
-        From `roc.roc_table`.
+        From `stats.roc.roc_table`.
     anchors : DataFrame
         From `checked_anchors`.
     pair : (str, str)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mmh.compute import rng
 from mmh.plotting import style
-from mmh.plotting.correlation import spearman_interval
+from mmh.stats.correlation import spearman_interval
 
 POOLED = "all"
 """Name of both groups together in the table of correlations."""
@@ -21,7 +21,7 @@ def draw_images(table: pd.DataFrame, names: Sequence[str], each: int | None, see
     Parameters
     ----------
     table : DataFrame
-        From `sets.side_by_side`, without missing scores.
+        From `image_sets.side_by_side`, without missing scores.
     names : sequence of str
         Sets.
     each : int or None

@@ -71,7 +71,7 @@ def densities_by_label(
     frame : DataFrame
         Columns `label`, `value`.
     summary : DataFrame
-        One row per label of `frame`, from `tables.medians`; `n_clusters` is printed where it differs from
+        One row per label of `frame`, from `selection.medians`; `n_clusters` is printed where it differs from
         `n`.
     looks : mapping
         Labels from top to bottom, and how each one is drawn.

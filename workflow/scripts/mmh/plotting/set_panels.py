@@ -191,7 +191,7 @@ def sets_figure(
     frame : DataFrame
         `estimator`, `label` (the set), `value`.
     summary : DataFrame
-        From `tables.medians` by estimator and label, over families.
+        From `selection.medians` by estimator and label, over families.
     areas : DataFrame
         From `read_areas`.
     panels : mapping

@@ -158,7 +158,7 @@ def lid_of_caption(
     scores : DataFrame
         Long table of scores, with `items`.
     sets : DataFrame
-        From `sets.read_sets`.
+        From `image_sets.read_sets`.
     name, text, estimator : str
         Image set, caption, and which score.
 

@@ -16,7 +16,7 @@ class Run(Inputs):
 
     def targets(self) -> list[str]:
         """Everything that plain ``snakemake`` makes: figures and tables of the experiments under ``run``."""
-        files = ["results/summary.txt", "results/passports.csv", RUNTIME] if self.config["run"] else []
+        files = ["results/summary.txt", "results/run_records.csv", RUNTIME] if self.config["run"] else []
         for experiment in self.experiments:
             files += [*experiment.figures, *experiment.result_tables]
         return files

@@ -1,4 +1,4 @@
-"""How much of a contrast between prompts their text alone gives away: controls beside every detector.
+"""How much of a contrast between prompts their words alone give away: controls beside every detector.
 
 A control sees nothing but the text. Whatever it learns, it learns from prompts of other families than the
 one it scores, so that near-duplicates of a prompt cannot lend it their label. Larger speaks for the positive
@@ -52,7 +52,7 @@ FEATURES: dict[str, Callable[[str], float]] = {
 MATCHED_ON = ("text_characters", "text_capitalized")
 
 
-def text_features(texts: Sequence[str]) -> pd.DataFrame:
+def word_features(texts: Sequence[str]) -> pd.DataFrame:
     """Measure single features of each text.
 
     Parameters
@@ -204,7 +204,7 @@ def oriented(feature: np.ndarray, positive: np.ndarray, fold: np.ndarray) -> np.
     return centred * sign
 
 
-def text_controls(
+def word_controls(
     texts: Sequence[str], positive: np.ndarray, families: np.ndarray, *, folds: int = FOLDS, seed: int = 0
 ) -> pd.DataFrame:
     """Compute every text-only control of one contrast.
@@ -232,7 +232,7 @@ def text_controls(
     """
     fold = family_folds(families, positive, folds=folds, seed=seed)
     controls = {NGRAMS: ngram_scores(texts, positive, fold)}
-    controls |= {name: oriented(v.to_numpy(), positive, fold) for name, v in text_features(texts).items()}
+    controls |= {name: oriented(v.to_numpy(), positive, fold) for name, v in word_features(texts).items()}
     return pd.DataFrame(controls)
 
 
@@ -254,7 +254,7 @@ def shuffled_areas(
     Parameters
     ----------
     texts, positive, families, folds
-        As for `text_controls`.
+        As for `word_controls`.
     shuffles : int
         Number of labellings, each with classifiers of its own.
     seed : int
@@ -263,7 +263,7 @@ def shuffled_areas(
     Returns
     -------
     pandas.DataFrame
-        (shuffles, 7) float64, columns as of `text_controls`.
+        (shuffles, 7) float64, columns as of `word_controls`.
 
     Raises
     ------
@@ -279,7 +279,7 @@ def shuffled_areas(
         place = rng.generator(seed, "text-shuffles", k).permutation(member.max() + 1)[member]
         idle = np.zeros(len(member), dtype=bool)
         idle[np.argsort(place, kind="stable")[:count]] = True
-        controls = text_controls(texts, idle, families, folds=folds, seed=seed)
+        controls = word_controls(texts, idle, families, folds=folds, seed=seed)
         areas.append({name: auc(controls[name].to_numpy(), idle) for name in controls})
     return pd.DataFrame(areas)
 
@@ -314,7 +314,7 @@ def matched(texts: Sequence[str], positive: np.ndarray, *, caliper: float = CALI
 
     if not caliper > 0:
         raise InputError(f"the caliper of matched prompts must be positive, it is {caliper}")
-    values = text_features(texts)[list(MATCHED_ON)].to_numpy()
+    values = word_features(texts)[list(MATCHED_ON)].to_numpy()
     spread = values.std(axis=0)
     values = values / np.where(spread > 0, spread, 1.0)
     groups = [np.flatnonzero(np.asarray(positive, dtype=bool) == c) for c in (True, False)]

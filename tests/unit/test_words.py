@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from mmh.errors import InputError
-from mmh.prompts import text_baseline
+from mmh.prompts import words
 from mmh.stats.curves import auc
 
 LETTERS = list("abcdefghijklmnopqrstuvwxyz")
@@ -25,8 +25,8 @@ def random_texts(n, seed, words=4):
 
 
 def test_features_of_a_known_text():
-    features = text_baseline.text_features(["Ab c-3, Éd 12", "..."])
-    assert features.columns.tolist() == list(text_baseline.FEATURES)
+    features = words.word_features(["Ab c-3, Éd 12", "..."])
+    assert features.columns.tolist() == list(words.FEATURES)
     #                        characters, words, word length, capitalized, digits, punctuation ("-" and ",")
     assert features.iloc[0].tolist() == [13, 4, 10 / 4, 2 / 4, 3 / 13, 2 / 13]
     assert features.iloc[1].tolist() == [3, 1, 3, 0, 0, 1]
@@ -36,38 +36,38 @@ def test_folds_keep_families_whole_and_spread_classes():
     rng = np.random.default_rng(0)
     families = np.concatenate([rng.integers(0, 40, 150), rng.integers(30, 90, 150)])  # some hold both classes
     positive = np.arange(300) < 150
-    fold = text_baseline.family_folds(families, positive, folds=10, seed=3)
+    fold = words.family_folds(families, positive, folds=10, seed=3)
     assert all(len(np.unique(fold[families == f])) == 1 for f in np.unique(families))
     for label in (True, False):
         counts = np.bincount(fold[positive == label], minlength=10)
         assert counts.min() >= 10
         assert counts.max() <= 20
-    assert (fold == text_baseline.family_folds(families, positive, folds=10, seed=3)).all()
-    assert (fold != text_baseline.family_folds(families, positive, folds=10, seed=4)).any()
+    assert (fold == words.family_folds(families, positive, folds=10, seed=3)).all()
+    assert (fold != words.family_folds(families, positive, folds=10, seed=4)).any()
 
 
 def test_a_large_family_fills_one_fold_and_every_class_stays_outside_each():
     families = np.array([0] * 50 + list(range(1, 21)) + [100] * 9 + [101])
     positive = np.arange(80) < 70
-    fold = text_baseline.family_folds(families, positive, folds=10)
+    fold = words.family_folds(families, positive, folds=10)
     assert fold.max() == 1  # the negatives have two families
     for k in (0, 1):
         assert len(np.unique(positive[fold != k])) == 2
-    fold = text_baseline.family_folds(np.arange(80) * (np.arange(80) >= 50), positive, folds=5)
+    fold = words.family_folds(np.arange(80) * (np.arange(80) >= 50), positive, folds=5)
     assert set(np.unique(fold[50:70])) == set(range(5)) - {fold[0]}
 
 
 @pytest.mark.parametrize(("families", "folds"), [([0, 1, 2, 2], 10), ([0, 1, 2, 3], 1)])
 def test_folds_that_cannot_be_are_refused(families, folds):
     with pytest.raises(InputError, match="2 families of each class"):
-        text_baseline.family_folds(np.array(families), np.array([True, True, False, False]), folds=folds)
+        words.family_folds(np.array(families), np.array([True, True, False, False]), folds=folds)
 
 
 def test_ngram_scores_are_those_of_a_pipeline_fitted_without_the_fold():
     texts = [t + (" extra Word" if k % 3 else "") for k, t in enumerate(random_texts(60, seed=1))]
     positive = np.arange(60) % 4 > 1
-    fold = text_baseline.family_folds(np.arange(60), positive, folds=4)
-    scores = text_baseline.ngram_scores(texts, positive, fold)
+    fold = words.family_folds(np.arange(60), positive, folds=4)
+    scores = words.ngram_scores(texts, positive, fold)
     for k in range(4):
         pipeline = make_pipeline(
             TfidfVectorizer(analyzer="char", ngram_range=(2, 4), lowercase=False),
@@ -87,10 +87,10 @@ def test_near_duplicates_lend_their_label_unless_families_are_kept_whole():
         for stem, word in zip(np.repeat(random_texts(40, seed=6), 5), random_words(200, rng, 3), strict=True)
     ]
     positive = np.repeat(rng.permutation(40) < 20, 5)  # idle labels, one per family
-    leaky = text_baseline.family_folds(np.arange(200), positive)
-    honest = text_baseline.family_folds(families, positive)
-    assert auc(text_baseline.ngram_scores(texts, positive, leaky), positive) > 0.95
-    assert auc(text_baseline.ngram_scores(texts, positive, honest), positive) < 0.7
+    leaky = words.family_folds(np.arange(200), positive)
+    honest = words.family_folds(families, positive)
+    assert auc(words.ngram_scores(texts, positive, leaky), positive) > 0.95
+    assert auc(words.ngram_scores(texts, positive, honest), positive) < 0.7
 
 
 def test_confounds_of_the_text_are_found_on_either_side():
@@ -100,9 +100,9 @@ def test_confounds_of_the_text_are_found_on_either_side():
     texts = [
         t if p else t + " " + " ".join(random_words(3, rng)) for t, p in zip(texts, positive, strict=True)
     ]
-    controls = text_baseline.text_controls(texts, positive, np.arange(120))
+    controls = words.word_controls(texts, positive, np.arange(120))
     areas = {name: auc(controls[name].to_numpy(), positive) for name in controls}
-    assert list(areas) == [text_baseline.NGRAMS, *text_baseline.FEATURES]
+    assert list(areas) == [words.NGRAMS, *words.FEATURES]
     assert areas["text_ngrams"] > 0.99
     assert areas["text_capitalized"] == 1.0
     assert areas["text_characters"] == 1.0  # memorized ones are shorter: turned round
@@ -117,7 +117,7 @@ def test_idle_texts_leave_every_control_at_chance_on_average():
             for w, d in zip(random_words(80, np.random.default_rng(seed)), np.arange(80) % 7, strict=True)
         ]
         positive = np.random.default_rng(100 + seed).permutation(80) < 40
-        controls = text_baseline.text_controls(texts, positive, np.arange(80), seed=seed)
+        controls = words.word_controls(texts, positive, np.arange(80), seed=seed)
         areas.append([auc(controls[name].to_numpy(), positive) for name in controls])
     # One AUC of 40 + 40 idle prompts has a standard deviation of about .08.
     assert np.abs(np.mean(areas, axis=0) - 0.5).max() < 4 * 0.08 / np.sqrt(12)
@@ -137,7 +137,7 @@ def test_matched_prompts_are_the_most_pairs_within_the_caliper_and_then_the_near
         cost = sum(abs(length[i] - length[j]) for i, j in pairs)
         best = max(best, (len(pairs), -cost, tuple(sorted(sum(pairs, ())))))
     assert 0 < best[0] < 4
-    found = text_baseline.matched(texts, positive, caliper=caliper)
+    found = words.matched(texts, positive, caliper=caliper)
     assert tuple(found) == best[2]
 
 
@@ -146,10 +146,10 @@ def test_matching_takes_the_power_of_what_is_matched():
     positive = np.arange(400) < 200
     count = np.where(positive, rng.integers(4, 10, 400), rng.integers(2, 8, 400))
     texts = [" ".join(random_words(k, rng)) for k in count]
-    chosen = text_baseline.matched(texts, positive)
+    chosen = words.matched(texts, positive)
     assert (positive[chosen].sum(), (~positive[chosen]).sum()) == (len(chosen) // 2,) * 2
     assert len(chosen) > 200
     assert auc(count.astype(float), positive) > 0.75
     assert abs(auc(count[chosen].astype(float), positive[chosen]) - 0.5) < 0.02
     with pytest.raises(InputError, match="caliper"):
-        text_baseline.matched(texts, positive, caliper=0)
+        words.matched(texts, positive, caliper=0)

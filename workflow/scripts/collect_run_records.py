@@ -61,4 +61,4 @@ def _names(record: dict[str, Any]) -> list[str]:
 
 if __name__ == "__main__":
     with job(snakemake) as run:
-        main(run.input.scores, run.output.passports)
+        main(run.input.scores, run.output.run_records)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
-from mmh.plotting.tables import select, single
+from mmh.evaluation.selection import select, single
 from mmh.prompts.lists import read_columns
 
 COLUMNS = ("item", "caption", "family", "source")

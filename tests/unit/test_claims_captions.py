@@ -1,10 +1,12 @@
-"""Claims about text-to-image models: statistics, verdicts, and Proposition 3.2 on oracles."""
+"""Claims about images with captions: statistics, verdicts, and Proposition 3.2 on oracles."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mmh.claims import samples as claims
+from mmh.claims import table as claims
+from mmh.claims.base import CLAIMS
+from mmh.config.entries import Entry
 from mmh.errors import InputError
 from mmh.stats.curves import auc
 
@@ -212,10 +214,15 @@ def test_a_score_of_an_image_that_is_gone():
         check([7], tables)
 
 
-def test_claims_of_text_to_image_models_are_registered():
-    assert {"7", "8", "9", "10", "11", "18"} <= set(claims.REGISTRY)
-    known = {"complexity", "score_norms", "metric_histograms"}
-    assert {claims.REGISTRY[name].figure for name in ("7", "8", "9", "10", "11", "18")} == known
+def test_the_memorized_set_is_one_of_the_experiment():
+    entry = Entry({"experiments": {"e": {"image_sets": {"coco": {}}}}}, "e")
+    for name in ("7", "8", "9", "10", "11", "18"):
+        claim = CLAIMS[name]
+        found = list(claim.check(claim.Options(), entry, "experiments.e.claims"))
+        assert found == [
+            "experiments.e.claims.positive_set: there is no image set 'memorized'; there are coco"
+        ]
+        assert not list(claim.check(claim.Options(positive_set="coco"), entry, "experiments.e.claims"))
 
 
 def test_proposition_3_2_on_a_gaussian():

@@ -1,0 +1,120 @@
+"""What a claim of the papers says of itself, and what its test may read.
+
+A claim is a row of `CLAIMS`: its number, its statement, what it needs, its options and its test. The test
+reads plain tables and yields (statistic, interval, region): the claim `holds` if the interval lies wholly
+inside the claimed region, `fails` if it lies wholly outside, and is `undecided` otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import create_model
+
+from mmh.config import options
+from mmh.config.options import EstimatorName
+from mmh.rows import Row, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mmh.stats.resampling import Interval
+
+Region = tuple[float, float]
+"""Where a claim says that its statistic lies; infinite where one-sided. Its ends are on neither side."""
+Finding = tuple[str, "Interval", Region]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a claim's test may read.
+
+    Attributes
+    ----------
+    tables : mapping of str to pandas.DataFrame
+        Those that the claim names, and perhaps others.
+    options : Options
+        An object of the claim's own `Options`.
+    resamples, seed : int
+        Of the bootstrap.
+    exclude : collection of int
+        Samples that calibrated t0.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    options: Any
+    resamples: int
+    seed: int
+    exclude: Collection[int] = ()
+
+    def labelled(self, estimators: Sequence[str]) -> pd.DataFrame:
+        """Scores of the labelled samples, as `evaluation.samples.labelled_scores` gives them."""
+        from mmh.evaluation.samples import labelled_scores
+
+        return labelled_scores(
+            *(self.tables[name] for name in ("scores", "labels", "matches", "train")),
+            estimators=estimators,
+            exclude=self.exclude,
+        )
+
+
+class FlipdName(options.Options):
+    """The estimator that most claims are about."""
+
+    flipd: EstimatorName = "flipd"
+    """Claim 1: the estimator that is read at the three places; 7, 9, 10, 18: FLIPD given the caption."""
+
+
+class Claim(Row):
+    """One claim of the papers.
+
+    Attributes
+    ----------
+    name : str
+        Its number, as ``claims: check`` gives it.
+    statement : str
+        What it says, in one sentence.
+    figure : str
+        The figure that shows it.
+    needs : tuple of str
+        Sections of the experiment that it cannot do without.
+    worlds : tuple of str
+        The worlds that it is about; empty: any.
+    tables : tuple of str
+        Tables that its test reads: `scores` (with `items`), `evaluation`, `labels`, `matches`, `train`,
+        `paired`, `image_sets`, `regions`.
+    """
+
+    statement: ClassVar[str] = ""
+    figure: ClassVar[str] = ""
+    needs: ClassVar[tuple[str, ...]] = ()
+    worlds: ClassVar[tuple[str, ...]] = ()
+    tables: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def test(cls, context: Context) -> Iterator[Finding]:
+        """Yield each statistic in words, its interval, and the region in which the claim says that it lies.
+
+        Nothing where the tables hold no data on it.
+        """
+        raise NotImplementedError(cls.__name__)
+
+
+CLAIMS = Table("claim", "mmh.claims", Claim)
+
+
+def claim_numbers() -> list[str]:
+    """Names of all claims, numbers first."""
+    return sorted(CLAIMS.rows(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else name))
+
+
+def claim_options() -> type[options.Options]:
+    """One class with the options of all claims: they stand side by side in the section `claims`.
+
+    An option that several claims have is one and the same.
+    """
+    found = list(dict.fromkeys(claim.Options for claim in CLAIMS.rows().values()))
+    leaves = tuple(own for own in found if not any(own in other.__mro__[1:] for other in found))
+    return create_model("ClaimOptions", __base__=leaves)

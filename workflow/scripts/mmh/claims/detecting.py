@@ -1,0 +1,53 @@
+"""Claims 9, 10 and 11: which scores detect memorized images, and which is best."""
+
+import math
+from collections.abc import Iterator
+
+from mmh.claims.base import Context, Finding
+from mmh.claims.image_sets import Norm, SetClaim, detects, gain, pairs
+
+
+class EachDetects(SetClaim):
+    """FLIPD, with and without the caption, and the CFG-vector norm."""
+
+    name = "9"
+    statement = "Conditional FLIPD, unconditional FLIPD and the CFG-vector norm each detect memorized images"
+    tables = ("evaluation", "image_sets")
+    Options = Norm
+
+    @classmethod
+    def test(cls, context: Context) -> Iterator[Finding]:
+        """Each AUC above one half, on each contrast."""
+        options = context.options
+        return detects(context, [options.flipd, options.flipd_uncond, options.cfg_norm])
+
+
+class NormBest(SetClaim):
+    """The CFG-vector norm detects better than either FLIPD."""
+
+    name = "10"
+    statement = "The CFG-vector norm detects memorized images better than FLIPD does"
+    Options = Norm
+
+    @classmethod
+    def test(cls, context: Context) -> Iterator[Finding]:
+        """The paired difference of AUC above 0, on each contrast."""
+        norm = context.options.cfg_norm
+        for which, name in enumerate((context.options.flipd, context.options.flipd_uncond)):
+            for number, contrast, table in pairs(context, [norm, name]):
+                scores = (table[norm].to_numpy(), -table[name].to_numpy())
+                interval = gain(context, table, *scores, [10, which, number])
+                yield f"AUC of {norm} minus {name}, {contrast} (above 0)", interval, (0.0, math.inf)
+
+
+class DetectsWithoutCaption(SetClaim):
+    """FLIPD with the empty caption."""
+
+    name = "11"
+    statement = "Unconditional FLIPD detects memorized images without their captions"
+    tables = ("evaluation", "image_sets")
+
+    @classmethod
+    def test(cls, context: Context) -> Iterator[Finding]:
+        """The AUC above one half, on each contrast."""
+        return detects(context, [context.options.flipd_uncond])

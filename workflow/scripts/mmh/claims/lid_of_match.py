@@ -1,0 +1,102 @@
+"""Claims 4 and 5: the data's LID of the training images that samples match."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+from mmh.claims.base import Claim, Context, Finding
+from mmh.config import options
+from mmh.config.options import EstimatorName, Field, Unique
+
+if TYPE_CHECKING:
+    from mmh.stats.resampling import Interval
+
+_TABLES = ("scores", "labels", "matches", "train")
+
+
+class Estimators(options.Options):
+    """What claims 4 and 5 share."""
+
+    data_estimators: Annotated[list[EstimatorName], Unique()] = Field(["lpca"], min_length=1)
+    """Claims 4, 5: LID_*."""
+
+
+class Considerable(Estimators):
+    """Options of claim 4."""
+
+    considerable: float = Field(5.0, gt=0)
+    """Claim 4: least difference of medians, dimensions."""
+
+
+class Comparable(Estimators):
+    """Options of claim 5."""
+
+    comparable: float = Field(5.0, ge=0)
+    """Claim 5: largest difference of medians, dimensions."""
+
+
+class DataLower(Claim):
+    """Exact copies come of images that the data duplicate."""
+
+    name = "4"
+    statement = (
+        "LID_* of the match is considerably lower for exactly memorized than for not memorized samples"
+    )
+    figure = "lid_data"
+    needs = ("evaluation",)
+    tables = _TABLES
+    Options = Considerable
+
+    @classmethod
+    def test(cls, context: Context) -> Iterator[Finding]:
+        """The difference above a threshold."""
+        threshold = context.options.considerable
+        for name, interval in _differences(context, "exact", 4):
+            statistic = f"median {name}, not memorized minus exact (above {threshold:g})"
+            yield statistic, interval, (threshold, math.inf)
+
+
+class DataComparable(Claim):
+    """Reconstructive copies come of overfitting, not of the data."""
+
+    name = "5"
+    statement = (
+        "LID_* of the match is comparable for reconstructively memorized and for not memorized samples"
+    )
+    figure = "lid_data"
+    needs = ("evaluation",)
+    tables = _TABLES
+    Options = Comparable
+
+    @classmethod
+    def test(cls, context: Context) -> Iterator[Finding]:
+        """The difference within a margin."""
+        margin = context.options.comparable
+        for name, interval in _differences(context, "reconstructive", 5):
+            statistic = f"median {name}, not memorized minus reconstructive (within {margin:g})"
+            yield statistic, interval, (-margin, margin)
+
+
+def _differences(context: Context, label: str, claim: int) -> Iterator[tuple[str, Interval]]:
+    """Difference of the medians of LID_*, not memorized minus one class, by estimator."""
+    from mmh.evaluation.samples import NEGATIVE
+    from mmh.stats.resampling import median_interval
+
+    for number, name in enumerate(context.options.data_estimators):
+        table = context.labelled([name]).dropna(subset=[name])
+        control, copies = (table[table["label"] == wanted] for wanted in (NEGATIVE, label))
+        if len(control) and len(copies):
+            yield (
+                name,
+                median_interval(
+                    control[name].to_numpy(),
+                    copies[name].to_numpy(),
+                    clusters=control["cluster"].to_numpy(),
+                    other_clusters=copies["cluster"].to_numpy(),
+                    ids=[claim, number],
+                    resamples=context.resamples,
+                    seed=context.seed,
+                ),
+            )

@@ -1,0 +1,57 @@
+"""Claims 2 and 3: the model's LID of memorized samples is smaller."""
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from mmh.claims.base import Claim, Context, Finding
+from mmh.config import options
+from mmh.config.options import EstimatorName, Field, Unique
+
+
+class Options(options.Options):
+    """Options of claims 2 and 3."""
+
+    model_estimators: Annotated[list[EstimatorName], Unique()] = Field([], min_length=1)
+    """Claims 2, 3: LID_theta."""
+
+
+class SmallerLid(Claim):
+    """The AUC of a small LID_theta, from the evaluation, on one contrast."""
+
+    figure = "lid_model"
+    needs = ("evaluation",)
+    tables = ("evaluation",)
+    contrast: ClassVar[str]
+    Options = Options
+
+    @classmethod
+    def test(cls, context: Context) -> Iterator[Finding]:
+        """Each above one half."""
+        from mmh.stats.resampling import Interval
+
+        table = context.tables["evaluation"]
+        rows = table[table["contrast"] == cls.contrast].set_index("estimator")
+        for name in context.options.model_estimators:
+            if name in rows.index:
+                row = rows.loc[name]
+                n = int(row.n_positive + row.n_negative)
+                interval = Interval(row.auc, row.auc_low, row.auc_high, n)
+                statistic = f"AUC of {name}, {cls.contrast} against not memorized (above .5)"
+                yield statistic, interval, (0.5, math.inf)
+
+
+class ExactSmaller(SmallerLid):
+    """Of exact copies."""
+
+    name = "2"
+    statement = "LID_theta is smaller for exactly memorized than for not memorized samples"
+    contrast = "exact"
+
+
+class ReconstructiveSmaller(SmallerLid):
+    """Of reconstructive ones."""
+
+    name = "3"
+    statement = "LID_theta is smaller for reconstructively memorized than for not memorized samples"
+    contrast = "reconstructive"
