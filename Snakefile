@@ -23,7 +23,6 @@ include: "workflow/rules/text_to_image.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/manifolds.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/figures_text.smk"
 include: "workflow/rules/report.smk"
 
 

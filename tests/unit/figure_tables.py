@@ -1,11 +1,14 @@
 """Small tables of a made-up digits experiment, in the formats that the figures read."""
 
+import inspect
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
+from mmh.figures.base import FIGURES, About
 from mmh.io.files import write_arrays, write_table
 from mmh.io.tables import ALL_SCORES, CANDIDATES, LABELS, MATCHES
 
@@ -199,3 +202,16 @@ def colour(folder: Path, n: int = 240, top: int = 40, seed: int = 3) -> dict[str
     write_arrays(paths["train"], image=grey, id=sample)
     write_arrays(paths["shard"], x=1.5 * train, id=sample, seed=sample.astype(np.uint64))
     return paths
+
+
+def draw_figure(
+    name: str, inputs: list[Any], outputs: list[Path], options: dict[str, Any], about: dict[str, Any]
+) -> None:
+    """Draw a figure from its inputs, in the order in which its `draw` names them."""
+    row = FIGURES[name]
+    own = [key for key in inspect.signature(row.draw).parameters if key not in _OTHERS]
+    files = dict(zip([*own, "pdf", "png", "csv"], [*inputs, *outputs], strict=True))
+    row.draw(**files, options=row.Options.model_validate(options), about=About(**about))
+
+
+_OTHERS = ("pdf", "png", "csv", "options", "about")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from figure_tables import draw_figure
 from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
 from mmh.oracles import accuracy, laws
@@ -155,8 +156,8 @@ ERRORS = [["flipd", "flipd_2"], ["nb_noise", "nb", "nb_truth", "lpca"]]
 
 def draw(table, folder, prefix):
     paths = [folder / f"{prefix}.{suffix}" for suffix in ("pdf", "png", "csv")]
-    options = {"estimates": ["flipd", "nb_noise"], "errors": ERRORS, "experiment": "manifolds"}
-    importlib.import_module("figure_estimator_accuracy").main(table, *paths, options=options)
+    options = {"estimates": ["flipd", "nb_noise"], "errors": ERRORS}
+    draw_figure("estimator_accuracy", [table], paths, options, {"experiment": "manifolds"})
     return paths
 
 
@@ -170,10 +171,11 @@ def test_the_figure_plots_the_table_and_repeats_to_the_byte(measured, tmp_path):
     first = draw(tmp_path / "accuracy.csv", tmp_path, "first")
     code = (
         f"import sys, pathlib; sys.path[:0] = [{str(SCRIPTS)!r}, {str(Path(__file__).parent)!r}]\n"
-        "from figure_estimator_accuracy import main\n"
-        f"main(pathlib.Path({str(tmp_path / 'accuracy.csv')!r}),\n"
-        f"     *(pathlib.Path({str(tmp_path)!r}) / f'second.{{s}}' for s in ('pdf', 'png', 'csv')),\n"
-        f"     options={{'estimates': ['flipd', 'nb_noise'], 'errors': {ERRORS!r}, 'experiment': 'manifolds'}})\n"
+        "from figure_tables import draw_figure\n"
+        f"paths = [pathlib.Path({str(tmp_path)!r}) / f'second.{{s}}' for s in ('pdf', 'png', 'csv')]\n"
+        f"options = {{'estimates': ['flipd', 'nb_noise'], 'errors': {ERRORS!r}}}\n"
+        f"table = pathlib.Path({str(tmp_path / 'accuracy.csv')!r})\n"
+        "draw_figure('estimator_accuracy', [table], paths, options, {'experiment': 'manifolds'})\n"
         "assert 'torch' not in sys.modules, 'torch is imported'\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

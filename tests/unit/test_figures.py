@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from figure_tables import colour, digits, pair_of_models, plane
+from figure_tables import colour, digits, draw_figure, pair_of_models, plane
 from mmh.errors import InputError
 from mmh.io.files import read_table
 from mmh.io.tables import ALL_SCORES, LABELS, MATCHES
@@ -27,10 +27,17 @@ FIGURES = {
     "examples": ((*LABELLED, "shards", "train"), {"estimator": "flipd", "columns": 8}),
     "memorized_pairs": ((*LABELLED[1:], "shards", "train"), {"per_class": 25}),
     "flipd_curve": (("scores", "labels", "matches"), {"estimator": "flipd_curve", "chosen": "flipd"}),
-    "lid_paired": (("paired",), {"estimator": "flipd", "data_estimator": "lpca"}),
+    "lid_paired": (("paired",), {}),
     "lid_scatter": (("plane_scores", "plane_samples", "plane_train"), {"estimator": "flipd", "shown": 100}),
     "mmh_cartoon": (("cartoon",), {}),
-    "percentile_curve": (("percentiles",), {"estimator": "nb"}),
+    "percentile_curve": (("percentiles",), {"estimator": "nb", "percentiles": [10, 50, 90]}),
+}
+PRINTED = {"flipd": "FLIPD", "lpca": "LPCA"}
+MORE = {
+    "lid_model": {"number": "5c"},
+    "lid_complexity": {"number": "8a"},
+    "lid_paired": {"estimator": "flipd", "data_estimator": "lpca"},
+    "lid_scatter": {"concentration": 2.0, "centre_weight": 0.3},
 }
 # Experiments without labels: here a GAN's, in colour.
 UNLABELLED = {
@@ -87,9 +94,9 @@ def draw_unlabelled(name, tables, folder, **changed):
 def draw(name, tables, folder, **changed):
     inputs, options = FIGURES[name]
     outputs = [folder / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
-    script(f"figure_{name}").main(
-        *(tables[key] for key in inputs), *outputs, options={**COMMON, **options, **changed}
-    )
+    about = {**COMMON, "more": MORE.get(name, {})}
+    about |= {key: changed.pop(key) for key in ("calibration", "names") if key in changed}
+    draw_figure(name, [tables[key] for key in inputs], outputs, {**options, **changed}, about)
     return outputs
 
 
@@ -102,8 +109,8 @@ def other_process(tables, tmp_path_factory):
     code = (
         "import sys, importlib, pathlib\n"
         f"sys.path[:0] = [{str(SCRIPTS)!r}, {str(Path(__file__).parent)!r}]\n"
-        f"for name in {sorted(FIGURES)!r}:\n"
-        "    importlib.import_module('figure_' + name)\n"
+        "from mmh.figures.base import FIGURES as ROWS\n"
+        f"assert set({sorted(FIGURES)!r}) < set(ROWS.rows())\n"
         "assert 'numpy' not in sys.modules, 'numpy is imported before the thread counts are set'\n"
         "from test_figures import FIGURES, UNLABELLED, draw, draw_unlabelled\n"
         "for name in FIGURES:\n"
@@ -282,14 +289,16 @@ def test_paired_plots_its_table(tables, tmp_path):
     pd.testing.assert_frame_equal(numbers, pd.read_csv(tables["paired"]))
 
 
-def test_paired_names_its_estimators_where_they_are_given(tables, tmp_path, monkeypatch):
+def test_paired_names_its_estimators_and_counts_by_its_margin(tables, tmp_path, monkeypatch):
     from mmh.plotting import style
 
     figures, save = [], style.save
     monkeypatch.setattr(style, "save", lambda fig, *paths: (figures.append(fig), save(fig, *paths)))
-    for options in ({}, FIGURES["lid_paired"][1] | {"margin": 20}):
+    for options in ({}, {"margin": 20}):
         outputs = [tmp_path / f"x.{suffix}" for suffix in ("pdf", "png", "csv")]
-        script("figure_lid_paired").main(tables["paired"], *outputs, options=options)
+        draw_figure(
+            "lid_paired", [tables["paired"]], outputs, options, {"names": PRINTED, "more": MORE["lid_paired"]}
+        )
         pd.testing.assert_frame_equal(pd.read_csv(outputs[2]), pd.read_csv(tables["paired"]))
     values = pd.read_csv(tables["paired"])
     seen = []
@@ -302,7 +311,7 @@ def test_paired_names_its_estimators_where_they_are_given(tables, tmp_path, monk
             (values[f"lid_{name}"] + margin < values["lid_data"]).mean() for name in ("control", "model")
         ]
         assert shares == [f"{100 * share:.0f}" for share in short]
-    assert seen == [(" (dimensions)",) * 2, (", LPCA (dimensions)", ", FLIPD (dimensions)")]
+    assert seen == [(", LPCA (dimensions)", ", FLIPD (dimensions)")] * 2
 
 
 def test_cartoon_measures_the_planted_dimensions(tables):

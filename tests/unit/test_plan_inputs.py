@@ -151,7 +151,8 @@ def test_labels_of_people_are_files_and_nobody_is_asked_twice_without_a_kept_lis
     digits = Wildcards(experiment="digits")
     plan = Plan(own(labels={"source": "files"}, label_sheet={"only": "disagreements"}))
     assert plan.labels.files(digits) == []
-    assert plan.labels.candidates(digits) == "results/digits/candidates.parquet"
+    examples = Wildcards(experiment="digits", figure="examples")
+    assert plan.figures.inputs(examples)["candidates"] == "results/digits/candidates.parquet"
     assert plan.labels.sheet(digits) == "results/digits/label_sheet.parquet"
     with pytest.raises(InputError, match=r"mkdir -p .*second_round && cp results/digits/disagreements\.csv"):
         plan.labels.disagreements(digits)

@@ -151,12 +151,10 @@ class TestTables:
         labels = read_table(world["labels"], LABELS)
         assert frame["samples"].sum() == (labels["label"] != "unsure").sum()
 
-    def test_the_jacobian_has_its_own_figures_and_no_noise_level(self):
-        assert tables.paper_figure(["jacobian"], "5c", "5b") == "5b"
-        assert tables.paper_figure(["jacobian_png"], "8a", "8b") == "8b"
-        assert tables.paper_figure(["nb", "jacobian"], "5c", "5b") == "5c"
+    def test_the_jacobian_has_no_noise_level(self):
         frame = pd.DataFrame({"estimator": ["jacobian"] * 2, "t": [np.nan] * 2})
-        assert tables.panel_names(frame, ["jacobian"]) == {"jacobian": "Jacobian rank"}
+        names = {"jacobian": "Jacobian rank"}
+        assert tables.panel_names(frame, ["jacobian"], names) == names
 
     def test_medians(self):
         frame = pd.DataFrame({"label": ["a"] * 7, "value": np.arange(7.0), "train": [0, 0, 1, 1, 2, 2, 3]})

@@ -1,6 +1,5 @@
 """Figures of text-to-image models on small tables: files, plotted numbers, choices, identical bytes, no torch."""
 
-import importlib
 import json
 import re
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 from scipy.stats import spearmanr
 from text_tables import SETS, experiment
 
+from figure_tables import draw_figure
 from mmh.errors import InputError
 from mmh.evaluation import image_sets as sets
 from mmh.io.files import read_arrays, read_table, write_table
@@ -32,7 +32,7 @@ SCORED = ("scores", "image_sets", "evaluation")
 FIGURES = {
     "metric_histograms": (
         (*SCORED, "counts"),
-        {"sets": NAMES, "estimators": ["flipd", "flipd_uncond", "cfg_norm"], "large": ["cfg_norm"]},
+        {"sets": NAMES, "estimators": ["flipd", "flipd_uncond", "cfg_norm"]},
     ),
     "complexity": ((*SCORED, "counts"), {"sets": NAMES, "estimator": "png"}),
     "score_norms": (
@@ -45,8 +45,19 @@ FIGURES = {
     ),
     "prompt_detection": (
         ("evaluation", "prompts", "prompt_scores"),
-        {"pair": PAIR, "curves": CURVES, "anchors": ANCHORS, "listed": {"memorized": 86}, "resamples": 100},
+        {"pair": PAIR, "curves": CURVES, "anchors": ANCHORS},
     ),
+}
+
+AXES = {"flipd": "dimensions", "flipd_uncond": "dimensions", "cfg_norm": "units of the noise"}
+MORE = {
+    "metric_histograms": {"axes": AXES, "large": ["cfg_norm"]},
+    "prompt_detection": {"steps": [1], "generations": [1, 4], "resamples": 100},
+}
+PRINTED = {
+    "flipd": "FLIPD, conditional",
+    "flipd_uncond": "FLIPD, unconditional",
+    "cfg_norm": "CFG-vector norm",
 }
 
 
@@ -58,11 +69,8 @@ def tables(tmp_path_factory):
 def draw(name, tables, folder, **changed):
     inputs, options = FIGURES[name]
     outputs = [folder / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
-    importlib.import_module(f"figure_{name}").main(
-        *(tables[key] for key in inputs),
-        *outputs,
-        options={"experiment": "digits-text", **options, **changed},
-    )
+    about = {"experiment": "digits-text", "names": PRINTED, "more": MORE.get(name, {})}
+    draw_figure(name, [tables[key] for key in inputs], outputs, {**options, **changed}, about)
     return outputs
 
 
@@ -85,8 +93,8 @@ def other_process(tables, tmp_path_factory):
     code = (
         "import sys, importlib, pathlib\n"
         f"sys.path[:0] = [{str(SCRIPTS)!r}, {str(Path(__file__).parent)!r}]\n"
-        f"for name in {sorted(FIGURES)!r}:\n"
-        "    importlib.import_module('figure_' + name)\n"
+        "from mmh.figures.base import FIGURES as ROWS\n"
+        f"assert set({sorted(FIGURES)!r}) < set(ROWS.rows())\n"
         "assert 'numpy' not in sys.modules, 'numpy is imported before the thread counts are set'\n"
         "from test_text_figures import FIGURES, draw\n"
         "for name in FIGURES:\n"
@@ -376,7 +384,6 @@ def test_printed_names_of_detectors(name, words):
         ({"pair": ["memorized", "generic"]}, "no detector of the contrast 'prompts:memorized-generic'"),
         ({"curves": ["cfg.first.n1"]}, "curves: no 'cfg.first.n1'; there are cfg_norm.first.n1"),
         ({"anchors": [{"estimator": "wen", "auc": 1, "source": ""}]}, "anchors: no row 'wen'; there are"),
-        ({"anchors": [{"estimator": "flipd.low.n1", "auc": 1}]}, r"needs \['auc', 'estimator', 'source'\]"),
         ({"curves": ["text_ngrams", "text_words"]}, "at most 4 detectors and one control"),
     ],
 )
@@ -396,6 +403,6 @@ def test_malformed_image_sets(columns, text, tmp_path):
         sets.read_sets([tmp_path / "a.parquet"])
 
 
-def test_too_many_sets_to_tell_apart(tables, tmp_path):
+def test_too_many_sets_to_tell_apart():
     with pytest.raises(InputError, match="6 image sets; give 2 to 5"):
-        draw("complexity", tables, tmp_path, sets=[*NAMES, *NAMES])
+        set_panels.set_looks(list("abcdef"))

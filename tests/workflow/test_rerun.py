@@ -25,16 +25,8 @@ DOWNSTREAM_OF_SCORES = {
     "collect_run_records",
     "judge_memorization",
 }
-ACCURACY = {"measure_accuracy", "gather_accuracy", "figure_estimator_accuracy"}  # asks every estimator
-SCORE_FIGURES = {
-    "figure_lid_scatter",
-    "figure_examples",
-    "figure_lid_model",
-    "figure_lid_data",
-    "figure_lid_complexity",
-    "figure_flipd_curve",
-    "figure_lid_paired",
-}
+ACCURACY = {"measure_accuracy", "gather_accuracy", "draw_figure"}  # asks every estimator
+SCORE_FIGURES = {"draw_figure"}
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +98,7 @@ def test_a_threshold_reruns_no_network(planned: Callable[..., set[str]]) -> None
 def test_a_plot_style_reruns_figures_only(planned: Callable[..., set[str]]) -> None:
     jobs = planned(f"{MMH}/plotting/style.py", lambda text: text + "\nADDED = 1\n")
     assert jobs
-    assert {job for job in jobs if not job.startswith("figure_")} <= {"collect_benchmarks"}
+    assert {job for job in jobs if job != "draw_figure"} <= {"collect_benchmarks"}
 
 
 @pytest.mark.parametrize("module", ["progress", "job", "plan", "config"])
@@ -119,14 +111,6 @@ def test_a_score_model_reruns_no_training(planned: Callable[..., set[str]]) -> N
     jobs = planned(f"{MMH}/diffusion.py", lambda text: text + "\nADDED = 1\n")
     assert "score_span" in jobs
     assert not jobs & {"train_unet", "train_mlp", "train_descriptor"}
-
-
-def test_one_figure_script_reruns_one_figure(planned: Callable[..., set[str]]) -> None:
-    jobs = planned(
-        "workflow/scripts/figure_lid_data.py",
-        lambda text: text.replace("def main(", "ADDED = 1\n\n\ndef main("),
-    )
-    assert jobs == {"figure_lid_data", "collect_benchmarks"}
 
 
 def test_training_code_reruns_everything_below_it_but_no_other_model(
@@ -156,7 +140,7 @@ def config_edit(old: str, new: str) -> Callable[[Path], None]:
             "score_set",
             "score_spectra",
         ),
-        (config_edit("per_class: 4", "per_class: 5"), "figure_memorized_pairs", "gather_scores"),
+        (config_edit("per_class: 4", "per_class: 5"), "draw_figure", "gather_scores"),
         (config_edit("exact_distance: 14.0", "exact_distance: 13.9"), "plant_labels", "search_copies"),
         (config_edit("neighbours: 5", "neighbours: 6"), "search_copies", "embed_images"),
         (config_edit("calibration: 6", "calibration: 5"), "evaluate", "sample_images"),
@@ -187,6 +171,6 @@ def test_one_figure_needs_only_the_gathered_tables(tiny_copy: Path) -> None:
     shutil.rmtree(tiny_copy / "results" / "digits" / "scores")
     (tiny_copy / "results" / "digits" / "figures" / "lid_model.pdf").unlink()
     target = "results/digits/figures/lid_model.pdf"
-    assert jobs_of(tiny_copy, target) == {"figure_lid_model"}
+    assert jobs_of(tiny_copy, target) == {"draw_figure"}
     workflow_runs.snakemake(tiny_copy, target)
     assert (tiny_copy / target).exists()

@@ -1,7 +1,7 @@
 """Accuracy of the estimators on laws of known dimension, from their exact scores and from one learned score.
 
 INPUTS: none; the laws stand in config.yaml
-OUTPUTS: results/<experiment>/accuracy/<law>.csv, learned/<law>/, accuracy.csv, figures/estimator_accuracy.*
+OUTPUTS: results/<experiment>/accuracy/<law>.csv, learned/<law>/, accuracy.csv
 """
 
 
@@ -85,35 +85,3 @@ rule gather_accuracy:
         seed=lookup("seed", within=config),
     script:
         "../scripts/gather_accuracy.py"
-
-
-rule figure_estimator_accuracy:
-    """Draw estimates of LID against the truth, and their errors, over the noise level."""
-    input:
-        accuracy="results/{experiment}/accuracy.csv",
-    output:
-        pdf="results/{experiment}/figures/estimator_accuracy.pdf",
-        png=report(
-            "results/{experiment}/figures/estimator_accuracy.png",
-            caption="../report/estimator_accuracy.rst",
-            category="Figures",
-            subcategory="{experiment}",
-            labels={"figure": "estimator_accuracy (truth), {experiment}"},
-        ),
-        csv="results/{experiment}/figures/estimator_accuracy.csv",
-    log:
-        "logs/figure_estimator_accuracy/{experiment}.log",
-    benchmark:
-        "benchmarks/figure_estimator_accuracy/{experiment}.jsonl"
-    localrule: True
-    conda:
-        "../../envs/plot.yaml"
-    threads: 1
-    resources:
-        mem_mb=plan.memory,
-        runtime=plan.runtime,
-    params:
-        code=code_digest("figure_estimator_accuracy.py"),
-        options=plan.figures.options("estimator_accuracy"),
-    script:
-        "../scripts/figure_estimator_accuracy.py"

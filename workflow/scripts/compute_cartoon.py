@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def main(out: Path, *, seed: int) -> None:
-    """Write the table that `figure_mmh_cartoon` draws.
+    """Write the table that the figure `mmh_cartoon` draws.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmh.errors import InputError
+from mmh.figures.base import FIGURES
 from mmh.io.spans import span_range
 from mmh.plan.experiment import Experiment
 from mmh.plan.network_cost import (
@@ -104,7 +105,13 @@ def need(config: Config, rule: str, wildcards: Wildcards, *, gpu: bool = False) 
         raise InputError(
             f"mmh.plan.cost: nothing is known of rule {rule!r}; add it to _FIXED or _MODELLED there"
         )
-    seconds, mem_mb, samples, train = _FIXED[rule]
+    return _fixed(config, wildcards, *_FIXED[rule])
+
+
+def _fixed(
+    config: Config, wildcards: Wildcards, seconds: float, mem_mb: float, samples: float, train: float
+) -> Need:
+    """Need of a job that holds so many copies of all samples and of the training images."""
     if samples or train:
         entry = config["experiments"][wildcards["experiment"]]
         if samples and "sampling" in entry:
@@ -266,6 +273,10 @@ def _fetch_source(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     return Need(60 + size / 1e6, 150)  # a megabyte per second
 
 
+def _draw_figure(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    return _fixed(config, wildcards, *FIGURES[wildcards["figure"]].cost)
+
+
 _MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "sample_images": _sample_images,
     "score_span": _score,
@@ -280,6 +291,7 @@ _MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "train_descriptor": _train_descriptor,
     "measure_accuracy": _measure_accuracy,
     "fetch_source": _fetch_source,
+    "draw_figure": _draw_figure,
     **TEXT_MODELLED,
 }
 
@@ -304,17 +316,6 @@ _FIXED: dict[str, tuple[float, float, float, float]] = {
     "sweep_percentiles": (10, 500, 0, 0),
     "check_claims": (10, 300, 0.1, 0.1),
     "compute_cartoon": (5, 400, 0, 0),
-    "figure_lid_scatter": (5, 300, 1, 1),
-    "figure_mmh_cartoon": (5, 250, 0, 0),
-    "figure_examples": (10, 300, 2.2, 0.5),
-    "figure_lid_model": (5, 300, 0, 0),
-    "figure_lid_data": (5, 300, 0, 0),
-    "figure_lid_complexity": (5, 300, 0, 0),
-    "figure_memorized_pairs": (10, 300, 2.2, 0.5),
-    "figure_flipd_curve": (5, 300, 0, 0),
-    "figure_lid_paired": (5, 300, 0, 0),
-    "figure_percentile_curve": (5, 300, 0, 0),
-    "figure_estimator_accuracy": (5, 300, 0, 0),
     "summarize": (3, 200, 0, 0),
     "collect_run_records": (3, 200, 0, 0),
     "collect_benchmarks": (3, 200, 0, 0),

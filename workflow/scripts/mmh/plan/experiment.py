@@ -9,6 +9,7 @@ from typing import Any
 
 from mmh.io.spans import SELECTED, overlapping, spans
 from mmh.scores.base import SCORES, Score
+from mmh.scores.checks import GANS
 
 Config = Mapping[str, Any]
 
@@ -174,6 +175,11 @@ class Experiment:
         """Whether a score follows from others."""
         return self.score(estimator).shape == "ratio"
 
+    def axis(self, estimator: str) -> str:
+        """What stands on an axis of a score's values."""
+        row = self.score(estimator)
+        return row.axis or row.unit
+
     def large(self, names: Iterable[str]) -> list[str]:
         """Those of some scores whose large values speak for memorization."""
         return [name for name in names if name in self.estimators and self.score(name).large]
@@ -214,6 +220,30 @@ class Experiment:
     def judged_by_people(self) -> bool:
         """Whether only candidates are labelled: figures then have ranks to show while there are no labels."""
         return "candidates" in self.entry and self.entry.get("labels", {}).get("source") == "files"
+
+    @property
+    def candidate_file(self) -> str | list[str]:
+        """The list of candidates, where people judge them."""
+        return f"{self.folder}/candidates.parquet" if self.judged_by_people else []
+
+    @property
+    def prompt_images(self) -> str:
+        """Where the training images of prompts are."""
+        where = self.entry["prompts"]["images"]
+        name = "data/train" if where == "train" else f"image_sets/{where}"
+        return f"{self.folder}/{name}.npz"
+
+    @property
+    def attrition_files(self) -> list[str]:
+        """How many images of each list were asked for, and how many could be had."""
+        sets = self.entry.get("image_sets", {})
+        listed = [name for name, options in sets.items() if "files" in options]
+        return [f"{self.folder}/image_sets/{name}.counts.json" for name in listed]
+
+    @property
+    def has_generator(self) -> bool:
+        """Whether its model is a GAN's generator."""
+        return self.entry.get("model", {}).get("kind") in GANS
 
     @property
     def resamples(self) -> int:

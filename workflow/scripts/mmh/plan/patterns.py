@@ -27,6 +27,7 @@ class Patterns:
         return {
             "experiment": any_of(self._entries),
             "item_set": any_of({"samples", SELECTED, "train"} | _names(entries, "image_sets")),
+            "figure": any_of(_names(entries, "figures")),
             "estimator": any_of(_names(entries, "estimators")),
             "descriptor": any_of(self.config.get("descriptors", {})),
             "law": any_of(_names(entries, "accuracy", "laws")),

@@ -126,9 +126,4 @@ FIXED: dict[str, tuple[float, float, float, float]] = {
     "import_prompts": (60, 500, 0, 0),
     "audit_prompts": (300, 1000, 0, 0),
     "evaluate_detection": (120, 800, 0, 0),
-    "figure_score_norms": (5, 300, 0, 0),
-    "figure_metric_histograms": (5, 300, 0, 0),
-    "figure_complexity": (5, 300, 0, 0),
-    "figure_manifold_walk": (10, 800, 0, 0),
-    "figure_prompt_detection": (5, 300, 0, 0),
 }

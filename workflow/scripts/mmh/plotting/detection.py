@@ -203,12 +203,10 @@ def checked_anchors(anchors: Iterable[Mapping[str, Any]], rows: pd.DataFrame) ->
     Raises
     ------
     InputError
-        If an entry has other keys, or names no row.
+        If an entry names no row.
     """
     table = list(anchors)
     for anchor in table:
-        if set(anchor) != _ANCHOR:
-            raise InputError(f"figures.prompt_detection.anchors: {dict(anchor)} needs {sorted(_ANCHOR)}")
         if anchor["estimator"] not in set(rows["estimator"]):
             known = ", ".join(rows["estimator"])
             raise InputError(
@@ -223,7 +221,6 @@ def detection_figure(
     anchors: pd.DataFrame,
     *,
     pair: Sequence[str],
-    listed: Mapping[str, int],
     title: str,
 ) -> Figure:
     """Draw the ROC curves on the left, the AUC of every detector and control on the right.
@@ -238,8 +235,6 @@ def detection_figure(
         From `checked_anchors`.
     pair : (str, str)
         Sets of memorized and of other prompts.
-    listed : mapping
-        How many prompts the list of a set names, where that is known.
     title : str
         Above both.
 
@@ -256,7 +251,7 @@ def detection_figure(
     left.set_anchor("N")
     _forest(right, rows, anchors)
     style.title(fig, title)
-    fig.supxlabel(_note(rows, anchors, pair, counts, listed), fontsize=5.6, color=style.GREY)
+    fig.supxlabel(_note(rows, anchors, pair, counts), fontsize=5.6, color=style.GREY)
     return fig
 
 
@@ -307,12 +302,8 @@ def _note(
     anchors: pd.DataFrame,
     pair: Sequence[str],
     counts: Sequence[int],
-    listed: Mapping[str, int],
 ) -> str:
-    of = [
-        f"{n} {NAMES.get(name, name)}" + (f" (of {listed[name]} listed)" if name in listed else "")
-        for name, n in zip(pair, counts, strict=True)
-    ]
+    of = [f"{n} {NAMES.get(name, name)}" for name, n in zip(pair, counts, strict=True)]
     families = int(rows["n_clusters"].min())
     lines = [
         f"Prompts: {' and '.join(of)}; {families} families in the class that has fewer. "

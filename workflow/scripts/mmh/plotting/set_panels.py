@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from mmh.errors import InputError
 from mmh.plotting import style
 from mmh.plotting.panels import densities_by_label
-from mmh.plotting.tables import NAMES as ESTIMATORS
 
 NAMES = {
     "memorized": "memorized",
@@ -22,15 +21,6 @@ NAMES = {
     "tuxemon": "Tuxemon",
 }
 """Printed names of image sets and of prompt sets; any other is printed as the config calls it."""
-
-SCORES = {
-    **ESTIMATORS,
-    "flipd": "FLIPD, conditional",
-    "cfg_norm": "CFG-vector norm",
-    "guided_norm": "norm of the guided score",
-    "cfg_difference": "norm of the CFG vector",
-}
-"""Printed names of scores of images with captions: here FLIPD comes with and without the caption."""
 
 _NOTE = (
     "Mark and bar: median, 95 % bootstrap interval over families of images (over images where there are "
@@ -134,7 +124,7 @@ def read_counts(paths: Sequence[str | Path]) -> dict[str, int]:
     return found
 
 
-def score_names(scores: pd.DataFrame, estimators: Sequence[str]) -> dict[str, str]:
+def score_names(scores: pd.DataFrame, estimators: Sequence[str], names: Mapping[str, str]) -> dict[str, str]:
     """Give the printed name of each score, with its noise level where it has one.
 
     Parameters
@@ -143,6 +133,8 @@ def score_names(scores: pd.DataFrame, estimators: Sequence[str]) -> dict[str, st
         With `estimator` and `t`.
     estimators : sequence of str
         In the order wanted.
+    names : mapping of str to str
+        Printed names; an estimator without one is printed as the config calls it.
 
     Returns
     -------
@@ -150,10 +142,10 @@ def score_names(scores: pd.DataFrame, estimators: Sequence[str]) -> dict[str, st
         Name in the config to printed name.
     """
     levels = scores.groupby("estimator")["t"].first()
-    names = {name: SCORES.get(name, name) for name in estimators}
+    printed = {name: names.get(name, name) for name in estimators}
     return {
         name: text if pd.isna(levels.get(name)) else f"{text}, $t_0$ = {levels[name]:.3g}"
-        for name, text in names.items()
+        for name, text in printed.items()
     }
 
 

@@ -91,6 +91,8 @@ class Score(Row):
         Whether it may be asked for with a text-to-image model.
     label, unit : str
         Its name in figures, and the unit of its values; without a label, its name in the configuration.
+    axis : str
+        What stands on an axis of its values, if that is more than the unit.
     numerics : bool
         Whether the run records of its first step say how it was computed.
     random : bool
@@ -107,6 +109,7 @@ class Score(Row):
     latents: ClassVar[bool] = False
     label: ClassVar[str] = ""
     unit: ClassVar[str] = ""
+    axis: ClassVar[str] = ""
     numerics: ClassVar[bool] = True
     random: ClassVar[bool] = True
     derivatives: ClassVar[bool] = False

@@ -32,6 +32,7 @@ class CfgNorm(SpanScore):
 
     name, needs, large, random = "cfg-norm", "captions", True, False
     label, unit = "CFG-vector norm", "units of the noise"
+    axis = r"$\|\varepsilon_c - \varepsilon_\varnothing\|$ (units of the noise)"
 
     class Options(NetworkOptions):
         """CFG-vector norm."""

@@ -1,47 +1,53 @@
-"""Options of the figures, and the images that some of them choose from."""
+"""What the rule of figures is told of each of them."""
 
-from collections.abc import Callable
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from mmh.io.spans import SELECTED
-from mmh.plan.inputs.base import Inputs, Wildcards, chosen
+from mmh.figures.base import FIGURES, Figure, Files
+from mmh.plan.inputs.base import Inputs, Wildcards
+from mmh.provenance import code_digest
+from mmh.scores.base import printed_names
 
 
 class Figures(Inputs):
     """What stands under ``figures``."""
 
-    def options(self, figure: str) -> Callable[[Wildcards], dict[str, Any]]:
-        """Params function: a figure's options with what every figure's title and selection need."""
+    def inputs(self, wildcards: Wildcards) -> Files:
+        """The files that a figure is drawn from."""
+        return self._row(wildcards).inputs(self.experiment(wildcards))
 
-        def options(wildcards: Wildcards) -> dict[str, Any]:
-            entry = self.experiment(wildcards).entry
-            common = {"experiment": wildcards.experiment, **chosen(entry.get("sampling", {}), "calibration")}
-            extra: dict[str, Any] = {}
-            if figure == "lid_paired":
-                paired = entry.get("paired", {})
-                extra = {key: value for key, value in paired.items() if key.endswith("estimator")}
-            elif figure == "lid_scatter":
-                extra = chosen(entry.get("data", {}), "concentration", "centre_weight")
-            elif figure == "metric_histograms":
-                extra = {"large": self.experiment(wildcards).large(entry["figures"][figure]["estimators"])}
-            elif figure == "prompt_detection":
-                detection = entry["detection"]
-                repeated = {key: detection["prompts"][key] for key in ("steps", "generations")}
-                common = {**repeated, "resamples": detection["resamples"], **common}
-            return {**common, **extra, **entry["figures"][figure]}
-
+    def options(self, wildcards: Wildcards) -> dict[str, Any]:
+        """A figure's options, defaults filled in."""
+        row, entry = self._row(wildcards), self.experiment(wildcards).entry
+        options: dict[str, Any] = row.Options.model_validate(entry["figures"][row.name]).model_dump(
+            mode="json"
+        )
         return options
 
-    def shown_samples(self, wildcards: Wildcards) -> list[str]:
-        """Samples that `examples` chooses from: those that have its score."""
+    def about(self, wildcards: Wildcards) -> dict[str, Any]:
+        """What a figure is told of its experiment: `mmh.figures.base.About`."""
         experiment = self.experiment(wildcards)
-        name = experiment.entry["figures"]["examples"]["estimator"]
-        scored = experiment.estimators.get(name, {}).get("items", [])
-        return experiment.image_files(SELECTED if SELECTED in scored else "samples")
+        return {
+            "experiment": experiment.name,
+            "calibration": experiment.entry.get("sampling", {}).get("calibration", 0),
+            "names": printed_names(experiment.estimators),
+            "more": self._row(wildcards).reads(experiment),
+        }
 
-    def walked_generations(self, wildcards: Wildcards) -> list[str]:
-        """Generations of the prompt set that `manifold_walk` shows."""
-        experiment = self.experiment(wildcards)
-        name = experiment.entry["figures"]["manifold_walk"]["prompt_set"]
-        return [file for file in experiment.generation_files if Path(file).parent.name == name]
+    def untracked(self, wildcards: Wildcards) -> SimpleNamespace:
+        """The caption, and where plug-ins lie: no change of these draws a figure again."""
+        caption = self._row(wildcards).caption
+        return SimpleNamespace(caption=caption, plugins=self.config.get("plugins", []))
+
+    def labels(self, wildcards: Wildcards) -> dict[str, str]:
+        """Its label in the report: one, as of a second one with two values Snakemake makes a switch."""
+        row = self._row(wildcards)
+        paper = row.paper_of(self.experiment(wildcards))
+        return {"figure": f"{row.name}{f' ({paper})' if paper else ''}, {wildcards.experiment}"}
+
+    def code(self, wildcards: Wildcards) -> str:
+        """Digest of the code that draws it."""
+        return code_digest("draw_figure.py")
+
+    def _row(self, wildcards: Wildcards) -> type[Figure]:
+        return FIGURES[wildcards.figure]

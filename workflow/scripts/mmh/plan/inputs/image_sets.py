@@ -50,13 +50,6 @@ class ImageSets(Inputs):
         """Folder of the fetched images."""
         return f"resources/images/{wildcards.item_set}"
 
-    def counts(self, wildcards: Wildcards) -> list[str]:
-        """How many images of each list were asked for, and how many could be had."""
-        experiment = self.experiment(wildcards)
-        sets = experiment.entry.get("image_sets", {})
-        listed = [name for name, options in sets.items() if "files" in options]
-        return [f"{experiment.folder}/image_sets/{name}.counts.json" for name in listed]
-
     def _options(self, wildcards: Wildcards) -> Config:
         """All options of a set."""
         options: Config = self.experiment(wildcards).entry["image_sets"][wildcards.item_set]

@@ -25,10 +25,6 @@ class Images(Inputs):
         captioned = wildcards.item_set in experiment.captioned_sets
         return f"{experiment.folder}/image_sets/{wildcards.item_set}.parquet" if captioned else []
 
-    def caption_tables(self, wildcards: Wildcards) -> list[str]:
-        """Captions of all image sets with captions."""
-        return self.experiment(wildcards).caption_tables
-
     def sampling(self, wildcards: Wildcards) -> dict[str, Any]:
         """How a sample is drawn."""
         options = self.experiment(wildcards).entry["sampling"]

@@ -23,11 +23,6 @@ class Labels(Inputs):
             )
         return [str(file) for file in files]
 
-    def candidates(self, wildcards: Wildcards) -> str | list[str]:
-        """The list of candidates, where people judge them."""
-        experiment = self.experiment(wildcards)
-        return f"{experiment.folder}/candidates.parquet" if experiment.judged_by_people else []
-
     def sheet(self, wildcards: Wildcards) -> str | list[str]:
         """The pairs that people were asked about."""
         experiment = self.experiment(wildcards)

@@ -54,16 +54,9 @@ class Prompts(Inputs):
         """Generations of all prompt sets."""
         return self.experiment(wildcards).generation_files
 
-    def scores(self, wildcards: Wildcards) -> list[str]:
-        """Metrics of all prompt sets."""
-        return self.experiment(wildcards).prompt_score_files
-
     def images(self, wildcards: Wildcards) -> str:
         """Where the training images of prompts are."""
-        experiment = self.experiment(wildcards)
-        where = experiment.entry["prompts"]["images"]
-        name = "data/train" if where == "train" else f"image_sets/{where}"
-        return f"{experiment.folder}/{name}.npz"
+        return self.experiment(wildcards).prompt_images
 
     def image_captions(self, wildcards: Wildcards) -> str | list[str]:
         """Captions of those images, where they are an image set."""

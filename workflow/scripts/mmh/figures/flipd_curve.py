@@ -1,0 +1,70 @@
+"""FLIPD and its AUC against the noise level t, which is how t0 is chosen (calibration samples)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mmh.config import options
+from mmh.config.options import EstimatorName
+from mmh.figures.base import About, Figure, Files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmh.plan.experiment import Experiment
+
+
+class FlipdCurve(Figure):
+    """FLIPD and its AUC against the noise level t, which is how t0 is chosen (calibration samples)."""
+
+    name = "flipd_curve"
+    paper = ""
+    shows = "FLIPD and its AUC against t0: how t0 is chosen"
+    caption = (
+        "How t0 is chosen: FLIPD by label, and its AUC, against the noise level, on the calibration "
+        "samples, which no evaluation uses."
+    )
+    needs = ("retrieval", "labels", "estimators")
+
+    class Options(options.Options):
+        """Options of the figure."""
+
+        estimator: EstimatorName
+        """name of an estimator"""
+        chosen: EstimatorName
+        """estimator whose t is marked"""
+
+    @classmethod
+    def inputs(cls, experiment: Experiment) -> Files:
+        """Files that it is drawn from."""
+        return {name: f"{experiment.folder}/{name}.parquet" for name in ("scores", "labels", "matches")}
+
+    @staticmethod
+    def draw(  # type: ignore[override]
+        *,
+        scores: Path,
+        labels: Path,
+        matches: Path,
+        pdf: Path,
+        png: Path,
+        csv: Path,
+        options: FlipdCurve.Options,
+        about: About,
+    ) -> None:
+        """Draw the figure from the calibration samples, which no other figure shows."""
+        from mmh.evaluation import selection
+        from mmh.io.files import read_table
+        from mmh.io.tables import ALL_SCORES
+        from mmh.plotting import curve, groups, style
+
+        table = read_table(scores, ALL_SCORES)
+        frame = selection.select(table, options.estimator, "samples").merge(
+            groups.read_classes(labels, matches), left_on="item", right_on="sample"
+        )
+        frame = frame[frame["item"] < about.calibration]
+        numbers = curve.curve_numbers(frame)
+        chosen = float(selection.single(table, options.chosen, "samples")["t"].iloc[0])
+        heading = f"FLIPD against the noise level, {frame['item'].nunique()} calibration samples"
+        fig = curve.curve_figure(numbers, chosen, title=style.heading(None, heading, about.experiment))
+        style.save(fig, pdf, png)
+        style.write_numbers(numbers, csv)

@@ -1,0 +1,65 @@
+"""LID_* and LID_θ of an overfit model and of its control on the same images, paired."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmh.config import options
+from mmh.config.options import Field
+from mmh.figures.base import About, Figure, Files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmh.plan.experiment import Experiment
+
+
+class LidPaired(Figure):
+    """LID_* and LID_θ of an overfit model and of its control on the same images, paired."""
+
+    name = "lid_paired"
+    paper = ""
+    shows = "one image, one LID_*, two models"
+    caption = (
+        "One image, one LID_*, two models: LID_θ of a model trained on few images and of its control "
+        "trained on many, at the same images."
+    )
+    needs = ("paired",)
+
+    class Options(options.Options):
+        """Options of the figure."""
+
+        margin: float = Field(default=0.0, ge=0)
+        """OD-Mem: LID_theta this far below LID_*, dimensions"""
+
+    @classmethod
+    def inputs(cls, experiment: Experiment) -> Files:
+        """Files that it is drawn from."""
+        return {"paired": f"{experiment.folder}/paired.csv"}
+
+    @classmethod
+    def reads(cls, experiment: Experiment) -> dict[str, Any]:
+        """The two estimators, which are named on the axes."""
+        paired = experiment.entry["paired"]
+        return {key: paired[key] for key in ("estimator", "data_estimator")}
+
+    @staticmethod
+    def draw(  # type: ignore[override]
+        *,
+        paired: Path,
+        pdf: Path,
+        png: Path,
+        csv: Path,
+        options: LidPaired.Options,
+        about: About,
+    ) -> None:
+        """Draw the figure, with the share of images that are OD-Mem (LID_θ < LID_*) for each model."""
+        from mmh.plotting import paired as panels
+        from mmh.plotting import style, tables
+
+        values = panels.read_values(paired)
+        names = {key: tables.printed(name, about.names) for key, name in about.more.items()}
+        title = style.heading(None, "overfit model and control on the same images", about.experiment)
+        fig = panels.paired_figure(values, options.margin, **names, title=title)
+        style.save(fig, pdf, png)
+        style.write_numbers(values, csv)

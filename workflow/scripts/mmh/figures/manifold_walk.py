@@ -1,0 +1,113 @@
+"""One memorized training image and generations from its caption, side by side (paper Fig. 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mmh.config import options
+from mmh.config.options import EstimatorName, Field, ImageSetName, PromptSetName
+from mmh.figures.base import About, Figure, Files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmh.plan.experiment import Experiment
+
+
+class ManifoldWalk(Figure):
+    """One memorized training image and generations from its caption, side by side (paper Fig. 2)."""
+
+    name = "manifold_walk"
+    paper = "Fig. 2"
+    shows = "one memorized image and seven generations from its caption"
+    caption = (
+        "Fig. 2. One memorized training image and the first generations from its caption. The prompt is "
+        "the median one of its set by the similarity of its generations to the training image, unless the "
+        "configuration names one; the strip shows where it lies among all of them."
+    )
+    needs = ("prompts", "estimators")
+    cost = (10, 800, 0, 0)
+
+    class Options(options.Options):
+        """Options of the figure."""
+
+        prompt_set: PromptSetName
+        """set of the prompt"""
+        items: ImageSetName
+        """image set that holds its training image"""
+        estimator: EstimatorName
+        """LID of the training image"""
+        generations: int = Field(ge=1)
+        """images shown"""
+        prompt: int | None = Field(default=None, ge=0)
+        """number of the prompt; the median one by default"""
+        similarity: str = "SSCD similarity"
+        """printed name of the similarity"""
+
+    @classmethod
+    def inputs(cls, experiment: Experiment) -> Files:
+        """Files that it is drawn from."""
+        folder = experiment.folder
+        name = experiment.entry["figures"][cls.name]["prompt_set"]
+        return {
+            "matches": f"{folder}/generation_matches.parquet",
+            "prompts": f"{folder}/prompts.parquet",
+            "images": experiment.prompt_images,
+            "generations": [file for file in experiment.generation_files if f"/{name}/" in file],
+            "scores": f"{folder}/scores.parquet",
+            "image_sets": experiment.caption_tables,
+        }
+
+    @staticmethod
+    def draw(  # type: ignore[override]
+        *,
+        matches: Path,
+        prompts: Path,
+        images: Path,
+        generations: list[Path],
+        scores: Path,
+        image_sets: list[Path],
+        pdf: Path,
+        png: Path,
+        csv: Path,
+        options: ManifoldWalk.Options,
+        about: About,
+    ) -> None:
+        """Draw the figure; the prompt is the median one of its set by similarity, unless one is named."""
+        import numpy as np
+
+        from mmh.evaluation import image_sets as sets
+        from mmh.io.files import read_table
+        from mmh.io.tables import ALL_SCORES
+        from mmh.plotting import set_panels, style, walk
+        from mmh.prompts.lists import read_columns, read_prompts
+
+        name, estimator = options.prompt_set, options.estimator
+        chosen = walk.choose(
+            read_columns(matches, walk.MATCHES),
+            read_prompts(prompts),
+            name,
+            count=options.generations,
+            prompt=options.prompt,
+        )
+        rows = read_table(scores, ALL_SCORES)
+        lid, error = walk.lid_of_caption(
+            rows, sets.read_sets(image_sets), options.items, chosen.text, estimator
+        )
+        digits = 1 if abs(lid) < 100 else 0
+        spread = f" ± {error:.{digits}f}" if np.isfinite(error) else ""
+        fig = walk.walk_figure(
+            chosen,
+            walk.training_image(images, chosen.train),
+            walk.generated_images(generations, chosen.prompt, chosen.shown["generation"].tolist()),
+            below=f"LID {lid:.{digits}f}{spread}" if np.isfinite(lid) else "LID not estimated",
+            similarity=options.similarity,
+            title=style.heading(
+                "2",
+                f"a memorized image and {len(chosen.shown)} generations from its caption; LID by "
+                f"{set_panels.score_names(rows, [estimator], about.names)[estimator]}",
+                about.experiment,
+            ),
+        )
+        style.save(fig, pdf, png)
+        style.write_numbers(walk.numbers(chosen, name, lid, error), csv)

@@ -1,0 +1,87 @@
+"""Every labelled pair, generated above its match, by label and retrieval metric (paper Figs. 12-18)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmh.config import options
+from mmh.config.options import Field
+from mmh.figures.base import About, Figure, Files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmh.plan.experiment import Experiment
+
+
+class MemorizedPairs(Figure):
+    """Every labelled pair, generated above its match, by label and retrieval metric (paper Figs. 12-18)."""
+
+    name = "memorized_pairs"
+    paper = "Figs. 12-18"
+    shows = "labelled pairs by label and metric"
+    caption = (
+        "Figs. 12-18. Labelled pairs, generated over match, by label and retrieval metric, closest first. "
+        "While nobody has labelled the candidates, groups are their ranks, and the figure says so."
+    )
+    needs = ("retrieval", "labels")
+    cost = (10, 300, 2.2, 0.5)
+
+    class Options(options.Options):
+        """Options of the figure."""
+
+        per_class: int = Field(ge=1)
+        """pairs shown per class and metric"""
+
+    @classmethod
+    def inputs(cls, experiment: Experiment) -> Files:
+        """Files that it is drawn from."""
+        folder = experiment.folder
+        return {
+            "labels": f"{folder}/labels.parquet",
+            "matches": f"{folder}/matches.parquet",
+            "candidates": experiment.candidate_file,
+            "samples": experiment.image_files("samples"),
+            "train": f"{folder}/data/train.npz",
+        }
+
+    @staticmethod
+    def draw(  # type: ignore[override]
+        *,
+        labels: Path,
+        matches: Path,
+        candidates: Path | list[Path],
+        samples: list[Path],
+        train: Path,
+        pdf: Path,
+        png: Path,
+        csv: Path,
+        options: MemorizedPairs.Options,
+        about: About,
+    ) -> None:
+        """Draw the figure; each block shows its closest pairs first, and says how many there are."""
+        from mmh.plotting import choice, groups, pairs, style
+
+        compared, most = groups.read_groups(labels, matches, candidates, lists=True), options.per_class
+        if compared.labelled:
+            blocks, totals = choice.labelled_pairs(labels, matches, most)
+        else:
+            blocks, totals = choice.ranked_pairs(groups.read_candidates(labels, candidates), matches, most)
+        images = choice.images_of(blocks["sample"], blocks["train"], samples, train)
+        title = style.heading(
+            "12-18",
+            f"{'labelled' if compared.labelled else 'closest'} pairs, sample above match",
+            about.experiment,
+        )
+
+        def sheet(pieces: list[pairs.Piece]) -> Any:
+            looks, warning = compared.looks, compared.note
+            return pairs.pairs_figure(pieces, totals, *images, looks, title=title, warning=warning)
+
+        pieces = pairs.pieces_of(blocks, compared.looks)
+        pages = pairs.paginate(pieces)
+        if len(pages) == 1:
+            style.save(sheet(pieces), pdf, png)
+        else:
+            style.save_sheet(sheet(pieces), map(sheet, pages), pdf, png)
+        style.write_numbers(compared.numbers(blocks), csv)

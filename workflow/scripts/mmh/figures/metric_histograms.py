@@ -1,0 +1,101 @@
+"""Densities of FLIPD, with and without caption, and of the CFG-vector norm by set (paper Fig. 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from mmh.config import options
+from mmh.config.options import EstimatorName, Field, ImageSetName, Unique
+from mmh.figures.base import About, Figure, Files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmh.plan.experiment import Experiment
+
+
+class MetricHistograms(Figure):
+    """Densities of FLIPD, with and without caption, and of the CFG-vector norm by set (paper Fig. 6)."""
+
+    name = "metric_histograms"
+    paper = "Fig. 6"
+    shows = "LID given the caption, LID without, CFG-vector norm, by image set"
+    caption = (
+        "Fig. 6. Density of conditional FLIPD, unconditional FLIPD and the CFG-vector norm by image set. "
+        "Medians with 95 % intervals over families of images, the number of images scored, and the AUC of "
+        "the memorized images against each other set."
+    )
+    needs = ("detection", "estimators")
+
+    class Options(options.Options):
+        """Options of the figure."""
+
+        sets: Annotated[list[ImageSetName], Field(min_length=2), Unique()]
+        """image sets, the memorized one first"""
+        estimators: Annotated[list[EstimatorName], Field(min_length=1), Unique()]
+        """scores, one panel each"""
+
+    @classmethod
+    def inputs(cls, experiment: Experiment) -> Files:
+        """Files that it is drawn from."""
+        folder = experiment.folder
+        return {
+            "scores": f"{folder}/scores.parquet",
+            "image_sets": experiment.caption_tables,
+            "evaluation": f"{folder}/evaluation.csv",
+            "counts": experiment.attrition_files,
+        }
+
+    @classmethod
+    def reads(cls, experiment: Experiment) -> dict[str, Any]:
+        """What is on each panel's axis, and of which scores large values speak for memorization."""
+        names = experiment.entry["figures"][cls.name]["estimators"]
+        return {
+            "axes": {name: experiment.axis(name) for name in names},
+            "large": experiment.large(names),
+        }
+
+    @staticmethod
+    def draw(  # type: ignore[override]
+        *,
+        scores: Path,
+        image_sets: list[Path],
+        evaluation: Path,
+        counts: list[Path],
+        pdf: Path,
+        png: Path,
+        csv: Path,
+        options: MetricHistograms.Options,
+        about: About,
+    ) -> None:
+        """Draw the figure: one panel per score, one row per image set."""
+        from mmh.evaluation import image_sets as sets
+        from mmh.evaluation import selection
+        from mmh.io.files import read_table
+        from mmh.io.tables import ALL_SCORES
+        from mmh.plotting import set_panels, style
+
+        names, estimators = options.sets, options.estimators
+        looks, table = set_panels.set_looks(names), sets.read_sets(image_sets)
+        rows = read_table(scores, ALL_SCORES)
+        frame = sets.long_form(sets.side_by_side(rows, table, names, estimators), estimators)
+        axes, large = about.more["axes"], about.more["large"]
+        panels = {
+            name: (title, set_panels.axis_label(axes[name], large=name in large))
+            for name, title in set_panels.score_names(rows, estimators, about.names).items()
+        }
+        summary = selection.medians(frame, ["estimator", "label"], clusters="family")
+        areas = set_panels.read_areas(evaluation, names)
+        fig = set_panels.sets_figure(
+            frame,
+            summary,
+            areas,
+            panels,
+            looks,
+            held=table["items"].value_counts().to_dict() | set_panels.read_counts(counts),
+            title=style.heading(
+                "6", "scores of real images with their captions, by image set", about.experiment
+            ),
+        )
+        style.save(fig, pdf, png)
+        style.write_numbers(set_panels.numbers(frame, summary, areas), csv)

@@ -1,0 +1,118 @@
+"""How well metrics of prompts tell memorized ones, beside controls that see the text alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from mmh.config import options
+from mmh.config.options import Field, PromptSetName, Unique
+from mmh.figures.base import About, Figure, Files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmh.plan.experiment import Experiment
+
+
+SEED = 0  # of the draw and of the bootstrap
+
+
+class Anchor(options.Options):
+    """A published value."""
+
+    estimator: str
+    """row it stands at"""
+    auc: float = Field(ge=0, le=1)
+    """published AUC"""
+    source: str
+    """whose"""
+
+
+class PromptDetection(Figure):
+    """How well metrics of prompts tell memorized ones, beside controls that see the text alone."""
+
+    name = "prompt_detection"
+    paper = ""
+    shows = "memorized prompts told while images are drawn, beside the text alone"
+    caption = (
+        "Detection of memorized prompts while their images are drawn. Left: ROC curves with pointwise 95 "
+        "% intervals. Right: AUC by metric, steps averaged and number of generations, beside controls "
+        "that see the text alone. Intervals are over families of prompts. Upright marks are published "
+        "values, measured on other prompts."
+    )
+    needs = ("prompts", "detection")
+
+    class Options(options.Options):
+        """Options of the figure."""
+
+        pair: Annotated[list[PromptSetName], Field(min_length=2, max_length=2)]
+        """sets of memorized and of other prompts"""
+        curves: Annotated[list[str], Field(min_length=1), Unique()]
+        """detectors and at most one control whose ROC is drawn"""
+        metrics: Annotated[list[str], Unique()] = Field(default_factory=list)
+        """rows of these metrics only"""
+        anchors: list[Anchor] = Field(default_factory=list)
+        """published values"""
+
+    @classmethod
+    def inputs(cls, experiment: Experiment) -> Files:
+        """Files that it is drawn from."""
+        return {
+            "evaluation": f"{experiment.folder}/evaluation.csv",
+            "prompts": f"{experiment.folder}/prompts.parquet",
+            "prompt_scores": experiment.prompt_score_files,
+        }
+
+    @classmethod
+    def reads(cls, experiment: Experiment) -> dict[str, Any]:
+        """What the evaluation averages over, and its resamples."""
+        detection = experiment.entry["detection"]
+        averaged = {key: detection["prompts"][key] for key in ("steps", "generations")}
+        return {**averaged, "resamples": detection["resamples"]}
+
+    @staticmethod
+    def draw(  # type: ignore[override]
+        *,
+        evaluation: Path,
+        prompts: Path,
+        prompt_scores: list[Path],
+        pdf: Path,
+        png: Path,
+        csv: Path,
+        options: PromptDetection.Options,
+        about: About,
+    ) -> None:
+        """Draw the figure: ROC curves, and the AUC by metric, steps and number of generations."""
+        import pandas as pd
+
+        from mmh.metrics.prompt_detectors import SCORE_COLUMNS
+        from mmh.plotting import detection, style
+        from mmh.prompts.lists import read_columns, read_prompts
+        from mmh.stats import roc
+
+        pair = options.pair
+        rows = detection.read_rows(evaluation, pair, options.metrics)
+        anchors = detection.checked_anchors([anchor.model_dump() for anchor in options.anchors], rows)
+        scores, positive, families = detection.curve_scores(
+            read_prompts(prompts),
+            pd.concat([read_columns(path, SCORE_COLUMNS) for path in prompt_scores], ignore_index=True),
+            pair,
+            options.curves,
+            seed=SEED,
+            steps=about.more["steps"],
+            generations=about.more["generations"],
+        )
+        resamples = about.more["resamples"]
+        curves = roc.roc_table(scores, positive, families, seed=SEED, resamples=resamples)
+        fig = detection.detection_figure(
+            rows,
+            curves,
+            anchors,
+            pair=pair,
+            title=style.heading(
+                None, "memorized prompts told from others while images are drawn", about.experiment
+            ),
+        )
+        style.save(fig, pdf, png)
+        parts = {"auc": rows, "anchor": anchors, "roc": curves}
+        style.write_numbers([part.assign(kind=kind) for kind, part in parts.items() if len(part)], csv)
