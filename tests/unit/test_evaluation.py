@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from mmh.errors import InputError
 from mmh.evaluation import samples as evaluation
+from mmh.evaluation.paired import paired_lid
 from mmh.stats import curves as stats
 
 CONTRACT = (
@@ -198,12 +199,12 @@ def test_paired_lid_joins_three_columns_by_source_image():
     control_train = pd.DataFrame({"train": [0, 1, 2], "source": [3, 5, 7]})
     tables = (overfit, control, overfit_train, control_train)
     options = {"control_items": "of2", "model_estimator": "flipd", "data_estimator": "lpca"}
-    table = evaluation.paired_lid(*tables, **options)
+    table = paired_lid(*tables, **options)
     names = ["item", "lid_data", "lid_model", "lid_control", "se_data", "se_model", "se_control"]
     assert list(table.columns) == names
     assert table.iloc[:, :4].to_numpy().tolist() == [[0, 22, 1, 11], [1, 20, 2, 12]]
     assert table.iloc[:, 4:].to_numpy().tolist() == [[2.2, 0.1, 1.1], [2.0, 0.2, 1.2]]
     with pytest.raises(InputError, match="'nb' of 'train' must have one value per item, it has 0"):
-        evaluation.paired_lid(*tables, **{**options, "model_estimator": "nb"})
+        paired_lid(*tables, **{**options, "model_estimator": "nb"})
     with pytest.raises(InputError, match="training image 0 has no lid_data"):
-        evaluation.paired_lid(overfit, control, overfit_train.assign(source=[9, 3]), control_train, **options)
+        paired_lid(overfit, control, overfit_train.assign(source=[9, 3]), control_train, **options)

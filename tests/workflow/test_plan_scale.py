@@ -163,7 +163,7 @@ def test_other_resources_rerun_nothing(
     folder = tmp_path_factory.mktemp("rerun")
     shutil.copy(workflow_runs.TINY / "config.yaml", folder)
     snakemake(folder, target)
-    model = project / "workflow" / "scripts" / "mmh" / "cost.py"
+    model = project / "workflow" / "scripts" / "mmh" / "plan" / "cost.py"
     text = model.read_text()
     assert "LEAST_MINUTES = 10" in text
     model.write_text(text.replace("LEAST_MINUTES = 10", "LEAST_MINUTES = 77"))

@@ -19,7 +19,7 @@ def main(
     options: dict[str, Any],
 ) -> None:
     """Write one row per training image that both models were asked about."""
-    from mmh.evaluation.samples import paired_lid
+    from mmh.evaluation.paired import paired_lid
     from mmh.io.files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES, TRAIN
 

@@ -60,7 +60,7 @@ def check_claims(
     tables : mapping
         `evaluation`, `scores` (with `items`), `labels`, `matches`, `train`; `regions` with `sample` and
         `region` (`isolated`, `centre`, `arc`, others are ignored); `paired` as
-        `evaluation.samples.paired_lid` makes it; `image_sets` as `evaluation.image_sets.read_sets` makes it.
+        `evaluation.paired.paired_lid` makes it; `image_sets` as `evaluation.image_sets.read_sets` makes it.
         Only those that the claims name.
     options : mapping, optional
         Options of the claims, by name; those not given have their default.

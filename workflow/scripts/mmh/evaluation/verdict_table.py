@@ -52,7 +52,7 @@ def sample_verdicts(
 
 
 def paired_verdicts(paired: pd.DataFrame, *, low: float, gap: float) -> pd.DataFrame:
-    """Judge the images of `evaluation.paired_lid` for the overfit model and for its control.
+    """Judge the images of `evaluation.paired.paired_lid` for the overfit model and for its control.
 
     Parameters
     ----------
