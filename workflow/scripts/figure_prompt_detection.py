@@ -37,7 +37,7 @@ def main(
     """
     import pandas as pd
 
-    from mmh.metrics.prompt_detectors import SCORE_COLUMNS
+    from mmh.detection.prompt_detectors import SCORE_COLUMNS
     from mmh.plotting import detection, style
     from mmh.prompts.lists import read_columns, read_prompts
     from mmh.stats import roc
