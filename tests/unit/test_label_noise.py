@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
+from mmh.evaluation import label_noise
 from mmh.evaluation.samples import CONTRASTS, evaluate
 from mmh.io.files import write_table
 from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN, VOTES
-from mmh.labels import label_noise
 from mmh.labels.agreement import merge_labels
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "evaluate_raters.py"

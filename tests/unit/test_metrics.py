@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmh.detection.names import Detector
 from mmh.detection.prompt_detectors import prompt_detectors
 from mmh.errors import InputError
+from mmh.evaluation.names import Detector
 from mmh.metrics.averages import cfg_norm, flipd_metric, score_norm
 from mmh.metrics.base import DEFAULT, METRICS, asked_metrics, in_order, made
 

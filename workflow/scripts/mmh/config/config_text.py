@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mmh.detection.names import Detector
+from mmh.evaluation.names import Detector
 from mmh.metrics.base import DEFAULT, METRICS, in_order
 from mmh.plan.experiment import CAPTIONED_WORLD, NO_TRAINING_SET, Experiment
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmh.detection.names import MATCHED, PROMPTS, TURNED, Detector, contrast_name
 from mmh.detection.prompt_detectors import prompt_detectors
 from mmh.errors import InputError
+from mmh.evaluation.names import MATCHED, PROMPTS, TURNED, Detector, contrast_name
 from mmh.evaluation.samples import COLUMNS, FPR, MIN_CLASS, score_record
 from mmh.metrics.base import METRICS
 from mmh.prompts.words import (

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mmh.detection.names import Detector, first_steps
 from mmh.errors import InputError
+from mmh.evaluation.names import Detector, first_steps
 from mmh.metrics.averages import trajectories
 from mmh.metrics.base import METRICS, in_order
 

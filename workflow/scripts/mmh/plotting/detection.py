@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmh.detection.names import PROMPTS, TURNED, Detector, contrast_name
 from mmh.detection.prompt_detectors import prompt_detectors
 from mmh.errors import InputError
+from mmh.evaluation.names import PROMPTS, TURNED, Detector, contrast_name
 from mmh.metrics.base import METRICS
 from mmh.plotting import roc, style
 from mmh.plotting.set_panels import NAMES
