@@ -266,6 +266,6 @@ def test_the_script_writes_the_table(tmp_path):
     paths = [tmp_path / name for name in contracts]
     for path, contract in zip(paths, contracts.values(), strict=True):
         save(tables[path.name], path, contract)
-    script.main(*paths, tmp_path / "e.csv", calibration=20, options=OPTIONS, seed=3)
+    script.main(*paths, tmp_path / "e.csv", calibration=20, large=[], options=OPTIONS, seed=3)
     expected = run(tables, exclude=range(20), seed=3)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "e.csv"), expected, rtol=1e-5)
