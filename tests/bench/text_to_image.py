@@ -23,11 +23,13 @@ from mmh.compute.attention import full_float32
 from mmh.compute.memory import fitting_batch
 from mmh.diffusion.guided_sampling import Grid, ddim_grid
 from mmh.lid.flipd import flipd
-from mmh.metrics.prompt_scores import METRICS, Trace, prompt_scores
+from mmh.metrics.base import made
 from mmh.models.text_to_image import TextToImageModel
+from mmh.prompts.scoring import prompt_scores
 from mmh.scores.cfg_norm import cfg_vector_norm
 from tests.bench.timing import Measure, description, report, table
 
+METRICS = made({"cfg_norm_squared": {}, "cfg_norm": {}, "score_norm_squared": {}, "flipd": {"trace": 1}})
 LARGEST = 24
 """GiB that every score must fit into."""
 FORWARDS = 3.0
@@ -136,7 +138,7 @@ def run(device: str, dtype: str, steps: int) -> tuple[list[Measure], dict[str, A
     norm = timed("cfg_vector_norm", lambda: cfg_vector_norm(score, z, c, null, batch_size=1))
     grid = ddim_grid(model.scheduler, steps)
     options = {"grid": grid, "prompt_set": "bench", "prompts": [0], "generations": 1, "batch_size": 1}
-    found = timed("prompt", lambda: prompt_scores(score, c, null, trace=Trace(1), **options))
+    found = timed("prompt", lambda: prompt_scores(score, c, null, metrics=METRICS, **options))
     image = timed("decode", lambda: model.decode(found.latents, batch_size=1))
     peak = (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -153,7 +155,7 @@ def run(device: str, dtype: str, steps: int) -> tuple[list[Measure], dict[str, A
         "steps_with_flipd": low,
         "flipd": float(lid[0]),
         "cfg_vector_norm": float(norm[0]),
-        "metrics": {name: float(np.nanmean(found.values[name])) for name in METRICS},
+        "metrics": {name: float(np.nanmean(found.values[name])) for name in found.values},
         "image": list(image.shape),
         "parameters_millions": {
             "unet": parameters(model.unet),
@@ -198,7 +200,7 @@ def fitting_batches(
 
     def prompts(rows: int, levels: Grid) -> object:
         once = options | {"grid": levels, "generations": rows, "batch_size": rows}
-        return prompt_scores(score, c, null, trace=Trace(1), **once)
+        return prompt_scores(score, c, null, metrics=METRICS, **once)
 
     # What is tried, and what is timed then.
     works: dict[str, tuple[Callable[[int], object], ...]] = {

@@ -8,11 +8,13 @@ from tiny_pipeline import write_pipeline
 from mmh.compute.blocks import blockwise_in_fitting_batches
 from mmh.compute.memory import fitting_batch
 from mmh.diffusion.guided_sampling import ddim_grid
-from mmh.metrics.prompt_scores import METRICS, Trace, prompt_scores
+from mmh.metrics.base import made
 from mmh.models import text_to_image
+from mmh.prompts.scoring import prompt_scores
 from mmh.scores.cfg_norm import cfg_vector_norm
 
 DEVICE = "cuda"
+METRICS = made({"cfg_norm_squared": {}, "cfg_norm": {}, "score_norm_squared": {}, "flipd": {"trace": 2}})
 PROMPTS = ["the red plate", "digit seven", "with digit three", "plate"]
 AGREEMENT = 1e-3
 """Relative: 10 steps of a float32 network under guidance 7.5."""
@@ -24,7 +26,7 @@ def folder(tmp_path_factory):
 
 
 def scored(model, **options):
-    how = {"prompt_set": "s", "prompts": [0, 1, 2, 3], "generations": 2, "trace": Trace(2), "batch_size": 4}
+    how = {"prompt_set": "s", "prompts": [0, 1, 2, 3], "generations": 2, "metrics": METRICS, "batch_size": 4}
     how |= {"grid": ddim_grid(model.scheduler, 10)} | options
     return prompt_scores(model.score_model(), model.embed(PROMPTS), model.null(), **how)
 
@@ -33,7 +35,7 @@ def test_scores_of_prompts_agree_with_the_cpu(folder):
     here, there = (scored(text_to_image.load_folder(folder, device=device)) for device in ("cpu", DEVICE))
     scale = np.abs(here.latents).max()
     np.testing.assert_allclose(there.latents, here.latents, rtol=0, atol=AGREEMENT * scale)
-    for name in METRICS:
+    for name in (metric.name for metric in METRICS):
         scale = np.nanmax(np.abs(here.values[name]))
         np.testing.assert_allclose(there.values[name], here.values[name], rtol=0, atol=AGREEMENT * scale)
 
@@ -42,14 +44,14 @@ def test_scores_of_prompts_repeat_bit_by_bit_and_do_not_depend_on_the_span(folde
     model = text_to_image.load_folder(folder, device=DEVICE)
     one, same = scored(model), scored(model)
     assert one.latents.tobytes() == same.latents.tobytes()
-    for name in METRICS:
+    for name in (metric.name for metric in METRICS):
         assert one.values[name].tobytes() == same.values[name].tobytes()
     options = {"prompts": [2], "generations": 1, "grid": ddim_grid(model.scheduler, 10)}
     alone = prompt_scores(
         model.score_model(),
         model.embed(PROMPTS)[2:3],
         model.null(),
-        **({"prompt_set": "s", "trace": Trace(2), "batch_size": 4} | options),
+        **({"prompt_set": "s", "metrics": METRICS, "batch_size": 4} | options),
     )
     assert alone.latents[0].tobytes() == one.latents[4].tobytes()
 

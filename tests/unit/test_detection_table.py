@@ -11,12 +11,11 @@ import pandas as pd
 import pytest
 from test_words import random_texts, random_words
 
-from mmh.detection import detection_table
+from mmh.detection import detection_table, prompt_detectors
 from mmh.errors import InputError
 from mmh.evaluation.samples import COLUMNS
 from mmh.io import files as io
 from mmh.io.tables import ALL_SCORES
-from mmh.metrics import prompt_detectors
 from mmh.prompts import lists as prompts
 from mmh.stats import curves as stats
 

@@ -7,9 +7,10 @@ from diffusers import DDIMScheduler, PNDMScheduler, StableDiffusionPipeline
 from gaussian_pair import conditions, gaussian_model
 from tiny_pipeline import SCHEDULER, write_pipeline
 
+from mmh.compute.rows import fixed_batches
 from mmh.diffusion.guided_sampling import (
     ddim_grid,
-    generation_batches,
+    generation_rows,
     generation_seed,
     guided_ddim,
     initial_noise,
@@ -19,9 +20,10 @@ from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.lid.flipd import flipd
 from mmh.lid.normal_bundle import normal_bundle_spectrum
-from mmh.metrics.prompt_scores import Trace, prompt_scores
+from mmh.metrics.base import METRICS
 from mmh.models import text_to_image
-from mmh.scores.score_norms import score_norms
+from mmh.prompts.scoring import default_metrics, prompt_scores
+from mmh.scores.score_norm import score_norms
 
 ZERO_SNR = {"rescale_betas_zero_snr": True}
 
@@ -126,6 +128,10 @@ def test_at_zero_signal_every_quantity_is_finite(prediction):
     np.testing.assert_allclose(flipd(conditioned, noise, 1.0, probes=None), 0, atol=1e-9)
     assert (normal_bundle_spectrum(conditioned, noise, 1.0, copies=8) > 0).any()
     assert np.isfinite(score_norms(model, noise, c, null, t=1.0, of="guided", guidance=7.5)).all()
+
+    class Everywhere(METRICS["flipd"]):
+        until = None
+
     found = prompt_scores(
         model,
         c,
@@ -134,7 +140,7 @@ def test_at_zero_signal_every_quantity_is_finite(prediction):
         prompt_set="mem",
         prompts=[0, 1, 2],
         generations=1,
-        trace=Trace(None, until=1.0),
+        metrics=[*default_metrics(), Everywhere(METRICS["flipd"].Options(trace="exact"))],
     )
     assert np.isfinite(found.latents).all()
     for values in found.values.values():
@@ -253,7 +259,7 @@ def test_noise_and_seed_belong_to_a_generation():
 def test_a_generation_has_a_place_of_its_own(n, generations, size):
     prompts = np.arange(10, 10 + n)
     places = {}
-    batches = list(generation_batches(prompts, generations, size))
+    batches = list(fixed_batches(generation_rows(prompts, generations), size))
     for rows, counted in batches:
         assert len(rows) == size
         for place in counted:

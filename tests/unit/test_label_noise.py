@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
+from mmh.evaluation import label_noise
 from mmh.evaluation.samples import CONTRASTS, evaluate
 from mmh.io.files import write_table
 from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN, VOTES
-from mmh.labels import label_noise
 from mmh.labels.agreement import merge_labels
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "evaluate_raters.py"
@@ -266,6 +266,6 @@ def test_the_script_writes_the_table(tmp_path):
     paths = [tmp_path / name for name in contracts]
     for path, contract in zip(paths, contracts.values(), strict=True):
         save(tables[path.name], path, contract)
-    script.main(*paths, tmp_path / "e.csv", calibration=20, options=OPTIONS, seed=3)
+    script.main(*paths, tmp_path / "e.csv", calibration=20, large=[], options=OPTIONS, seed=3)
     expected = run(tables, exclude=range(20), seed=3)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "e.csv"), expected, rtol=1e-5)

@@ -11,8 +11,9 @@ from mmh.diffusion.guided_sampling import ddim_grid, guided_ddim, initial_noise
 from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
-from mmh.metrics.prompt_scores import METRICS, Trace, prompt_scores, score_table
+from mmh.metrics.base import METRICS, Metric, made
 from mmh.models import text_to_image
+from mmh.prompts.scoring import prompt_scores, score_table
 
 SETTINGS = PNDMScheduler.from_config(SCHEDULER)
 SCHEDULE = Schedule.from_scheduler(SETTINGS)
@@ -25,16 +26,24 @@ def tiny(tmp_path_factory):
     return text_to_image.load_folder(write_pipeline(tmp_path_factory.mktemp("tiny") / "model"))
 
 
-def gaussian_scores(n=4, *, trace=None, **options):
+SAMPLING = {name: {} for name in ("cfg_norm_squared", "cfg_norm", "score_norm_squared")}
+
+
+def metrics(trace=None, probe="gaussian"):
+    """The metrics of sampling alone, and FLIPD with this trace."""
+    return made({**SAMPLING, **({} if trace is None else {"flipd": {"trace": trace, "probe": probe}})})
+
+
+def gaussian_scores(n=4, *, taken=None, **options):
     c, null = conditions(n, DIM), conditions(1, DIM, seed=9)
     how = {"prompt_set": "test", "prompts": np.arange(n), "generations": 2, "guidance": 2.0, "batch_size": 4}
     how |= {"grid": ddim_grid(SETTINGS, 20)}
-    return c, null, prompt_scores(gaussian_model(SCHEDULE, DIM), c, null, trace=trace, **(how | options))
+    return c, null, prompt_scores(gaussian_model(SCHEDULE, DIM), c, null, metrics=taken, **(how | options))
 
 
 def test_metrics_of_a_gaussian_pair_are_their_closed_forms():
     """Another DDIM in NumPy, and d - sigma tr + ||eps||^2 with the trace of a linear noise."""
-    c, null, found = gaussian_scores(trace=Trace(None))
+    c, null, found = gaussian_scores(taken=metrics("exact"))
     noise = initial_noise(0, "test", np.repeat(np.arange(4), 2), np.tile([0, 1], 4), (DIM,))
     z, grid = noise.double().numpy(), found.grid
     law, empty = np.repeat(c.numpy(), 2, axis=0), null.numpy()
@@ -61,7 +70,7 @@ def test_metrics_of_a_gaussian_pair_are_their_closed_forms():
 
 
 def test_of_fifty_steps_the_last_ten_have_flipd():
-    _, _, found = gaussian_scores(1, trace=Trace(None), grid=ddim_grid(SETTINGS, 50))
+    _, _, found = gaussian_scores(1, taken=metrics("exact"), grid=ddim_grid(SETTINGS, 50))
     taken = np.flatnonzero(np.isfinite(found.values["flipd"][0]))
     assert taken.tolist() == list(range(40, 50))
 
@@ -69,8 +78,8 @@ def test_of_fifty_steps_the_last_ten_have_flipd():
 @pytest.mark.parametrize("law", ["gaussian", "rademacher"])
 def test_probes_estimate_the_exact_trace(law):
     """The mean of many probes, and the spread of a single one: for diagonal J, Rademacher has none."""
-    _, _, exact = gaussian_scores(trace=Trace(None))
-    _, _, found = gaussian_scores(trace=Trace(400, law))
+    _, _, exact = gaussian_scores(taken=metrics("exact"))
+    _, _, found = gaussian_scores(taken=metrics(400, law))
     low = np.isfinite(exact.values["flipd"])
     difference = (found.values["flipd"] - exact.values["flipd"])[low]
     np.testing.assert_array_equal(found.latents, exact.latents)
@@ -100,7 +109,7 @@ def test_flipd_of_a_network_has_the_brute_force_trace(tiny):
     score = tiny.score_model()
     c, null, grid = tiny.embed(PROMPTS[:2]).double(), tiny.null().double(), ddim_grid(tiny.scheduler, 10)
     found = prompt_scores(
-        score, c, null, grid=grid, prompt_set="s", prompts=[0, 1], generations=1, trace=Trace(None)
+        score, c, null, grid=grid, prompt_set="s", prompts=[0, 1], generations=1, metrics=metrics("exact")
     )
     keep = Keep()
     noise = initial_noise(0, "s", [0, 1], [0, 0], score.shape)
@@ -119,7 +128,7 @@ def test_flipd_of_a_network_has_the_brute_force_trace(tiny):
     tiny.unet.float()
 
 
-@pytest.mark.parametrize(("trace", "probes"), [(None, 0), (Trace(1), 1), (Trace(3, "rademacher"), 3)])
+@pytest.mark.parametrize(("trace", "probes"), [(None, 0), (1, 1), (3, 3)])
 def test_scores_take_no_more_rows_than_sampling_and_the_probes(tiny, trace, probes):
     """Two rows per image and step forward; a probe is one backward pass over the rows of its step."""
     forward, backward = [], []
@@ -132,7 +141,9 @@ def test_scores_take_no_more_rows_than_sampling_and_the_probes(tiny, trace, prob
     options = {"prompt_set": "s", "prompts": [0, 1, 2, 3], "generations": 2, "batch_size": 4}
     grid = ddim_grid(tiny.scheduler, 10)
     try:
-        prompt_scores(tiny.score_model(), tiny.embed(PROMPTS), tiny.null(), grid=grid, trace=trace, **options)
+        prompt_scores(
+            tiny.score_model(), tiny.embed(PROMPTS), tiny.null(), grid=grid, metrics=metrics(trace), **options
+        )
     finally:
         for hook in hooks:
             hook.remove()
@@ -141,13 +152,18 @@ def test_scores_take_no_more_rows_than_sampling_and_the_probes(tiny, trace, prob
 
 
 def test_a_generation_does_not_depend_on_what_is_sampled_with_it(tiny):
-    options = {"prompt_set": "s", "trace": Trace(2), "grid": ddim_grid(tiny.scheduler, 5), "batch_size": 3}
+    options = {
+        "prompt_set": "s",
+        "metrics": metrics(2),
+        "grid": ddim_grid(tiny.scheduler, 5),
+        "batch_size": 3,
+    }
     score, c, null = tiny.score_model(), tiny.embed(PROMPTS), tiny.null()
     whole = prompt_scores(score, c, null, prompts=[0, 1, 2, 3], generations=3, **options)
     part = prompt_scores(score, c[[2, 0]], null, prompts=[2, 0], generations=2, **options)
     for here, there in ((0, 6), (1, 7), (2, 0), (3, 1)):
         assert part.latents[here].tobytes() == whole.latents[there].tobytes()
-        for name in METRICS:
+        for name in whole.values:
             assert part.values[name][here].tobytes() == whole.values[name][there].tobytes()
     other = prompt_scores(score, c, null, prompts=[0, 1, 2, 3], generations=3, **(options | {"seed": 1}))
     assert not (other.latents == whole.latents).all(axis=(1, 2, 3)).any()
@@ -162,7 +178,13 @@ def test_what_half_precision_cannot_hold_is_done_again_in_float32():
 
     model = ScoreModel.from_function(eps, (DIM,), SCHEDULE, dtype=torch.float16)
     c = torch.tensor([[[0.01] * DIM], [[1.0] * DIM]])
-    options = {"prompt_set": "s", "prompts": [0, 1], "generations": 2, "trace": Trace(None), "batch_size": 4}
+    options = {
+        "prompt_set": "s",
+        "prompts": [0, 1],
+        "generations": 2,
+        "metrics": metrics("exact"),
+        "batch_size": 4,
+    }
     found = prompt_scores(model, c, c[:1], grid=ddim_grid(SETTINGS, 5), **options)
     assert found.retried == 2
     exact = ScoreModel.from_function(lambda z, t, c: z, (DIM,), SCHEDULE)
@@ -193,7 +215,7 @@ def test_memory_that_runs_out_halves_the_batch():
 
 
 def test_the_table_lists_every_score_once():
-    _, _, found = gaussian_scores(3, trace=Trace(None), prompts=[4, 7, 5])
+    _, _, found = gaussian_scores(3, taken=metrics("exact"), prompts=[4, 7, 5])
     table = score_table(found, prompt_set="test", prompts=[4, 7, 5], generations=2)
     assert list(table.columns) == (
         ["prompt_set", "prompt", "generation", "step", "t", "index", "sigma", "metric", "value"]
@@ -208,14 +230,89 @@ def test_the_table_lists_every_score_once():
         assert row["sigma"] == pytest.approx(SCHEDULE.sigma(row["t"]), rel=1e-12)
 
 
-def test_the_trace_of_a_configuration():
-    assert Trace.fitting("auto", 64).probes is None
-    assert Trace.fitting("auto", 16384).probes == 1
-    assert Trace.fitting("exact", 16384).probes is None
-    assert Trace.fitting(3, 64, law="rademacher") == Trace(3, "rademacher")
-    for wrong in ({"probes": 0}, {"law": "uniform"}):
-        with pytest.raises(InputError, match="prob"):
-            Trace(**wrong)
+@pytest.mark.parametrize(("trace", "dim", "probes"), [("auto", 64, None), ("auto", 16384, 1), (3, 64, 3)])
+def test_the_cost_of_a_trace(trace, dim, probes):
+    flipd = METRICS["flipd"]
+    calls = flipd.cost(
+        flipd.Options(trace=trace), dim, lambda asked: 1 + (100 if asked == "exact" else asked)
+    )
+    assert calls == (100 if probes is None else probes)
+    assert METRICS["cfg_norm"].cost(None, dim, lambda asked: 7) == 0
+
+
+class Early(Metric):
+    """Largest noise of the caption, at the steps with t <= .6."""
+
+    name, until = "early", 0.6
+
+    def see(self, step):
+        assert not step.z.requires_grad or step.t <= 0.2
+        return step.caption.detach().double().flatten(1).abs().amax(1).numpy()
+
+
+class Entropy(Metric):
+    """Entropy of the attention over tokens."""
+
+    name, needs, large = "entropy", "attention", False
+
+    def see(self, step):
+        assert len(step.attention) > 0
+        for maps in step.attention:
+            assert maps.shape[0] == len(step.z)
+            torch.testing.assert_close(maps.sum(-1), torch.ones(maps.shape[:-1]))
+        parts = [-(m * m.clamp_min(1e-9).log()).sum(-1).flatten(1).mean(1) for m in step.attention]
+        return torch.stack(parts).mean(0).double().numpy()
+
+
+class Sharpness(Metric):
+    """||J^T u||^2 with a random vector, on the graph that FLIPD uses too."""
+
+    name, needs, until = "sharpness", "graph", 0.2
+
+    def see(self, step):
+        u = np.stack([stream.standard_normal(step.model.dim) for stream in step.streams("sharp", 0)])
+        with torch.enable_grad():
+            found = step.products().product(torch.from_numpy(u), last=True)
+        return found.square().sum(1).numpy()
+
+
+class Short(Metric):
+    name = "short"
+
+    def see(self, step):
+        return np.zeros(1)
+
+
+def test_metrics_see_the_steps_that_they_want_and_change_nothing(tiny):
+    options = {"grid": ddim_grid(tiny.scheduler, 10), "prompt_set": "s", "prompts": [0, 1], "batch_size": 2}
+    args = tiny.score_model(), tiny.embed(PROMPTS[:2]), tiny.null()
+    alone = prompt_scores(*args, metrics=metrics(2), **options)
+    more = [Early(), Entropy(), *metrics(2), Sharpness()]
+    found = prompt_scores(*args, metrics=more, **options)
+    assert list(found.values) == ["early", "entropy", *alone.values, "sharpness"]
+    assert found.latents.tobytes() == alone.latents.tobytes()
+    for name, values in alone.values.items():
+        assert found.values[name].tobytes() == values.tobytes()
+    for name, until in (("early", 0.6), ("entropy", 1.0), ("sharpness", 0.2)):
+        assert (np.isfinite(found.values[name]) == (found.grid.t <= until)).all()
+    assert (found.values["entropy"] > 0).all()
+    assert (found.values["entropy"] <= np.log(tiny.null().shape[1]) + 1e-6).all()
+    last = prompt_scores(*args, metrics=[Sharpness()], **options)
+    np.testing.assert_array_equal(last.values["sharpness"], found.values["sharpness"])
+    assert not any(module._forward_pre_hooks for module in tiny.unet.modules())
+
+
+def test_a_metric_that_does_not_fit_is_named():
+    with pytest.raises(InputError, match=r"metric 'short' gave values of shape \(1,\) for 4 trajectories"):
+        gaussian_scores(taken=[Short()])
+    with pytest.raises(InputError, match="no cross-attention, which a metric needs"):
+        gaussian_scores(taken=[Entropy()])
+
+
+def test_no_prompts_have_no_scores():
+    _, _, found = gaussian_scores(0, taken=metrics("exact"))
+    assert found.latents.shape == (0, DIM)
+    assert found.values["flipd"].shape == (0, 20)
 
 
 def test_prompts_without_embeddings_are_refused():

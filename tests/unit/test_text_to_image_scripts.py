@@ -15,6 +15,7 @@ from mmh.io.files import read_images, read_table, write_arrays, write_table
 from mmh.io.tables import IMAGE_SET, PROMPT_SCORES, PROMPTS, SCORES
 from mmh.lid.flipd import flipd
 from mmh.metrics.averages import cfg_norm, flipd_metric
+from mmh.metrics.base import asked_metrics
 from mmh.models import text_to_image
 
 TEXTS = [
@@ -24,6 +25,9 @@ TEXTS = [
     "plate",
     "the the the red red red plate plate with digit seven",
 ]
+
+
+METRICS = {name: options.model_dump() for name, options in asked_metrics({"trace": 1}).items()}
 
 
 @pytest.fixture
@@ -115,7 +119,7 @@ def test_guidance_of_captioned_images(world):
 
 def score(world, span, **options):
     record, out, scores = {}, world / f"{span}.npz", world / f"{span}.parquet"
-    settings = {"generations": 2, "steps": 10, "guidance": 7.5, "trace": 1, "batch_size": 4} | options
+    settings = {"generations": 2, "steps": 10, "guidance": 7.5, "metrics": METRICS, "batch_size": 4} | options
     settings |= {"decode_batch_size": 4}
     how = {"prompt_set": "memorized", "span": span, "options": settings, "seed": 3, "record": record}
     call("score_prompts", world / "prompts.parquet", world / "model", out, scores, **how)
@@ -193,7 +197,7 @@ def everything(world, batch_size):
     for name, options in settings.items():
         out, options = world / f"{name}.parquet", options | {"batch_size": batch_size}
         records[name] = score_images(world, latents, out, name, "000000-000004", options)
-    options = {"generations": 2, "steps": 10, "guidance": 7.5, "trace": 1, "batch_size": batch_size}
+    options = {"generations": 2, "steps": 10, "guidance": 7.5, "metrics": METRICS, "batch_size": batch_size}
     how = {"prompt_set": "memorized", "seed": 3, "options": options | {"decode_batch_size": batch_size}}
     run(
         "score_prompts",

@@ -47,9 +47,9 @@ def main(
     import pandas as pd
 
     from mmh.detection.detection_table import evaluate_image_sets, evaluate_prompts
+    from mmh.detection.prompt_detectors import SCORE_COLUMNS
     from mmh.io.files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES
-    from mmh.metrics.prompt_detectors import SCORE_COLUMNS
     from mmh.prompts.lists import read_columns, read_prompts
 
     common = {key: value for key, value in options.items() if key not in {"images", "prompts"}}

@@ -26,10 +26,10 @@ def main(
 
     Large values of the scores under ``large`` speak for memorization, small ones of all others.
     """
+    from mmh.evaluation.label_noise import evaluate_raters
     from mmh.evaluation.samples import oriented
     from mmh.io.files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN, VOTES
-    from mmh.labels.label_noise import evaluate_raters
 
     table = evaluate_raters(
         oriented(read_table(scores, ALL_SCORES), large),

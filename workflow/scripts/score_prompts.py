@@ -1,4 +1,4 @@
-"""Sample one span of prompts by guided DDIM, and take every detection metric on the way (one pass)."""
+"""Sample one span of prompts by guided DDIM, and take metrics on the way (one pass)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,18 +24,18 @@ def main(
     progress: Any,
     store: Any = None,
 ) -> None:
-    """Write generations and scores; `options`: generations, steps, guidance, trace, batch_size, load."""
+    """Write generations and scores; `options`: generations, steps, guidance, metrics, batch_size, load."""
     import numpy as np
 
     from mmh.compute.blocks import blockwise_in_fitting_batches, decode_in_fitting_batches
     from mmh.diffusion.guided_sampling import ddim_grid, generation_seed
     from mmh.errors import InputError
-    from mmh.images.complexity import png_bits
     from mmh.io.files import read_table, write_arrays, write_table
     from mmh.io.spans import span_range
     from mmh.io.tables import PROMPT_SCORES, PROMPTS
-    from mmh.metrics.prompt_scores import PromptScores, Trace, prompt_scores, score_table
+    from mmh.metrics.base import made
     from mmh.models.text_to_image import load_folder
+    from mmh.prompts.scoring import PromptScores, prompt_scores, score_table
 
     numbers = np.array(span_range(span), dtype=np.int64)
     texts = read_table(prompts, PROMPTS).query("prompt_set == @prompt_set").set_index("prompt")["text"]
@@ -45,7 +45,7 @@ def main(
     score, null = loaded.score_model(), loaded.null()
     grid, count = ddim_grid(loaded.scheduler, options["steps"]), options["generations"]
     how = {"prompt_set": prompt_set, "generations": count, "guidance": options["guidance"], "seed": seed}
-    how["trace"] = Trace.fitting(options["trace"], score.dim, law=options.get("probe", "gaussian"))
+    how["metrics"] = metrics = made(options["metrics"])
 
     def draw(_: np.ndarray, which: np.ndarray, size: int) -> dict[str, np.ndarray]:
         c = loaded.embed(texts[which].tolist(), ids=which)
@@ -53,7 +53,7 @@ def main(
         each: dict[str, np.ndarray] = {"latents": found.latents, **found.values}
         return {name: a.reshape(len(which), count, *a.shape[1:]) for name, a in each.items()}
 
-    def trial(rows: int) -> None:  # the last step, which takes FLIPD
+    def trial(rows: int) -> None:  # the last step, which all metrics see
         once = how | {"generations": rows, "grid": grid[-1:], "batch_size": rows}
         prompt_scores(score, loaded.embed(texts[numbers[:1]].tolist()), null, prompts=numbers[:1], **once)
 
@@ -76,8 +76,8 @@ def main(
     arrays |= {"generation": generation.astype(np.int64), "text": texts[prompt].to_numpy(dtype=str)}
     arrays |= {"index": grid.index, "guidance": np.array([float(options["guidance"])])}
     seeds = [generation_seed(seed, prompt_set, p, g) for p, g in zip(prompt, generation, strict=True)]
-    png = {"png": png_bits(np.moveaxis(image, 1, -1)).astype(float)}
-    table = score_table(found, images=png, prompt_set=prompt_set, prompts=numbers, generations=count)
+    seen = {metric.name: metric.see_images(image) for metric in metrics if metric.needs == "image"}
+    table = score_table(found, images=seen, prompt_set=prompt_set, prompts=numbers, generations=count)
     write_table(table, scores, PROMPT_SCORES)
     write_arrays(out, **arrays, seed=np.array(seeds, dtype=np.uint64))
 

@@ -108,7 +108,7 @@ def gain(
 
 def detects(context: Context, names: Sequence[str]) -> Iterator[Finding]:
     """The AUC of each score on each contrast above one half, from rows of the evaluation."""
-    from mmh.detection.names import contrast_name
+    from mmh.evaluation.names import contrast_name
     from mmh.stats.resampling import Interval
 
     rows = context.tables["evaluation"].set_index(["contrast", "estimator"])

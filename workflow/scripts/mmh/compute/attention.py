@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import torch
+
+from mmh.errors import InputError
 
 SDPA_SWITCHES = ("flash", "mem_efficient", "math", "cudnn")
 
@@ -81,3 +83,60 @@ def forward_mode(module: torch.nn.Module | None) -> Iterator[None]:
     """
     with math_attention(), contiguous_group_norms(module):
         yield
+
+
+class CrossAttention:
+    """Records the cross-attention maps of a diffusers network beside its computation, which stays as it is.
+
+    A context manager: the maps are recorded inside of it, after each `start`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or None
+        The network; None where there is no module behind the function.
+
+    Raises
+    ------
+    InputError
+        If the network has no attention layers.
+    """
+
+    def __init__(self, module: torch.nn.Module | None) -> None:
+        from diffusers.models.attention_processor import Attention
+
+        found = [] if module is None else [m for m in module.modules() if isinstance(m, Attention)]
+        if not found:
+            raise InputError("this network has no cross-attention, which a metric needs")
+        self._layers, self._on = found, False
+        self._hooks: list[Any] = []
+        self._maps: list[torch.Tensor] = []
+
+    def __enter__(self) -> Self:
+        self._hooks = [m.register_forward_pre_hook(self._see, with_kwargs=True) for m in self._layers]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def start(self, wanted: bool) -> None:
+        """Record the next call of the network, or do not."""
+        self._on, self._maps = wanted, []
+
+    def take(self) -> list[torch.Tensor]:
+        """Give what was recorded: each layer's (rows, heads, places, tokens), which sum to 1 over tokens."""
+        maps, self._maps = self._maps, []
+        return maps
+
+    def _see(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        hidden = args[0] if args else kwargs["hidden_states"]
+        context = args[1] if len(args) > 1 else kwargs.get("encoder_hidden_states")
+        if not self._on or context is None:
+            return
+        with torch.no_grad():
+            query, key = (
+                layer.head_to_batch_dim(project(of))
+                for project, of in ((layer.to_q, hidden), (layer.to_k, context))
+            )
+            maps = layer.get_attention_scores(query, key)
+        self._maps.append(maps.unflatten(0, (len(hidden), layer.heads)))

@@ -49,18 +49,37 @@ class JacobianProducts(ABC):
         return self.eps.detach().double().flatten(1).square().sum(1)
 
 
-class ReverseProducts(JacobianProducts):
+class GraphProducts(JacobianProducts):
+    """J^T v on a graph that is there.
+
+    Parameters
+    ----------
+    model, z, t
+        As for `JacobianProducts`; `z` is the leaf of the graph.
+    eps : torch.Tensor
+        (rows, *shape), the noise that was computed from `z`.
+    keep : bool
+        Leave the graph to others, after the last product too.
+    """
+
+    def __init__(
+        self, model: ScoreModel, z: torch.Tensor, t: float, eps: torch.Tensor, *, keep: bool = False
+    ) -> None:
+        super().__init__(model, z, t)
+        self.eps, self.keep = eps, keep
+
+    def product(self, v: torch.Tensor, *, last: bool) -> torch.Tensor:
+        """J^T v; the graph is freed after the last one, unless it is to be kept."""
+        direction = torch.empty_like(self.eps).copy_(v.reshape(self.eps.shape))  # in the layout of eps
+        (product,) = torch.autograd.grad(self.eps, self.z, direction, retain_graph=self.keep or not last)
+        return product.double().flatten(1)
+
+
+class ReverseProducts(GraphProducts):
     """J^T v on the graph of one forward pass."""
 
     def __init__(self, model: ScoreModel, z: torch.Tensor, t: float) -> None:
-        super().__init__(model, z.requires_grad_(True), t)
-        self.eps = model.eps(self.z, t)
-
-    def product(self, v: torch.Tensor, *, last: bool) -> torch.Tensor:
-        """J^T v; the graph is freed after the last one."""
-        direction = torch.empty_like(self.eps).copy_(v.reshape(self.eps.shape))  # in the layout of eps
-        (product,) = torch.autograd.grad(self.eps, self.z, direction, retain_graph=not last)
-        return product.double().flatten(1)
+        super().__init__(model, z.requires_grad_(True), t, model.eps(z, t))
 
 
 class ForwardProducts(JacobianProducts):

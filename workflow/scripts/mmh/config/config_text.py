@@ -1,17 +1,18 @@
 """Checks of the sections of ``config.yaml`` that only experiments on text-to-image models have."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
+from mmh.evaluation.names import Detector
+from mmh.metrics.base import DEFAULT, METRICS, in_order
 from mmh.plan.experiment import CAPTIONED_WORLD, NO_TRAINING_SET, Experiment
 
 Config = Mapping[str, Any]
 
 METHODS = ("flipd", "cfg-norm", "score-norm", "decoded-png")
 PROMPT_SETS = ("memorized", "control", "generic")
-# metric.variant.nG, as in mmh.detection.detection_table; variants are first, first5, mean and low.
-_DETECTOR = re.compile(r"\w+\.(?:first(?P<steps>\d*)|mean|low)\.n(?P<generations>\d+)")
 
 
 def text_errors(experiment: Experiment, where: str) -> Iterator[str]:
@@ -91,11 +92,26 @@ def _prompt_errors(entry: Config, where: str, sets: set[str]) -> Iterator[str]:
                 yield f"{where}.prompts.sets.{name}: {n} prompts where the world has {most}; all are scored"
     if prompts["images"] not in sets | {"train"} or (prompts["images"] == "train" and not world):
         yield f"{where}.prompts.images: {prompts['images']!r} holds no training images; use an image set"
+    yield from _metric_errors(prompts, f"{where}.prompts.metrics")
     for key in ("generations", "steps"):
         most = prompts[key]
         for n in entry.get("detection", {}).get("prompts", {}).get(key, []):
             if n > most:
                 yield f"{where}.detection.prompts.{key}: {n}, but prompts.{key} is {most}"
+
+
+def _metric_errors(prompts: Config, where: str) -> Iterator[str]:
+    asked = prompts.get("metrics", DEFAULT)
+    for name in asked:
+        if name not in METRICS.rows():
+            known = ", ".join(in_order(METRICS.rows()))
+            yield f"{where}: there is no metric of prompts {name!r}; there are {known}"
+        elif isinstance(asked, Mapping):
+            try:
+                METRICS[name].Options.model_validate(asked[name])
+            except ValidationError as error:
+                for each in error.errors():
+                    yield f"{'.'.join(map(str, (where, name, *each['loc'])))}: {each['msg']}"
 
 
 def _pair_errors(entry: Config, where: str, sets: set[str]) -> Iterator[str]:
@@ -145,14 +161,19 @@ def _detector_errors(entry: Config, where: str) -> Iterator[str]:
     """Detectors of prompts that `prompt_detection` shows without their being evaluated."""
     options, asked = entry["figures"]["prompt_detection"], entry.get("detection", {}).get("prompts", {})
     anchors = [anchor["estimator"] for anchor in options.get("anchors", [])]
+    taken = entry.get("prompts", {}).get("metrics", DEFAULT)
     for key, names in (("curves", options["curves"]), ("anchors", anchors)):
         for name in names:
-            parts = _DETECTOR.fullmatch(name)
-            for part, number in (parts.groupdict() if parts else {}).items():
-                wanted = int(number or 1) if number is not None else None  # `first` is first1
+            detector = Detector.parse(name)
+            if detector is None:
+                continue
+            for part, wanted in (("steps", detector.steps), ("generations", detector.generations)):
                 if wanted is not None and wanted not in asked.get(part, []):
                     found = f"{name!r}, but detection.prompts.{part} has no {wanted}"
                     yield f"{where}.figures.prompt_detection.{key}: {found}"
+            if detector.metric not in taken:
+                found = f"{name!r}, but prompts.metrics has no {detector.metric!r}"
+                yield f"{where}.figures.prompt_detection.{key}: {found}"
 
 
 def _unscored(entry: Config, where: str) -> Iterator[str]:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmh.detection.names import MATCHED, PROMPTS, TURNED, contrast_name
+from mmh.detection.prompt_detectors import prompt_detectors
 from mmh.errors import InputError
+from mmh.evaluation.names import MATCHED, PROMPTS, TURNED, Detector, contrast_name
 from mmh.evaluation.samples import COLUMNS, FPR, MIN_CLASS, score_record
-from mmh.metrics.prompt_detectors import IMAGE, prompt_detectors
+from mmh.metrics.base import METRICS
 from mmh.prompts.words import (
     FOLDS,
     family_folds,
@@ -155,7 +156,7 @@ def evaluate_prompts(
     beside = detectors.reindex(pd.MultiIndex.from_frame(prompts[["prompt_set", "prompt"]]))
     table = pd.concat([prompts.reset_index(drop=True), beside.reset_index(drop=True)], axis=1)
     records: list[dict[str, Any]] = []
-    simple = [name for name in detectors if name.split(".")[0] in IMAGE]
+    simple = [name for name in detectors if _is_simple(name)]
     for contrast, rows, text in _word_contrasts(table, pairs, match, folds, seed):
         lacking = rows[rows[list(detectors)].isna().any(axis=1)]
         if len(lacking):
@@ -176,6 +177,12 @@ def evaluate_prompts(
             min_clusters=min_clusters,
         )
     return pd.DataFrame(records, columns=COLUMNS)
+
+
+def _is_simple(name: str) -> bool:
+    """Whether a detector of prompts needs no network."""
+    detector = Detector.parse(name)
+    return detector is not None and METRICS[detector.metric].control
 
 
 def audit(

@@ -8,7 +8,7 @@ straight from a network that predicts v or x.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmh.compute import rng
-from mmh.compute.rows import fast_layout, fixed_batches
+from mmh.compute.rows import fast_layout
 from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
@@ -237,10 +237,8 @@ def _purpose(prompt_set: str, generation: int) -> str:
     return f"initial-noise:{prompt_set}:{int(generation)}"
 
 
-def generation_batches(
-    prompts: NDArray[np.int64], generations: int, size: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Cut all generations of some prompts into batches in which each has a place of its own.
+def generation_rows(prompts: NDArray[np.int64], generations: int) -> NDArray[np.int64]:
+    """Give the numbers by which generations have a row of their own in every batch.
 
     Generation g of prompt p is always in row ``(p + g) % size``: neither the cut of the prompts nor the
     number of generations moves it, and a few prompts fill a batch as well as many.
@@ -250,14 +248,12 @@ def generation_batches(
     prompts : numpy.ndarray
         int64 (n,), numbers of the prompts.
     generations : int
-        Generations of each; item ``i * generations + g`` is generation g of the i-th prompt.
-    size : int
-        Rows of a batch.
+        Generations of each.
 
-    Yields
-    ------
-    rows, places : numpy.ndarray
-        As `fixed_batches` gives them: items to compute, and the rows that count.
+    Returns
+    -------
+    numpy.ndarray
+        int64 (n generations,), what `fixed_batches` takes for ids; item ``i * generations + g`` is generation
+        g of the i-th prompt.
     """
-    keys = (prompts[:, None] + np.arange(generations)[None, :]).ravel()
-    yield from fixed_batches(keys, size)
+    return (prompts[:, None] + np.arange(generations)[None, :]).ravel()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmh.detection.names import PROMPTS
+from mmh.evaluation.names import PROMPTS
 from mmh.io.files import read_table
 from mmh.io.tables import GENERATION_MATCHES, LABELS, SHEET
 from mmh.labels.label_files import CLASSES, sample_classes

@@ -85,7 +85,7 @@ class PromptDetection(Figure):
         """Draw the figure: ROC curves, and the AUC by metric, steps and number of generations."""
         import pandas as pd
 
-        from mmh.metrics.prompt_detectors import SCORE_COLUMNS
+        from mmh.detection.prompt_detectors import SCORE_COLUMNS
         from mmh.plotting import detection, style
         from mmh.prompts.lists import read_columns, read_prompts
         from mmh.stats import roc

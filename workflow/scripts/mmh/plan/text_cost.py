@@ -1,9 +1,11 @@
 """What the jobs of text-to-image models need; see `mmh.plan.cost`. Standard library only."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from mmh.io.spans import span_range
+from mmh.metrics.base import METRICS, asked_metrics
 from mmh.plan.experiment import Experiment
 from mmh.plan.network_cost import (
     CUDA_MB,
@@ -61,15 +63,16 @@ def _score_prompts(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, net, vae, image = _setting(config, wildcards)
     options, dim = entry["prompts"], dimension(entry)
     n, size = len(span_range(wildcards["span"])) * options["generations"], batch_rows(options)
-    trace = options["trace"]
-    if trace == "auto":
-        trace = "exact" if dim <= 256 else 1
-    # Two rows per step; at the last of them, t <= .2, both branches of the guided score have a derivative.
-    calls = 2 * options["steps"] * (1 + 0.2 * (flipd_calls(trace, dim, gpu=gpu) - 1))
+    metrics = [(METRICS[name], taken) for name, taken in asked_metrics(options).items()]
+    trace_calls = partial(flipd_calls, dim=dim, gpu=gpu)
+    # Two rows per step, for both branches of the guided score; t falls evenly from 1 to 0.
+    extra = sum((m.until or 1.0) * m.cost(taken, dim, trace_calls) for m, taken in metrics)
+    calls = 2 * options["steps"] * (1 + extra)
     seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=half(entry) if gpu else 1.0)
     seconds += network_calls(vae, n, min(size, n), 1, gpu=gpu)
+    row = net.graph_mb if any(m.needs == "graph" for m, _ in metrics) else net.row_mb
     held = n * (image * 2e-6 + dim * 12e-6)
-    return Need(seconds, pipeline_mb(entry, gpu, size * max(2 * net.graph_mb, vae.row_mb)) + held)
+    return Need(seconds, pipeline_mb(entry, gpu, size * max(2 * row, vae.row_mb)) + held)
 
 
 def _match_generations(config: Config, wildcards: Wildcards, gpu: bool) -> Need:

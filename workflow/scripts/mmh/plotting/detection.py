@@ -9,20 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmh.detection.names import PROMPTS, TURNED, contrast_name
+from mmh.detection.prompt_detectors import prompt_detectors
 from mmh.errors import InputError
-from mmh.metrics.prompt_detectors import IMAGE, prompt_detectors
+from mmh.evaluation.names import PROMPTS, TURNED, Detector, contrast_name
+from mmh.metrics.base import METRICS
 from mmh.plotting import roc, style
 from mmh.plotting.set_panels import NAMES
 from mmh.prompts.words import FEATURES, FOLDS, NGRAMS, word_controls
-
-METRICS = {
-    "cfg_norm": "CFG norm",
-    "cfg_norm_squared": "CFG norm²",
-    "score_norm_squared": "guided norm²",
-    "flipd": "FLIPD",
-}
-"""Printed names of the metrics of prompts."""
 
 CONTROLS = {
     NGRAMS: "n-grams",
@@ -75,17 +68,15 @@ def printed(name: str) -> str:
     str
         Such as ``CFG norm, first step, 4 gen.``
     """
-    parts = name.removesuffix(TURNED).split(".")
-    if parts[0] in IMAGE:
-        return f"PNG size, {parts[2].removeprefix('n')} gen."
-    if is_control(name):
-        return f"text: {CONTROLS.get(name, name)}"
-    if len(parts) != 3:
-        return name
-    metric, steps, count = parts
-    words = {"first": "first step", "mean": "all steps", "low": "$t$ ≤ 0.2"}
-    variant = words.get(steps, f"first {steps.removeprefix('first')} steps")
-    return f"{METRICS.get(metric, metric)}, {variant}, {count.removeprefix('n')} gen."
+    detector = Detector.parse(name.removesuffix(TURNED))
+    if detector is None:
+        return f"text: {CONTROLS.get(name, name)}" if is_control(name) else name
+    metric = METRICS[detector.metric]
+    words = [metric.printed or metric.name]
+    if detector.variant != "final":
+        named = {"first": "first step", "mean": "all steps", "low": f"$t$ ≤ {metric.until}"}
+        words.append(named.get(detector.variant, f"first {detector.steps} steps"))
+    return ", ".join([*words, f"{detector.generations} gen."])
 
 
 def read_rows(path: str | Path, pair: Sequence[str], metrics: Sequence[str] = ()) -> pd.DataFrame:
@@ -117,7 +108,8 @@ def read_rows(path: str | Path, pair: Sequence[str], metrics: Sequence[str] = ()
     contrast = PROMPTS + contrast_name(*pair)
     rows = table[table["contrast"] == contrast]
     control = rows["estimator"].map(is_control).astype(bool)
-    wanted = rows["estimator"].str.split(".").str[0].isin(list(metrics) or list(METRICS))
+    shown = list(metrics) or [name for name, metric in METRICS.rows().items() if not metric.control]
+    wanted = rows["estimator"].str.split(".").str[0].isin(shown)
     detectors = rows[~control & wanted]
     if detectors.empty:
         raise InputError(f"{path}: no detector of the contrast '{contrast}' has been evaluated")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from mmh.metrics.base import asked_metrics
 from mmh.plan.experiment import DOWNLOADS, Config
 from mmh.plan.inputs.base import Inputs, Wildcards, chosen
 
@@ -46,9 +47,10 @@ class Prompts(Inputs):
     def options(self, wildcards: Wildcards) -> dict[str, Any]:
         """How a prompt is sampled and measured."""
         experiment = self.experiment(wildcards)
-        keys = ("generations", "steps", "guidance", "trace", "probe", "batch_size")
-        own = chosen(experiment.entry["prompts"], *keys)
-        return {**own, "decode_batch_size": experiment.entry["latents"]["batch_size"], **experiment.loading}
+        section, decoded = experiment.entry["prompts"], experiment.entry["latents"]["batch_size"]
+        own = chosen(section, "generations", "steps", "guidance", "batch_size")
+        metrics = {name: taken.model_dump(mode="json") for name, taken in asked_metrics(section).items()}
+        return {**own, "metrics": metrics, "decode_batch_size": decoded, **experiment.loading}
 
     def generations(self, wildcards: Wildcards) -> list[str]:
         """Generations of all prompt sets."""

@@ -1,0 +1,137 @@
+"""Metrics of prompts, taken while their images are sampled with guidance: a file each, with a class.
+
+The class says what is asked of a metric: its sign, the steps that it sees and what it needs there. A whole
+one, which ``prompts: metrics: [cfg_norm, empty_norm]`` asks for:
+
+    from mmh.metrics.base import Metric
+
+    class EmptyNorm(Metric):
+        name, printed, large = "empty_norm", "norm without caption", False
+
+        def see(self, step):
+            return step.squared(step.empty) ** 0.5
+
+Sampling, batches, memory, the table of scores, the evaluation and its figure are done for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from mmh.config import options
+from mmh.rows import Row, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mmh.metrics.seen import Seen
+
+    Array = NDArray[np.float64]
+
+Needs = Literal["calls", "graph", "attention", "image"]
+DEFAULT = ("cfg_norm_squared", "cfg_norm", "score_norm_squared", "flipd", "png")
+"""What is taken where ``prompts: metrics`` is not given."""
+
+
+class Metric(Row):
+    """A metric of prompts.
+
+    Attributes
+    ----------
+    printed : str
+        Its name in figures; its name in the configuration if empty.
+    large : bool
+        Whether large values speak for memorization, instead of small ones.
+    until : float or None
+        The largest t of a step that it sees; None: it sees all steps.
+    needs : {"calls", "graph", "attention", "image"}
+        What it needs besides the noises of a step, which sampling has: nothing; their derivatives with
+        respect to the latents; the cross-attention maps of the caption. Or it sees the finished image alone.
+    control : bool
+        Whether it needs no network, and is one of the controls that detectors must beat.
+    shared : tuple of str
+        Its options that are those of the section `prompts` where its own entry does not give them.
+    """
+
+    printed: ClassVar[str] = ""
+    large: ClassVar[bool] = True
+    until: ClassVar[float | None] = None
+    needs: ClassVar[Needs] = "calls"
+    control: ClassVar[bool] = False
+    shared: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, options: Any = None) -> None:
+        self.options: Any = self.Options() if options is None else options
+
+    @classmethod
+    def sees(cls, t: float) -> bool:
+        """Whether it is taken at the step of this noise level."""
+        return cls.needs != "image" and (cls.until is None or t <= cls.until)
+
+    def see(self, step: Seen) -> Array:
+        """Give the value of each row at one step, float64 (n,)."""
+        raise NotImplementedError(self.name)
+
+    def see_images(self, images: NDArray[np.uint8]) -> Array:
+        """Give the value of each finished image (n, 3, H, W), float64 (n,); for `needs` "image"."""
+        raise NotImplementedError(self.name)
+
+    @classmethod
+    def cost(cls, options: Any, dim: int, trace_calls: Callable[[int | str], float]) -> float:
+        """Calls of the network that a step it sees is worth to it, for each row, besides sampling's own.
+
+        Parameters
+        ----------
+        options : Options
+            Its options.
+        dim : int
+            Values of a latent.
+        trace_calls : callable
+            Number of products with the Jacobian, or "exact", to the calls that they and one pass are worth.
+        """
+        return 0.0
+
+
+METRICS = Table("metric of prompts", "mmh.metrics", Metric)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Metrics in the order of tables: those of all steps, those of the last steps, those of the image."""
+    wanted = set(names)
+    known = METRICS.rows()
+    return sorted(
+        (name for name in known if name in wanted),
+        key=lambda name: (known[name].needs == "image", known[name].until is not None),
+    )
+
+
+def asked_metrics(prompts: Mapping[str, Any]) -> dict[str, options.Options]:
+    """Give the metrics that are asked for, with their options.
+
+    Parameters
+    ----------
+    prompts : mapping
+        The section `prompts`, whose key `metrics` is a list of names, or maps names to options.
+
+    Returns
+    -------
+    dict of str to Options
+        In the order of tables.
+    """
+    asked = prompts.get("metrics", DEFAULT)
+    given = asked if isinstance(asked, Mapping) else {name: {} for name in asked}
+    rows = {name: METRICS[name] for name in given}
+    return {
+        name: rows[name].Options.model_validate(
+            {key: prompts[key] for key in rows[name].shared if key in prompts} | given[name]
+        )
+        for name in in_order(rows)
+    }
+
+
+def made(asked: Mapping[str, Mapping[str, Any]]) -> list[Metric]:
+    """Make metrics from their options, by name, in the order of tables."""
+    rows = {name: METRICS[name] for name in asked}
+    return [rows[name](rows[name].Options.model_validate(dict(asked[name]))) for name in in_order(rows)]
