@@ -7,6 +7,7 @@ wildcards: ``plan.images.files`` stands in ``mmh/plan/inputs/images.py``, and so
 from collections.abc import Callable
 from typing import Any
 
+from mmh.digest.code import code_digest
 from mmh.plan import cost
 from mmh.plan.experiment import Config
 from mmh.plan.inputs.base import Wildcards
@@ -21,7 +22,6 @@ from mmh.plan.inputs.run import Run
 from mmh.plan.inputs.scores import Scores
 from mmh.plan.inputs.sources import Sources
 from mmh.plan.patterns import Patterns
-from mmh.provenance import code_digest
 
 
 class Plan:
