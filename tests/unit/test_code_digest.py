@@ -18,6 +18,8 @@ class Row:
 
 class Table:
     def __init__(self, what, package, base): ...
+
+def load_plugins(paths, *tables): ...
 """
 
 
@@ -141,6 +143,14 @@ COUNTS = {
         "def f(x):\n try: g()\n except ValueError as e: raise E(str(e))",
         "class E(Exception):\n def __init__(self, c): self.c = c\ndef g(): raise ValueError('b')\n"
         "def f(x):\n try: g()\n except ValueError as e: raise E(str(e))",
+    ),
+    "a function that a string points to": (
+        "T = 'mmh.c:g'\ndef f(x): return named(T)",
+        "T = 'mmh.d:g'\ndef f(x): return named(T)",
+    ),
+    "a function of its own that a string points to": (
+        "T = ':g'\ndef g(): return 1\ndef f(x): return named(T)",
+        "T = ':g'\ndef g(): return 2\ndef f(x): return named(T)",
     ),
     "a printed call": ("def f(x): print(next(x))", "def f(x): print(len(x))"),
     "what is printed to a file": ("def f(x): print('a', file=x)", "def f(x): print('b', file=x)"),
@@ -340,15 +350,21 @@ def test_a_row_counts_by_the_members_that_jobs_ask_for(where: str, tmp_path: Pat
     # Another row counts for who asks for all of them, and for nobody else.
     changed = {"mmh/scores/other.py": SCORE.replace("Mine", "Other").replace("cls.double", "1")}
     assert of(SCORE, **changed) == before
+    loading = "from mmh.rows import load_plugins\nload_plugins(p, TABLE)\nTABLE[m]().compute()"
+    assert of(SCORE, main=loading, **changed) == of(SCORE, main=loading)
     all_rows = "[row.compute() for row in TABLE.rows()]"
     assert of(SCORE, main=all_rows, **changed) != of(SCORE, main=all_rows)
     # A member that is asked for by a string counts like any other.
-    assert of(SCORE, main="getattr(TABLE[m], 'cost')()") != of(
-        SCORE.replace("return 2", "return 3"), main="getattr(TABLE[m], 'cost')()"
-    )
-    assert of(SCORE, main="getattr(TABLE[m], a)()") != of(
-        SCORE.replace("return 2", "return 3"), main="getattr(TABLE[m], a)()"
-    )
+    costly = SCORE.replace("return 2", "return 3")
+    for asked in ("'cost'", "f'c{m}'", "m"):
+        main = f"getattr(TABLE[m], {asked})()"
+        assert of(SCORE, main=main) != of(costly, main=main), asked
+    for idle in (
+        "getattr(TABLE[m], 'name')",
+        "getattr(TABLE[m], f'a{m}')",
+        "import torch\nn = torch.a\ngetattr(n, m)",
+    ):
+        assert of(SCORE, main=idle) == of(costly, main=idle), idle
 
 
 def test_a_class_that_foreign_code_may_call_counts_whole() -> None:

@@ -48,6 +48,7 @@ class Names:
         self.scopes: list[tuple[bool, Scope]] = []  # innermost last; True for the body of a class
         self.watched: dict[str, bool] = {}  # names of caught errors: whether their text is read
         self.in_words = False
+        self._functions: list[Function] = []
 
     def resolve(self, name: str) -> list[Target] | None:
         """What a name stands for; None for a function's own variable, nothing for a built-in."""
@@ -93,8 +94,30 @@ class Names:
 
     def enter(self, node: Function, body: list[ast.AST], arguments: list[ast.arg]) -> None:
         """Go into a function, which sees no names of the classes around it."""
+        self._functions.append(node)
         own = {**dict.fromkeys(one.arg for one in arguments), **self.scope_of(node, body)}
         self.scopes = [*(scope for scope in self.scopes if not scope[0]), (False, own)]
+
+    def leave(self, scopes: list[tuple[bool, Scope]]) -> None:
+        """Leave a function for the scopes around it."""
+        self.scopes = scopes
+        self._functions.pop()
+
+    def is_foreign(self, node: ast.expr) -> bool:
+        """Whether an object is none of the project's: a module, what other libraries define, or give."""
+        targets, left = self.chain(node.func if isinstance(node, ast.Call) else node)
+        if targets:
+            return all(isinstance(one, External | Module) for one in targets)
+        if targets == [] or not isinstance(node, ast.Name) or left:
+            return False
+        given = [
+            one.arg for function in self._functions for one in ast.walk(function) if isinstance(one, ast.arg)
+        ]
+        inside = [one for function in self._functions for one in ast.walk(function)]
+        values = [one.value for one in inside if isinstance(one, ast.Assign) and _binds(one, node.id)]
+        names = [one for one in inside if isinstance(one, ast.Name) and one.id == node.id]
+        bound = sum(not isinstance(one.ctx, ast.Load) for one in names)
+        return node.id not in given and len(values) == bound > 0 and all(map(self.is_foreign, values))
 
     def write(self, targets: list[Target] | None, name: str, *, asked: bool = False) -> None:
         """Write down a use of a name; `asked`: only a row of it is asked for."""
@@ -105,8 +128,6 @@ class Names:
         for target in targets or ():
             if isinstance(target, External):
                 self.found.parts.append(f"name:{target.name}")
-                if target.name.startswith("sys.modules"):
-                    self.found.wholes.append(self.module)
             elif isinstance(target, Definition):
                 self.found.parts.append(f"ref:{target.name}")
                 self.found.names.append(target)
@@ -122,3 +143,7 @@ class Names:
             value for node in target.nodes if isinstance(value := getattr(node, "value", None), ast.Call)
         ]
         return any(t in self.tables for one in calls for t in self.chain(one.func, target.module)[0] or ())
+
+
+def _binds(node: ast.Assign, name: str) -> bool:
+    return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)

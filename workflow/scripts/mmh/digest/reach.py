@@ -6,10 +6,11 @@ no name leads to, as rows of tables are asked for by strings, is given as a root
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mmh.digest.classes import is_registered, split
-from mmh.digest.frame import FRAME
+from mmh.digest.frame import is_frame
 from mmh.digest.modules import Code, Definition, Module
 from mmh.digest.names import Reading
 from mmh.digest.reading import read
@@ -170,8 +171,10 @@ class _Walk:
 
     def _ask(self, row: Definition, attributes: set[str]) -> None:
         """Reach the members of a row that something asks for by their names."""
+        patterns = [one for one in attributes if ANY in one]
         for name, members in (row.members or {}).items():
-            if name in attributes or ANY in attributes or name.startswith("__"):
+            asked = name in attributes or name.startswith("__")
+            if asked or any(fnmatchcase(name, pattern) for pattern in patterns):
                 self._add(*members)
 
     def _take(self, whole: Module | Definition) -> None:
@@ -203,12 +206,6 @@ class _Walk:
 
     def _import(self, module: Module) -> None:
         self._add(*([module.effects] if module.effects.nodes else []), *self.reach.registered(module))
-
-
-def is_frame(definition: Definition) -> bool:
-    """Whether a definition is part of the frame around every job."""
-    name = definition.name.partition(".")[0]
-    return any(one in FRAME for one in with_parents(f"{definition.module.name}.{name}"))
 
 
 def everything(module: Module) -> Iterator[Definition]:

@@ -7,13 +7,14 @@ errors, unless the code reads them: a handler that does more with an error than 
 import ast
 from contextlib import suppress
 
-from mmh.digest.modules import Code, Definition, External, Module, files_named
-from mmh.digest.names import Function, Names, Reading
+from mmh.digest.modules import Code, Definition, External, files_named
+from mmh.digest.names import Function, Reading
 from mmh.digest.scopes import is_bare, is_type_checking, loaded_by
+from mmh.digest.strings import Strings
 from mmh.digest.words import ANY, Words
 
 _LEFT_OUT = frozenset({"ctx", "type_comment", "type_params", "kind"})
-_ASKING = frozenset({"getattr", "hasattr", "setattr", "delattr", "attrgetter", "methodcaller"})
+_ASKING = frozenset({"getattr", "hasattr", "attrgetter", "methodcaller"})
 _HEARING = frozenset({"exc_info", "format_exc", "exception", "__cause__", "__context__"})
 # Decorators from here look at no hint of a type; others may.
 _BLIND = frozenset({"abc", "contextlib", "dataclasses", "functools", "torch", "typing"})
@@ -43,7 +44,7 @@ def read(code: Code, definition: Definition, heard: frozenset[str], tables: froz
     return reader.found
 
 
-class _Reader(Names):
+class _Reader(Strings):
     def __init__(
         self, code: Code, definition: Definition, heard: frozenset[str], tables: frozenset[Definition]
     ) -> None:
@@ -51,6 +52,7 @@ class _Reader(Names):
         self.words = Words(code, definition.module, heard, self.chain)
         self.splits = definition.members is not None
         self.is_member = definition.owner is not None
+        self.asked = False  # inside of a call that is handed tables to read rows into them
 
     def visit(self, node: ast.AST) -> None:
         method = _SPECIAL.get(type(node))
@@ -84,6 +86,7 @@ class _Reader(Names):
 
     def constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
+            self.found.names += self.pointed_to(node.value)
             if self.module.reads_files:
                 self.found.files.update(files_named(self.module, node.value))
             if self.in_words:
@@ -93,14 +96,15 @@ class _Reader(Names):
     # ---- names ----
 
     def name(self, node: ast.Name) -> None:
-        self.write(self.resolve(node.id), node.id, asked=not isinstance(node.ctx, ast.Load))
+        asked = self.asked or not isinstance(node.ctx, ast.Load)
+        self.write(self.resolve(node.id), node.id, asked=asked)
         if self.is_member:  # a class sees its own names while it is made
             self.found.attributes.add(node.id)
 
     def attribute(self, node: ast.Attribute, *, asked: bool = False) -> None:
         targets, left = self.chain(node)
         if targets:
-            self.write(targets, node.attr, asked=asked and not left)
+            self.write(targets, node.attr, asked=self.asked or (asked and not left))
         else:
             left = [node.attr]
             self.found.parts.append("(Attribute")
@@ -119,6 +123,8 @@ class _Reader(Names):
             self.write(self.resolve(node.value.id), node.value.id, asked=True)
         else:
             self.visit(node.value)
+        if External("sys.modules") in (self.chain(node.value)[0] or ()):
+            self.asked_of_modules(node.slice)
         self.visit(node.slice)
         self.found.parts.append(")")
 
@@ -162,7 +168,8 @@ class _Reader(Names):
         self.value(body)
         if any(self.watched[name] for name in self.watched if name not in watched):
             self.found.heard.add(ANY)
-        self.scopes, self.watched = outer, {name: self.watched[name] for name in watched}
+        self.leave(outer)
+        self.watched = {name: self.watched[name] for name in watched}
         self.found.parts.append(")")
 
     def comprehension(self, node: Comprehension) -> None:
@@ -226,32 +233,16 @@ class _Reader(Names):
             self.value(node.args[1:])
         elif self.words.is_error(node):
             self.visit(node.func)
+        elif self.is_of_frame(node):
+            before, self.asked = self.asked, True
+            self.generic(node)
+            self.asked = before
         elif self.words.is_note(node):
             before, self.in_words = self.in_words, True
             self.generic(node)
             self.in_words = before
         else:
             self.generic(node)
-
-    def asked_by_string(self, node: ast.Call) -> None:
-        """Attributes may be asked for by strings; by any, where the string is computed."""
-        of, _ = self.chain(node.args[0]) if node.args else (None, [])
-        if of and all(isinstance(target, External | Module) for target in of):
-            return
-        strings = [one.value for one in node.args if isinstance(one, ast.Constant)]
-        words = [one for one in strings if isinstance(one, str)]
-        self.found.attributes.update(part for one in words for part in one.split("."))
-        if not words:
-            self.found.attributes.add(ANY)
-
-    def imported_by_string(self, node: ast.Call) -> None:
-        """Follow a module whose name is written; of a name that is put together, all that start alike."""
-        for one in node.args:
-            first = one.values[0] if isinstance(one, ast.JoinedStr) and one.values else one
-            text = first.value if isinstance(first, ast.Constant) else ""
-            if isinstance(text, str):
-                names = [text] if first is one else self.code.modules_of(text.rpartition(".")[0])
-                self.found.wholes += [module for name in names if (module := self.code.module(name))]
 
     def handler(self, node: ast.ExceptHandler) -> None:
         outer, before = self.watched, self.in_words

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mmh.digest.code import code_digest
+from mmh.digest.reach import Root
 from mmh.plan import cost
 from mmh.plan.experiment import Config
 from mmh.plan.inputs.base import Wildcards
@@ -60,11 +61,11 @@ class Plan:
         self.run = Run(config)
         self.compute = {"threads": config["threads"]}
 
-    def code(self, script: str) -> Callable[[Wildcards], str]:
-        """Params function: the digest of the code that a job of a script runs."""
+    def code(self, script: str, *called: Callable[[Wildcards], list[Root]]) -> Callable[[Wildcards], str]:
+        """Params function: the digest of a script's code and of what a job of it calls by name."""
 
         def code(wildcards: Wildcards) -> str:
-            return code_digest(script)
+            return code_digest(script, *(root for roots in called for root in roots(wildcards)))
 
         return code
 
