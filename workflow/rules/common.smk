@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 from mmh.config.check import check_config
 from mmh.errors import InputError
 from mmh.plan.plan import Plan
-from mmh.provenance import code_digest
+from mmh.digest.code import code_digest
 
 try:
     check_config(

@@ -32,7 +32,7 @@ rule draw_figure:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=plan.figures.code,
+        code=plan.code("draw_figure.py", plan.figures.drawn_by),
         options=plan.figures.options,
         about=plan.figures.about,
         untracked=plan.figures.untracked,

@@ -25,7 +25,7 @@ rule score_span:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=plan.code("score_span.py"),
+        code=plan.code("score_span.py", plan.scores.computed_by),
         compute=plan.compute,
         method=plan.scores.method,
         options=plan.scores.options,
@@ -53,7 +53,7 @@ rule score_spectra:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=plan.code("score_spectra.py"),
+        code=plan.code("score_spectra.py", plan.scores.computed_by),
         compute=plan.compute,
         method=plan.scores.method,
         options=plan.scores.spectra_options,
@@ -81,7 +81,7 @@ rule score_set:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=plan.code("score_set.py"),
+        code=plan.code("score_set.py", plan.scores.computed_by),
         compute=plan.compute,
         method=plan.scores.method,
         options=plan.scores.options,
@@ -108,7 +108,7 @@ rule gather_scores:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=plan.code("gather_scores.py"),
+        code=plan.code("gather_scores.py", plan.scores.combined_by),
         item_sets=plan.scores.item_sets,
         ratios=plan.scores.ratios,
     script:

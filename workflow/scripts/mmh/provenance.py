@@ -1,27 +1,18 @@
-"""Which code made a file: digests of scripts and the modules they import, and run records.
+"""Which code and which versions made a file: digests and run records."""
 
-Snakemake follows a script by modification time and does not follow what it imports. ``code_digest`` gives
-rules a parameter that changes exactly when the code that a job runs changes: comments, docstrings and
-formatting do not count.
-"""
-
-import ast
-import hashlib
 import os
 import platform
 import socket
 import sys
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from mmh.digest.code import code_digest
+
+__all__ = ["PACKAGE", "code_digest", "run_record", "versions"]
+
 PACKAGE = Path(__file__).resolve().parent
-# The frame around a job moves no number: a reworded progress line must not retrain a model.
-_FRAME = frozenset(
-    f"mmh/{name}.py"
-    for name in ("job/frame", "job/partial", "job/chunks", "job/progress", "errors", "provenance")
-)
 _REPORTED = (
     "numpy",
     "scipy",
@@ -35,84 +26,6 @@ _REPORTED = (
     "pillow",
     "safetensors",
 )
-
-
-def code_digest(script: str) -> str:
-    """Digest of a script and of every ``mmh`` module that it imports, directly or not.
-
-    The frame of a job (log, progress, errors, temporary names) is left out. Package ``__init__`` files hold
-    re-exports only and are left out too, so that importing ``mmh.lid.spectra`` does not tie a job to all of
-    ``mmh.lid``; a script therefore imports from modules, never from the packages.
-
-    Parameters
-    ----------
-    script : str
-        File name within ``workflow/scripts``.
-
-    Returns
-    -------
-    str
-        Sixteen hexadecimal digits.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such script.
-    """
-    paths = [PACKAGE.parent / script]
-    seen: dict[str, Path] = {}
-    while paths:
-        path = paths.pop()
-        name = path.relative_to(PACKAGE.parent).as_posix()
-        if name not in seen and name not in _FRAME:
-            seen[name] = path
-            paths.extend(_imports(path))
-    digest = hashlib.sha256()
-    for name in sorted(seen):
-        digest.update(name.encode() + b"\0" + _canonical(seen[name]).encode() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
-
-
-@cache
-def _canonical(path: Path) -> str:
-    """Source text rebuilt from the syntax tree, without comments, docstrings and other bare strings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [line for line in body if not _bare_string(line)]  # type: ignore[attr-defined]
-    return ast.unparse(tree)
-
-
-def _bare_string(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
-
-
-@cache
-def _imports(path: Path) -> tuple[Path, ...]:
-    """Modules of this package that a file imports, at any depth of nesting."""
-    found = []
-    for node in ast.walk(_tree(path)):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            if name.split(".")[0] == "mmh":
-                module = PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py")
-                if module.is_file():
-                    found.append(module)
-    return tuple(sorted(set(found)))
 
 
 def versions() -> dict[str, str]:

@@ -140,6 +140,21 @@ class Table(Generic[R]):
         return added
 
 
+def root_of(row: type[Row]) -> tuple[str | Path, str]:
+    """Say where a row's class lies, for the digest of the code of a job that asks for it by its name.
+
+    Parameters
+    ----------
+    row : type
+
+    Returns
+    -------
+    (str or Path, str)
+        Module, or file of a plug-in, and name.
+    """
+    return row.plugin or row.__module__, row.__qualname__
+
+
 def load_plugin(path: Path, tables: list[Table[Any]]) -> dict[str, list[str]]:
     """Import a plug-in and take up its rows.
 

@@ -7,6 +7,8 @@ wildcards: ``plan.images.files`` stands in ``mmh/plan/inputs/images.py``, and so
 from collections.abc import Callable
 from typing import Any
 
+from mmh.digest.code import code_digest
+from mmh.digest.reach import Root
 from mmh.plan import cost
 from mmh.plan.experiment import Config
 from mmh.plan.inputs.base import Wildcards
@@ -21,7 +23,6 @@ from mmh.plan.inputs.run import Run
 from mmh.plan.inputs.scores import Scores
 from mmh.plan.inputs.sources import Sources
 from mmh.plan.patterns import Patterns
-from mmh.provenance import code_digest
 
 
 class Plan:
@@ -60,11 +61,11 @@ class Plan:
         self.run = Run(config)
         self.compute = {"threads": config["threads"]}
 
-    def code(self, script: str) -> Callable[[Wildcards], str]:
-        """Params function: the digest of the code that a job of a script runs."""
+    def code(self, script: str, *called: Callable[[Wildcards], list[Root]]) -> Callable[[Wildcards], str]:
+        """Params function: the digest of a script's code and of what a job of it calls by name."""
 
         def code(wildcards: Wildcards) -> str:
-            return code_digest(script)
+            return code_digest(script, *(root for roots in called for root in roots(wildcards)))
 
         return code
 

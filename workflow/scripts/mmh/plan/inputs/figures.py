@@ -3,9 +3,10 @@
 from types import SimpleNamespace
 from typing import Any
 
+from mmh.digest.reach import Root
 from mmh.figures.base import FIGURES, Figure, Files
 from mmh.plan.inputs.base import Inputs, Wildcards
-from mmh.provenance import code_digest
+from mmh.rows import root_of
 from mmh.scores.base import printed_names
 
 
@@ -45,9 +46,9 @@ class Figures(Inputs):
         paper = row.paper_of(self.experiment(wildcards))
         return {"figure": f"{row.name}{f' ({paper})' if paper else ''}, {wildcards.experiment}"}
 
-    def code(self, wildcards: Wildcards) -> str:
-        """Digest of the code that draws it."""
-        return code_digest("draw_figure.py")
+    def drawn_by(self, wildcards: Wildcards) -> list[Root]:
+        """Code of a figure."""
+        return [root_of(self._row(wildcards))]
 
     def _row(self, wildcards: Wildcards) -> type[Figure]:
         return FIGURES[wildcards.figure]

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from mmh.digest.reach import Root
 from mmh.io.spans import SELECTED
 from mmh.plan.inputs.base import Inputs, Wildcards, without
+from mmh.rows import root_of
 from mmh.scores.base import Score
 
 
@@ -14,6 +16,16 @@ class Scores(Inputs):
     def method(self, wildcards: Wildcards) -> str:
         """Name of an estimator's method."""
         return self._row(wildcards).name
+
+    def computed_by(self, wildcards: Wildcards) -> list[Root]:
+        """Code of an estimator."""
+        return [root_of(self._row(wildcards))]
+
+    def combined_by(self, wildcards: Wildcards) -> list[Root]:
+        """Code of the estimators that follow from the scores of others."""
+        experiment = self.experiment(wildcards)
+        rows = {experiment.score(name) for name in self.ratios(wildcards)}
+        return [root_of(row) for row in sorted(rows, key=lambda row: row.name)]
 
     def options(self, wildcards: Wildcards) -> dict[str, Any]:
         """An estimator's own options, without those that say which items it gets, and in which spans."""

@@ -1,0 +1,26 @@
+"""The frame around the work of every job, which moves no number."""
+
+from mmh.digest.modules import Definition
+from mmh.digest.scopes import with_parents
+
+# Modules, packages or single names, and why an edit of each leaves all outputs as they are.
+FRAME = {
+    "mmh.job": "opens the log, takes claims, shows progress, keeps finished blocks, puts outputs in place",
+    "mmh.provenance": "says in run records which code and which versions made a file",
+    "mmh.digest": "tells which code a job runs",
+    "mmh.lazy": "imports what a package gives when it is asked for",
+    "mmh.rows.Table": "gives the row of a name, and the rule of the job states that row as a root",
+    "mmh.rows.load_plugin": "imports a plug-in, and the rule of the job states its row as a root",
+    "mmh.rows.load_plugins": "imports plug-ins, and the rule of the job states their rows as roots",
+    "mmh.io.files.atomic": "gives temporary names",
+    "mmh.io.files.write_json": "lays out records",
+    "mmh.io.files.write_table": "checks a table by its contract, which counts where it is named",
+    "mmh.io.files.read_table": "checks a table by its contract, which counts where it is named",
+    "mmh.io.spans": "reads the ids of a span, which is a wildcard of the job and names its output",
+}
+
+
+def is_frame(definition: Definition) -> bool:
+    """Whether a definition is part of the frame."""
+    name = definition.name.partition(".")[0]
+    return any(one in FRAME for one in with_parents(f"{definition.module.name}.{name}"))
