@@ -8,7 +8,7 @@ CORES ?= all
 export PYTHONDONTWRITEBYTECODE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo report test test-browser test-slurm test-slurm-faults slurm-packages lint format bench status unlock unlock-slurm clean
+.PHONY: help setup check schema demo report test test-browser test-slurm test-slurm-faults slurm-packages lint format bench status unlock unlock-slurm clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -66,6 +66,12 @@ bench: setup ## Time the steps that dominate a run; writes results/bench/
 
 status: setup ## How far a run is, also while it goes on; ARGS="--profile profiles/gpu --config run='[digits]'"
 	@$(BIN)/python workflow/tools/status.py $(ARGS)
+
+check: setup ## Check the configuration alone; ARGS="--configfile config.yaml mine.yaml"
+	@$(BIN)/python workflow/tools/check_config.py $(ARGS)
+
+schema: setup ## Write workflow/schemas/config.schema.json, which editors read, from the declared options
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m mmh.config.schema workflow/schemas/config.schema.json
 
 unlock: setup ## After a kill: clear Snakemake's lock, if no run is alive
 	@$(BIN)/python workflow/tools/unlock.py

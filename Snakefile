@@ -5,6 +5,9 @@ from snakemake.utils import min_version
 min_version("9.27")  # priorities by experiment
 
 
+include: "workflow/rules/reading.smk"
+
+
 configfile: "config.yaml"
 
 

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 import zlib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -205,7 +204,7 @@ def test_what_is_wrong_is_said_and_kept_out(
     server: Server, tmp_path: Path, reply: Reply, status: str, reason: str
 ) -> None:
     limits = {"silent for 0.4 s": {"read": 0.4}, "not whole after 0.8 s": {"total": 0.8}}.get(reason, {})
-    record = fetch(server.serve("/a", reply), tmp_path, replace(ONCE, **limits))
+    record = fetch(server.serve("/a", reply), tmp_path, ONCE.model_copy(update=limits))
     assert (record["status"], record["reason"][: len(reason)]) == (status, reason)
     assert record["http_status"] in (reply.status, None)
     # Of 2 GB hardly more than the buffers of the two sockets was sent.
@@ -223,7 +222,7 @@ def test_redirects_share_one_time(server: Server, tmp_path: Path) -> None:
     for hop in "abcde":
         server.serve(f"/{hop}", Reply(status=302, location=chr(ord(hop) + 1), hold=0.3))
     server.serve("/f", image(PNG))
-    record = fetch(server.url + "/a", tmp_path, replace(ONCE, total=0.8))
+    record = fetch(server.url + "/a", tmp_path, ONCE.model_copy(update={"total": 0.8}))
     assert (record["status"], record["reason"]) == ("timeout", "not whole after 0.8 s")
 
 
@@ -510,14 +509,16 @@ def test_the_same_file_for_many_addresses_is_a_placeholder(server: Server, tmp_p
     assert (counts["n"], counts["families"], counts["asked"]) == (4, 1, 9)
 
 
-@pytest.mark.parametrize(("options", "status"), [({}, "placeholder"), ({"placeholder_count": None}, "ok")])
+@pytest.mark.parametrize(
+    ("options", "status"), [({"placeholder_count": 3}, "placeholder"), ({"placeholder_count": None}, "ok")]
+)
 def test_the_count_of_placeholders_can_be_turned_off(
     server: Server, tmp_path: Path, options: dict[str, Any], status: str
 ) -> None:
     listed = table([server.serve(f"/{i}", image(PNG)) for i in range(3)])
     write_table(listed, tmp_path / "list", IMAGE_LIST)
     importlib.import_module("fetch_images").main(
-        tmp_path / "list", [], tmp_path / "ledger", store=tmp_path / "store", options=options,
+        tmp_path / "list", [], tmp_path / "ledger", store=tmp_path / "store", options=options | {"placeholders": []},
         fetching={"retries": 0}, offline=False, progress=None,
     )  # fmt: skip
     assert read_table(tmp_path / "ledger", LEDGER)["status"].tolist() == [status] * 3
@@ -575,6 +576,7 @@ def test_from_list_to_set_by_the_scripts(server: Server, tmp_path: Path) -> None
     rows = [{"link": url, "text": texts[i]} for i, url in enumerate([*urls, server.url + "/none"])]
     (tmp_path / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = {"columns": {"url": "link", "caption": "text"}, "size": 8, "aspect": "crop", "draw": 6, "n": 4}
+    options |= {"placeholder_count": 3, "placeholders": []}
     for run in ("first", "second"):
         names = {kind: tmp_path / f"{run}-{kind}" for kind in ("list", "ledger", "set.npz", "set", "counts")}
         script("list_images").main(

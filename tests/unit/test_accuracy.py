@@ -20,7 +20,7 @@ LOLLIPOP = {"kind": "gaussians", "dimensions": [0, 1, 2], "ambient": 5, "separat
 SPHERE = {"kind": "sphere", "dimension": 2, "ambient": 5, "radius": 2.0, "items": 12, "spectra_items": 7}
 POINTS = {"kind": "points", "points": 6, "ambient": 4, "items": 9}
 ESTIMATORS = {
-    "flipd": {"method": "flipd", "trace": "exact"},
+    "flipd": {"method": "flipd", "trace": "exact", "probe": "gaussian"},
     "flipd_2": {"method": "flipd", "trace": 2, "probe": "rademacher"},
     "nb": {"method": "normal-bundle", "copies_per_dimension": 4, "percentile": 10},
     "nb_truth": {"method": "normal-bundle", "copies_per_dimension": 4, "percentile": "truth"},

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from mmh.config.check import check_config
 from mmh.errors import InputError
 from mmh.plan import cost, network_cost
 from mmh.plan.cost import Need, memory, need, runtime
 
 ROOT = Path(__file__).parents[2]
-CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())
+CONFIG: dict[str, Any] = check_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
 IDDPM, GAN = "cifar10-iddpm", "cifar10-stylegan2ada"
 
 

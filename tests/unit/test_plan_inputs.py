@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from mmh.config.check import check_config
 from mmh.errors import InputError
 from mmh.plan.plan import Plan
 from mmh.plan.status import Pattern, read_rules
 
 ROOT = Path(__file__).parents[2]
-CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())
+CONFIG: dict[str, Any] = check_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
 RULES: dict[str, Pattern] = read_rules(ROOT / "Snakefile")
 BLOCKS = {
     block.split(":", 1)[0]: block

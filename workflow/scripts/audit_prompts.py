@@ -55,7 +55,7 @@ def main(
 
 if __name__ == "__main__":
     with job(snakemake) as run:
-        columns = {name: entry.get("column", "caption") for name, entry in run.params.lists.items()}
+        columns = {name: entry["column"] for name, entry in run.params.lists.items()}
         main(
             dict(zip(columns, zip(run.input.lists, columns.values(), strict=True), strict=True)),
             getattr(run.input, "prompts", None) or None,  # an empty list where there is none

@@ -23,13 +23,14 @@ def main(
 ) -> None:
     """Fill the folder of images and its journal; write the ledger of one list."""
     from mmh.fetch.ledger import attrition, ledger_table
-    from mmh.fetch.url_images import FetchOptions, fetch_images, store_images
+    from mmh.fetch.options import FetchOptions
+    from mmh.fetch.url_images import fetch_images, store_images
     from mmh.images.image_lists import embedded_images, is_embedded
     from mmh.io.files import read_table, write_table
     from mmh.io.tables import IMAGE_LIST, LEDGER
 
     listed = read_table(table, IMAGE_LIST)
-    limits = FetchOptions(**{key: value for key, value in fetching.items() if key != "again"})
+    limits = FetchOptions.model_validate(fetching)
     urls = listed["url"].tolist()
     within = [url for url in urls if is_embedded(url)]
     records: dict[str, dict[str, Any]] = {}
@@ -38,10 +39,11 @@ def main(
         records |= store_images(images, store, max_pixels=limits.max_pixels)
     if not within:
         tell = progress(len(set(urls)), unit="image") if progress else None
-        again = fetching.get("again") or ()
-        records = fetch_images(urls, store, options=limits, offline=offline, again=again, progress=tell)
-    rules = {key: options[key] for key in ("placeholder_count", "placeholders") if key in options}
-    ledger = ledger_table(listed, records, **{"placeholder_count": 3, **rules})
+        records = fetch_images(
+            urls, store, options=limits, offline=offline, again=limits.again, progress=tell
+        )
+    rules = {key: options[key] for key in ("placeholder_count", "placeholders")}
+    ledger = ledger_table(listed, records, **rules)
     counts = attrition(ledger)
     print(f"{counts['ok']} of {counts['asked']} images: {counts['statuses']}")
     write_table(ledger, out, LEDGER)

@@ -13,41 +13,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
-import yaml
-
+from mmh.config.check import check_config
+from mmh.config.files import ConfigFiles, read_yaml
 from mmh.errors import InputError
 from mmh.io.files import atomic
 from mmh.plan import status, status_page
 from mmh.plan.patterns import Patterns
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a mapping.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    InputError
-        If the file is missing or is not one.
-    """
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: is not a mapping of keys to values")
-    return value
 
 
 def gpu_rules(profile: Path) -> frozenset[str]:
@@ -63,7 +37,7 @@ def gpu_rules(profile: Path) -> frozenset[str]:
     frozenset of str
     """
     files = [profile / name for name in ("profile.yaml", "config.yaml") if (profile / name).is_file()]
-    given = read_yaml(files[0] if files else profile / "profile.yaml").get("set-resources", {})
+    given = read_yaml(files[0] if files else profile / "profile.yaml").value.get("set-resources", {})
     if isinstance(given, dict):
         return frozenset(rule for rule, resources in given.items() if resources.get("gpu"))
     pairs = [entry.split(":", 1) for entry in given]
@@ -120,7 +94,8 @@ def main() -> int:
     parser.add_argument("--snakefile", type=Path, default=Path("Snakefile"), help="default: Snakefile")
     given, options = parser.parse_known_args()
     try:
-        config = read_yaml(Path("config.yaml"))
+        files = ConfigFiles.of_options(Path("config.yaml"), options)
+        config = check_config(files.merged(), files)
         listed = summary(["--snakefile", str(given.snakefile), *options])
         rules = status.read_rules(given.snakefile)
         jobs = status.planned_jobs(listed, rules, Patterns(config).all())

@@ -11,7 +11,7 @@ from mmh.config.options import EstimatorName, Field
 class Options(options.Options):
     """Options of claim 6."""
 
-    ratios: dict[EstimatorName, EstimatorName] = Field({})
+    ratios: dict[EstimatorName, EstimatorName] = Field(default={})
     """Claim 6: name of LID / PNG to name of its LID."""
 
 

@@ -26,14 +26,14 @@ class Estimators(options.Options):
 class Considerable(Estimators):
     """Options of claim 4."""
 
-    considerable: float = Field(5.0, gt=0)
+    considerable: float = Field(default=5.0, gt=0)
     """Claim 4: least difference of medians, dimensions."""
 
 
 class Comparable(Estimators):
     """Options of claim 5."""
 
-    comparable: float = Field(5.0, ge=0)
+    comparable: float = Field(default=5.0, ge=0)
     """Claim 5: largest difference of medians, dimensions."""
 
 

@@ -15,7 +15,7 @@ class Options(SetOptions):
     """Claim 8: norm of the guided score."""
     cfg_difference: EstimatorName = "cfg_difference"
     """Claim 8: norm of the CFG vector at the same t and place."""
-    least_correlation: float = Field(0.5, ge=-1, le=1)
+    least_correlation: float = Field(default=0.5, ge=-1, le=1)
     """Claim 8: Spearman correlation above which two norms agree."""
 
 

@@ -11,9 +11,9 @@ from mmh.config.options import Field
 class Options(options.Options):
     """Options of claim od."""
 
-    overfit_gap: float = Field(0.0, ge=0)
+    overfit_gap: float = Field(default=0.0, ge=0)
     """Claim od: least LID_* - LID_theta, difference of medians, dimensions."""
-    control_gap: float = Field(0.0, ge=0)
+    control_gap: float = Field(default=0.0, ge=0)
     """Claim od: least LID_theta of the control - LID_theta, difference of medians, dimensions."""
 
 

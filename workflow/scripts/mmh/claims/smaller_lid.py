@@ -12,7 +12,7 @@ from mmh.config.options import EstimatorName, Field, Unique
 class Options(options.Options):
     """Options of claims 2 and 3."""
 
-    model_estimators: Annotated[list[EstimatorName], Unique()] = Field([], min_length=1)
+    model_estimators: Annotated[list[EstimatorName], Field(min_length=1), Unique()] | None = None
     """Claims 2, 3: LID_theta."""
 
 
@@ -32,7 +32,7 @@ class SmallerLid(Claim):
 
         table = context.tables["evaluation"]
         rows = table[table["contrast"] == cls.contrast].set_index("estimator")
-        for name in context.options.model_estimators:
+        for name in context.options.model_estimators or ():
             if name in rows.index:
                 row = rows.loc[name]
                 n = int(row.n_positive + row.n_negative)

@@ -12,15 +12,20 @@ and what its values mean. From these classes follow the checks, their messages, 
 A default of None says that the key may be left out and that there is then no such value.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError, core_schema
 
+from mmh.config.entries import Entry
+
 __all__ = [
     "BatchSize",
+    "Block",
+    "Blocks",
+    "ComputedName",
     "DescriptorName",
     "EstimatorName",
     "ExperimentName",
@@ -37,16 +42,87 @@ __all__ = [
 
 
 class Options(BaseModel):
-    """Options of one section: unknown keys are refused, and nothing is converted from another type."""
+    """Options of one section: unknown keys are refused, and nothing is converted from another type.
+
+    Attributes
+    ----------
+    needs : tuple of str
+        Sections of the experiment that this one cannot do without.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
+        """Find what contradicts the rest of the experiment, as `mmh.rows.Row.check` does."""
+        yield from ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """Marks a mapping whose options depend on what it says under one key, or on which keys it has.
+
+    Attributes
+    ----------
+    key : str
+        The key that names an alternative; empty if `chosen` decides.
+    alternatives : callable
+        Gives, by name, what a block may hold.
+    chosen : callable, optional
+        Gives the name of the alternative for a block and the block around it.
+    text : str
+        What such a block is, where many of them stand in a mapping: ``a law of known dimension``.
+    """
+
+    key: str
+    alternatives: Callable[[], Mapping[str, "Alternative"]]
+    chosen: Callable[[Mapping[str, Any], Mapping[str, Any]], str] | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """What a block may hold.
+
+    Attributes
+    ----------
+    forms : tuple of type
+        The classes that share its keys; the last one has its own, the others those of the plan.
+    row : type, optional
+        The row that it stands for.
+    text : str
+        What it is, if the docstring of the last class does not say it.
+    owner : str
+        Who asks for the keys of the last class, if not the block itself: ``a model of kind 'gan'``.
+    """
+
+    forms: tuple[type[Options], ...]
+    row: Any = None
+    text: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Marks a mapping of names to blocks, where the names themselves say which alternative a block is."""
+
+    alternatives: Callable[[], Mapping[str, Alternative]]
 
 
 @dataclass(frozen=True)
 class Named:
-    """Marks a text that names something declared elsewhere in the configuration."""
+    """Marks a text that names something declared elsewhere in the configuration.
+
+    Attributes
+    ----------
+    what : str
+        What it names; `mmh.config.names` knows where those are declared.
+    said : str
+        What messages call it; `what` by default.
+    """
 
     what: str
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +143,9 @@ def _without_repeats(values: list[Any]) -> list[Any]:
 
 
 EstimatorName = Annotated[str, Named("estimator")]
+"""Anything that gives a score, distances to the matched training image included."""
+ComputedName = Annotated[str, Named("computed estimator")]
+"""A name under `estimators`."""
 ItemSetName = Annotated[str, Named("item set")]
 """``samples``, ``selected``, ``train``, or a name under `image_sets`."""
 ImageSetName = Annotated[str, Named("image set")]

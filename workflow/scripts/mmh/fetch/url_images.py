@@ -10,7 +10,6 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from mmh.errors import InputError
 from mmh.fetch.host_schedule import Job, Later, Schedule, host_of
 from mmh.fetch.ledger import Journal
+from mmh.fetch.options import FetchOptions
 from mmh.fetch.timed_http import Answer, Clock, RequestError, request, requestable
 from mmh.images.image_policy import UndecodableError, decode, is_one_colour, perceptual_hash
 from mmh.io.files import atomic
@@ -37,24 +37,6 @@ _NOT_FOUND = re.compile(
 )
 _NO_ANSWER_AT_ALL = 20  # addresses without a single answer among them may mean that there is no network
 _WITNESSES = 3  # addresses that answered before, asked again to tell
-
-
-@dataclass(frozen=True)
-class FetchOptions:
-    """How images are fetched; seconds, bytes and counts."""
-
-    workers: int = 16  # requests at a time
-    per_host: int = 2  # of them to one host
-    connect: float = 10  # to look up a name and connect
-    read: float = 10  # of silence
-    total: float = 60  # for one attempt at one image, its redirects included
-    retries: int = 2  # further attempts after what may pass
-    pause: float = 1  # before the first of them; doubles with each
-    longest_wait: float = 60  # asked for by a server (Retry-After), beyond which it is given up
-    redirects: int = 5
-    max_bytes: int = 20_000_000
-    max_pixels: int = 50_000_000  # width times height
-    user_agent: str = "mmh"
 
 
 Outcome = tuple[dict[str, Any], bytes | None]  # a record, and the image if it is to be stored
@@ -328,7 +310,7 @@ def _has_network(journal: Journal, failed: Collection[str], options: FetchOption
     urls = [url for url in answered if url not in failed]
     by_host = {host_of(url): url for url in urls}
     witnesses = list(dict.fromkeys([*by_host.values(), *urls]))[:_WITNESSES]
-    crew = _Crew(witnesses, replace(options, retries=0))
+    crew = _Crew(witnesses, options.model_copy(update={"retries": 0}))
     try:
         return any(record["http_status"] is not None for record, _ in crew.outcomes())
     finally:

@@ -117,7 +117,7 @@ def _from_model(
     for name, how in estimators.items():
         if how["method"] == "flipd":
             probes = None if how["trace"] == "exact" else int(how["trace"])
-            law = how.get("probe", "gaussian")
+            law = how["probe"]
             yield name, flipd(model, x, t, probes=probes, probe=law, seed=seed, batch_size=len(x))
         elif how["method"].startswith("normal-bundle"):
             copies = how["copies_per_dimension"] * model.dim

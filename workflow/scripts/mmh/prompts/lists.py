@@ -19,15 +19,13 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
+from mmh.prompts.options import Families
 
 COLUMNS = ("prompt_set", "prompt", "text", "family", "train")
 FORMATS = (".txt", ".json", ".jsonl", ".csv", ".tsv", ".parquet")
 CAPTION = "caption"
 """Key or column that holds the prompt, unless another is named."""
-SIMILAR = 0.4
-GRAM = 3
-TEMPLATE_SIZE = 5
-TEMPLATE_SHARE = 0.5
+KIN = Families()
 TEMPLATE_LETTERS = 4
 _ROWS = 500  # prompts compared with all others at a time: bounds memory at 500 n numbers
 _PAGE = re.compile(r"\s*<(!doctype html|html|\?xml)", re.IGNORECASE)
@@ -100,10 +98,10 @@ def normalized(text: str) -> str:
 def prompt_families(
     texts: Sequence[str],
     *,
-    similar: float = SIMILAR,
-    gram: int = GRAM,
-    template_size: int = TEMPLATE_SIZE,
-    template_share: float = TEMPLATE_SHARE,
+    similar: float = KIN.similar,
+    gram: int = KIN.gram,
+    template_size: int = KIN.template_size,
+    template_share: float = KIN.template_share,
 ) -> np.ndarray:
     """Group prompts that are near-duplicates, or that a shared template begins.
 

@@ -12,7 +12,7 @@ arrays; reading images and captions, loading models, batches, tables and run rec
         name, needs, label, unit = "contrast", "images", "contrast", "1"
 
         class Options(Options):
-            power: float = Field(2.0, gt=0)
+            power: float = Field(default=2.0, gt=0)
             \"\"\"exponent of the deviations\"\"\"
 
         @classmethod
@@ -28,7 +28,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from mmh.config import options as declared
-from mmh.config.options import BatchSize, Field
+from mmh.config.options import BatchSize, Field, ItemSetName, Unique
 from mmh.rows import Row, Table
 
 if TYPE_CHECKING:
@@ -45,14 +45,12 @@ if TYPE_CHECKING:
 
 Config = Mapping[str, Any]
 Needs = Literal["images", "score", "captions", "decoder", "generator"]
-NoiseLevel = Annotated[float, Field(gt=0, le=1)]
-Percentile = Annotated[float, Field(gt=0, lt=100)]
 
 
 class SetPlan(declared.Options):
     """Keys that the plan reads, of an estimator of whole item sets."""
 
-    items: list[str] = Field(min_length=1)
+    items: Annotated[list[ItemSetName], Field(min_length=1), Unique()]
     """item sets: samples, selected, train, or a name under image_sets"""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from mmh.config.options import Field
-from mmh.scores.base import Config, NetworkOptions, NoiseLevel, SpanScore
+from mmh.config.options import Field, NoiseLevel
+from mmh.scores.base import Config, NetworkOptions, SpanScore
 
 if TYPE_CHECKING:
     from mmh.config.entries import Entry

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mmh.config import options as declared
-from mmh.config.options import Field
+from mmh.config.options import Field, Percentile
 from mmh.io.spans import SELECTED
-from mmh.scores.base import Percentile, SpectraScore
+from mmh.scores.base import SpectraScore
 from mmh.scores.checks import GANS
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmh.config import options as declared
-from mmh.config.options import Field
-from mmh.scores.base import Percentile, SetScore
+from mmh.config.options import Field, Percentile
+from mmh.scores.base import SetScore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class LocalPca(SetScore):
         """percentile of the pool, in (0, 100)"""
         radius: Literal["knn", "all", "none"]
         """distances of the radius rule"""
-        bootstrap: int = Field(0, ge=0)
+        bootstrap: int = Field(default=0, ge=0)
         """replicates over the neighbours, for the standard error of LID_*; 0: none"""
 
     @classmethod

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mmh.config.options import Field
-from mmh.scores.base import NetworkOptions, NoiseLevel, Percentile, SpectraScore
+from mmh.config.options import Field, NoiseLevel, Percentile
+from mmh.scores.base import NetworkOptions, SpectraScore
 
 if TYPE_CHECKING:
     from mmh.plan.work import Need, Work

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmh.config import options as declared
-from mmh.config.options import EstimatorName
+from mmh.config.options import ComputedName
 from mmh.errors import InputError
 from mmh.scores.base import SCORES, Config, RatioScore
 
@@ -24,9 +24,9 @@ class Ratio(RatioScore):
     class Options(declared.Options):
         """Quotient of two estimators."""
 
-        numerator: EstimatorName
+        numerator: ComputedName
         """estimator"""
-        denominator: EstimatorName
+        denominator: ComputedName
         """estimator"""
 
     @classmethod

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from mmh.config.options import Field
+from mmh.config.options import Field, NoiseLevel
 from mmh.errors import InputError
-from mmh.scores.base import NetworkOptions, NoiseLevel, SpanScore
+from mmh.scores.base import NetworkOptions, SpanScore
 
 if TYPE_CHECKING:
     import numpy as np

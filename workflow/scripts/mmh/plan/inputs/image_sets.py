@@ -39,11 +39,9 @@ class ImageSets(Inputs):
 
     def fetching(self, wildcards: Wildcards) -> SimpleNamespace:
         """How images are fetched: nothing that a finished set depends on."""
-        options = self.config.get("fetching", {})
+        options = self.config["fetching"]
         return SimpleNamespace(
-            fetching=options,
-            offline=self.config.get("offline", False),
-            max_pixels=options.get("max_pixels", 50_000_000),
+            fetching=options, offline=self.config["offline"], max_pixels=options["max_pixels"]
         )
 
     def store(self, wildcards: Wildcards) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mmh.errors import InputError
+from mmh.labels.options import LabelSheet
 from mmh.plan.inputs.base import Inputs, Wildcards
 
 
@@ -31,7 +32,7 @@ class Labels(Inputs):
     def disagreements(self, wildcards: Wildcards) -> str | list[str]:
         """The pairs of a second round of labelling: a copy, as the import writes the list anew."""
         experiment = self.experiment(wildcards)
-        if experiment.entry.get("label_sheet", {}).get("only", "all") == "all":
+        if LabelSheet.model_validate(experiment.entry.get("label_sheet", {})).only == "all":
             return []
         kept = Path("resources", "labels", experiment.name, "second_round", "disagreements.csv")
         if not kept.is_file():

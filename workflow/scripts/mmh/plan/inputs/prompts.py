@@ -32,7 +32,7 @@ class Prompts(Inputs):
     def columns(self, wildcards: Wildcards) -> dict[str, str]:
         """Column of each list that holds the prompts."""
         lists = self.audited(wildcards)
-        return {name: options.get("column", "caption") for name, options in lists.items()}
+        return {name: options["column"] for name, options in lists.items()}
 
     def counts(self, wildcards: Wildcards) -> dict[str, int]:
         """How many prompts each set has."""

@@ -33,7 +33,7 @@ class Sources(Inputs):
     @property
     def offline(self) -> bool:
         """Whether nothing may be fetched."""
-        return bool(self.config.get("offline", False))
+        return bool(self.config["offline"])
 
     def network(self, wildcards: Wildcards) -> SimpleNamespace:
         """Whether nothing may be fetched, as an object, not compared between runs."""

@@ -1,0 +1,48 @@
+"""The section `claims`: which are tested; each claim has its options beside its test."""
+
+import functools
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import create_model
+
+from mmh.claims.base import CLAIMS, claim_numbers, claim_options
+from mmh.config.entries import Entry
+from mmh.config.forms import fields, nodes
+from mmh.config.names import unknown_names
+from mmh.config.options import Field, Options, Unique
+
+
+class ClaimsPlan(Options):
+    """Claims of the papers to test."""
+
+    check: list[str]
+    """Numbers of the claims: docs/claims.md."""
+
+    def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
+        """What a claim needs, and names that it has by default and that are not there."""
+        for number in self.check:
+            claim = CLAIMS[number]
+            for section in claim.needs:
+                if not experiment.entry.get(section):
+                    yield f"{where}.{number}: needs the section {section!r}, which this experiment lacks"
+            if claim.worlds and experiment.world not in claim.worlds:
+                yield f"{where}.{number}: is about the world {', '.join(claim.worlds)} only"
+        given = experiment.at(where)
+        for key, of in {key: of for n in self.check for key, of in fields(CLAIMS[n].Options).items()}.items():
+            if key not in given:
+                default = claim_options().model_fields[key].get_default()
+                parts = nodes(of, default, (*where.split("."), key))
+                yield from unknown_names(parts, experiment.config, experiment)
+
+
+def claim_forms() -> tuple[type[Options], type[Options]]:
+    """The classes of the section: what is tested, and the options of all claims together."""
+    return _forms(tuple(claim_numbers()))
+
+
+@functools.cache
+def _forms(numbers: tuple[str, ...]) -> tuple[type[Options], type[Options]]:
+    known = Annotated[list[Literal[numbers]], Field(min_length=1), Unique()]  # type: ignore[valid-type]
+    plan = create_model("Claims", __base__=ClaimsPlan, __doc__=ClaimsPlan.__doc__, check=(known, ...))
+    return plan, claim_options()

@@ -1,0 +1,244 @@
+"""The whole configuration: its top level, and the sections that an experiment may have."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from mmh.claims.options import claim_forms
+from mmh.config.entries import Config, Entry
+from mmh.config.forms import described
+from mmh.config.messages import Mistake, missing_key
+from mmh.config.names import OWN_ITEMS, known_names
+from mmh.config.options import Alternative, Block, Blocks, ExperimentName, Field, Options, Unique
+from mmh.config.tables import (
+    KINDS,
+    WORLDS,
+    figure_blocks,
+    kind_blocks,
+    sampling_blocks,
+    sampling_kind,
+    score_blocks,
+    world_blocks,
+)
+from mmh.detection.options import Detection
+from mmh.evaluation.options import Evaluation, Paired, Verdicts
+from mmh.fetch.options import FetchOptions, Source
+from mmh.images.options import image_set_blocks, image_set_kind
+from mmh.labels.options import LabelFiles, LabelSheet, PlantedLabels
+from mmh.models.options import Clip, Latents
+from mmh.oracles.options import Accuracy
+from mmh.prompts.options import PromptAudit, PromptList, Prompts
+from mmh.retrieval.options import Candidates, DownloadedDescriptor, Retrieval, TrainedDescriptor
+
+NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]*")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _labels() -> Mapping[str, Alternative]:
+    return {"planted": Alternative((PlantedLabels,)), "files": Alternative((LabelFiles,))}
+
+
+def _descriptors() -> Mapping[str, Alternative]:
+    return {"train": Alternative((TrainedDescriptor,)), "download": Alternative((DownloadedDescriptor,))}
+
+
+def _claims() -> Mapping[str, Alternative]:
+    return {"claims": Alternative(claim_forms())}
+
+
+def _experiment() -> Mapping[str, Alternative]:
+    return {"experiment": Alternative((Experiment,))}
+
+
+ImageSet = Annotated[dict[str, Any], Block("", image_set_blocks, image_set_kind, "an image set")]
+Estimator = Annotated[dict[str, Any], Block("method", score_blocks, text="a score")]
+Descriptor = Annotated[dict[str, Any], Block("source", _descriptors, text="a copy descriptor")]
+OneExperiment = Annotated[dict[str, Any], Block("", _experiment, lambda *_: "experiment", "one experiment")]
+
+
+class Experiment(Options):
+    """One experiment."""
+
+    data: Annotated[dict[str, Any], Block("world", world_blocks)] | None = None
+    """The training set."""
+    model: Annotated[dict[str, Any], Block("kind", kind_blocks)] | None = None
+    """The model."""
+    sampling: Annotated[dict[str, Any], Block("", sampling_blocks, sampling_kind)] | None = None
+    """Samples of the model."""
+    image_sets: (
+        dict[str, Annotated[dict[str, Any], Block("", image_set_blocks, image_set_kind, "an image set")]]
+        | None
+    ) = None
+    """Images that are looked at besides samples and training images, by name."""
+    retrieval: Retrieval | None = None
+    """Retrieval of training images."""
+    labels: Annotated[dict[str, Any], Block("source", _labels)] | None = None
+    """Where labels come from."""
+    estimators: dict[str, Annotated[dict[str, Any], Block("method", score_blocks, text="a score")]] | None = (
+        None
+    )
+    """Scores of samples and images, by name."""
+    evaluation: Evaluation | None = None
+    """AUC and TPR of scores against labels."""
+    paired: Paired | None = None
+    """LID_* and LID_theta of two models at the same images."""
+    figures: Annotated[dict[str, Any], Blocks(figure_blocks)] | None = None
+    """Figures, by name, with their options."""
+    claims: Annotated[dict[str, Any], Block("", _claims, lambda *_: "claims")] | None = None
+    """Claims of the papers to test."""
+    accuracy: Accuracy | None = None
+    """Estimates of LID against the truth on laws of known dimension."""
+    verdicts: Verdicts | None = None
+    """OD-Mem, DD-Mem, not memorized or undecided, item by item."""
+    candidates: Candidates | None = None
+    """Samples to look at: LID is estimated on them only."""
+    label_sheet: LabelSheet | None = None
+    """The page on which people label."""
+    latents: Latents | None = None
+    """How a text-to-image model is run on real images."""
+    prompts: Prompts | None = None
+    """Prompts that are sampled and scored on the way."""
+    prompt_lists: dict[str, PromptList] | None = None
+    """Files of prompts, by the name of their set."""
+    prompt_audit: PromptAudit | None = None
+    """What the text of prompts alone gives away."""
+    clip: Clip | None = None
+    """A small CLIP model trained on the same pairs."""
+    detection: Detection | None = None
+    """AUC and TPR of detectors of memorized images and prompts."""
+
+
+class Configuration(Options):
+    """Configuration of the mmh pipeline."""
+
+    run: Annotated[list[ExperimentName], Unique()]
+    """Experiments that plain `snakemake` builds."""
+    seed: int = Field(ge=0, le=9223372036854775807)
+    """Root seed."""
+    threads: int = Field(ge=1, le=64)
+    """Threads of each computing job."""
+    offline: bool = False
+    """Never use the network: take files from resources/drop."""
+    plugins: Annotated[list[str], Unique()] = []
+    """Python files with estimators, metrics, models, worlds or figures of one's own: docs/plugins.md."""
+    sources: dict[str, Source] = {}
+    """Files that are fetched, by file name."""
+    descriptors: dict[
+        str, Annotated[dict[str, Any], Block("source", _descriptors, text="a copy descriptor")]
+    ] = {}
+    """Copy descriptors, by name."""
+    experiments: dict[
+        str, Annotated[dict[str, Any], Block("", _experiment, lambda *_: "experiment", "one experiment")]
+    ]
+    """Experiments, by name."""
+    fetching: FetchOptions = Field(default_factory=lambda: FetchOptions())
+    """How images are fetched by their addresses."""
+
+
+def structure_mistakes(config: Config) -> Iterator[Mistake]:
+    """Sections that an experiment cannot do without.
+
+    Parameters
+    ----------
+    config : mapping
+        Perhaps malformed.
+
+    Yields
+    ------
+    Mistake
+    """
+    experiments = config.get("experiments")
+    for name, entry in experiments.items() if isinstance(experiments, Mapping) else ():
+        if not isinstance(entry, Mapping) or "accuracy" in entry:
+            continue
+        path = ("experiments", name)
+        for key in ("data", "model"):
+            if key not in entry:
+                yield missing_key(path, key, described(Experiment, key))
+        world = entry["data"].get("world") if isinstance(entry.get("data"), Mapping) else None
+        if "sampling" not in entry and world in WORLDS.rows() and WORLDS[world].made in ("make", "import"):
+            yield missing_key(path, "sampling", f"an experiment on the world {world!r} needs samples")
+
+
+def experiment_mistakes(experiment: Entry) -> Iterator[str]:
+    """Find what contradicts itself in an experiment and belongs to no section alone.
+
+    Parameters
+    ----------
+    experiment : Entry
+        With well-formed sections.
+
+    Yields
+    ------
+    str
+        One message per mistake.
+    """
+    where, sampling = experiment.where, experiment.section("sampling")
+    for name in experiment.section("image_sets"):
+        if name in OWN_ITEMS:
+            yield f"{where}.image_sets.{name}: the name stands for this experiment's own images; use another"
+    if sampling:
+        if sampling["calibration"] > sampling["n_samples"]:
+            n = sampling["n_samples"]
+            yield f"{where}.sampling.calibration: {sampling['calibration']} exceeds n_samples, {n}"
+        if KINDS[experiment.kind].Sampling is None:
+            kind = experiment.kind
+            yield f"{where}.sampling: a model of kind {kind!r} draws images of prompts alone; remove it"
+        yield from KINDS[experiment.kind].check_sampling(sampling, f"{where}.sampling")
+    captioned = known_names("image set", experiment.config, experiment)
+    if captioned and not sampling and "latents" not in experiment.entry:
+        yield f"{where}.latents: missing; image sets with captions are encoded as it says"
+    if experiment.section("prompt_lists") and WORLDS[experiment.world].sets:
+        world = experiment.world
+        yield f"{where}.prompt_lists: the world {world} has prompts of its own; remove the lists"
+
+
+def name_mistakes(config: Config) -> Iterator[str]:
+    """Refuse names that cannot be part of a path, and one estimator name with two methods.
+
+    Parameters
+    ----------
+    config : mapping
+        Well formed.
+
+    Yields
+    ------
+    str
+        One message per mistake.
+    """
+    taken = {
+        f"{name}{end}"
+        for name in config.get("sources", {})
+        for end in (".json", ".part", ".part.json", ".part.bad")
+    }
+    for name in config.get("sources", {}):
+        if not FILE_NAME.fullmatch(name):
+            yield f"sources.{name}: a source is named by its file: letters, digits, '.', '-' and '_' only"
+        if name in taken:
+            yield f"sources.{name}: is the name of a file that another source's download makes"
+    named = [("descriptors", config.get("descriptors", {})), ("experiments", config["experiments"])]
+    for experiment, entry in config["experiments"].items():
+        where = f"experiments.{experiment}"
+        named += [
+            (f"{where}.{key}", entry.get(key, {})) for key in ("estimators", "image_sets", "prompt_lists")
+        ]
+        named.append((f"{where}.prompts.sets", entry.get("prompts", {}).get("sets", {})))
+        named.append((f"{where}.accuracy.laws", entry.get("accuracy", {}).get("laws", {})))
+    for where, group in named:
+        for name in group:
+            if not NAME.fullmatch(name):
+                yield f"{where}.{name}: a name is part of file paths: letters, digits, '-' and '_' only"
+    yield from _two_methods(config)
+
+
+def _two_methods(config: Config) -> Iterator[str]:
+    methods: dict[str, tuple[str, str]] = {}
+    for experiment, entry in config["experiments"].items():
+        for name, options in entry.get("estimators", {}).items():
+            first, method = methods.setdefault(name, (experiment, options["method"]))
+            if method != options["method"]:
+                place = f"experiments.{experiment}.estimators.{name}.method"
+                yield (
+                    f"{place}: {options['method']!r}, but the same name is {method!r} in {first}; "
+                    "rules are chosen by name, so use two names"
+                )

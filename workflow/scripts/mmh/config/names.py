@@ -1,0 +1,100 @@
+"""Names that the configuration uses in one place and declares in another."""
+
+from collections.abc import Iterable, Iterator
+
+from mmh.config.entries import Config, Entry
+from mmh.config.forms import Node
+from mmh.config.messages import did_you_mean
+from mmh.config.options import Named
+
+OWN_ITEMS = ("samples", "selected", "train")
+# Scores that the retrieval of training images gives beside `estimators`.
+DISTANCES = ("sscd", "calibrated_l2")
+
+
+def unknown_names(found: Iterable[Node], config: Config, experiment: Entry | None) -> Iterator[str]:
+    """Refuse names that nothing declares.
+
+    Parameters
+    ----------
+    found : iterable of Node
+        Parts of the configuration; those without a mark are passed over.
+    config : mapping
+    experiment : Entry or None
+        Whose names are meant; None outside of the experiments.
+
+    Yields
+    ------
+    str
+        One message per name.
+    """
+    for node in found:
+        named = node.kind.mark(Named)
+        if named and isinstance(node.value, str):
+            known = known_names(named.what, config, experiment)
+            if node.value not in known:
+                listed_ = isinstance(node.path[-1], int)
+                path = (
+                    node.path if named.what == "experiment" else [p for p in node.path if isinstance(p, str)]
+                )
+                yield f"{'.'.join(map(str, path))}: {_unknown(named, node.value, known, listed_)}"
+
+
+def known_names(what: str, config: Config, experiment: Entry | None) -> list[str]:
+    """Names of one sort that are declared.
+
+    Parameters
+    ----------
+    what : str
+        As in `Named`.
+    config : mapping
+    experiment : Entry or None
+
+    Returns
+    -------
+    list of str
+    """
+    top = {"source": "sources", "descriptor": "descriptors", "experiment": "experiments"}
+    if what in top:
+        return list(config.get(top[what], {}))
+    if experiment is None:
+        return []
+    estimators = [*experiment.section("estimators"), *experiment.section("accuracy").get("estimators", {})]
+    sets = experiment.section("image_sets")
+    match what:
+        case "estimator":
+            return [*estimators, *(DISTANCES if experiment.section("retrieval") else ())]
+        case "computed estimator":
+            return estimators
+        case "item set":
+            return [*OWN_ITEMS, *sets]
+        case "image set":
+            return [name for name, options in sets.items() if "experiment" not in options]
+        case "prompt set":
+            return list(experiment.section("prompts").get("sets", {}))
+    raise ValueError(f"no names are declared as {what!r}")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in alphabetical order, for a message."""
+    return ", ".join(sorted(names)) or "none"
+
+
+def _unknown(named: Named, name: str, known: list[str], in_list: bool) -> str:
+    hint = did_you_mean(name, known)
+    match named.what:
+        case "item set":
+            return f"{name!r} is neither samples, selected, train nor one of image_sets{hint}"
+        case "source" if in_list:
+            return f"a list names the file {name!r}, which is not under sources{hint}"
+        case "source":
+            return f"there is no file {name!r} under sources{hint}"
+        case "image set" | "prompt set" if named.said:
+            return f"there is no {named.said} {name!r}; there are {listed(known)}{hint}"
+        case "image set":
+            return f"there is no image set {name!r}; there are {listed(known)}{hint}"
+        case "prompt set":
+            return f"no prompts {name!r}; there are {listed(known)}{hint}"
+        case "experiment" if in_list:
+            return f"there is no experiment {name!r}{hint}; known: {', '.join(known)}"
+    return f"there is no {named.what.split()[-1]} {name!r}{hint}"

@@ -1,0 +1,103 @@
+"""Options of prompts: which are sampled and scored, where lists lie, what their words alone give away."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from mmh.config.entries import Entry
+from mmh.config.names import known_names, listed
+from mmh.config.options import BatchSize, DescriptorName, Field, Options, SourceName
+from mmh.plan.experiment import CAPTIONED_WORLD
+from mmh.retrieval.options import Preprocess
+
+# The sets of prompts that the captioned digits come with.
+WORLD_SETS = ("memorized", "control", "generic")
+Count = Annotated[int, Field(ge=1)]
+
+
+class Prompts(Options):
+    """Prompts that are sampled and scored on the way."""
+
+    sets: dict[str, Count] = Field(min_length=1)
+    """How many prompts each set has, by name."""
+    generations: int = Field(ge=1)
+    """Images per prompt."""
+    steps: int = Field(ge=1)
+    """DDIM steps."""
+    guidance: float = Field(ge=0)
+    """Guidance scale lambda."""
+    trace: Literal["exact", "auto"] | Count
+    """Divergence of A^FLIPD: exact, auto (exact up to 256 dimensions, else one probe), or the number of
+    probes (an integer >= 1)."""
+    probe: Literal["gaussian", "rademacher"] = "gaussian"
+    """Law of the probes; gaussian is the paper's."""
+    batch_size: BatchSize
+    """Trajectories that are computed together: an integer >= 1, or auto (what a GPU's free memory holds; 8 on
+    a CPU); part of a result's bytes."""
+    shard_size: int = Field(ge=1)
+    """Prompts per job."""
+    images: str
+    """What holds the training image of a prompt: train, or an image set with the same caption."""
+    descriptor: DescriptorName
+    """Copy descriptor that compares a generation with the training image."""
+    preprocess: Preprocess
+    """How images reach the descriptor."""
+
+    def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
+        """Sets that are not there or have another size."""
+        world = experiment.world == CAPTIONED_WORLD
+        known = WORLD_SETS if world else tuple(experiment.section("prompt_lists"))
+        for name, n in self.sets.items():
+            if name not in known:
+                yield f"{where}.sets.{name}: no such list of prompts; there are {listed(known)}"
+            elif world:
+                most = experiment.section("data")["prompts" if name == "generic" else f"n_{name}"]
+                if n != most:
+                    yield f"{where}.sets.{name}: {n} prompts where the world has {most}; all are scored"
+        sets = {*known_names("image set", experiment.config, experiment), *(("train",) if world else ())}
+        if self.images not in sets:
+            yield f"{where}.images: {self.images!r} holds no training images; use an image set"
+
+
+class PromptList(Options):
+    """A list of prompts."""
+
+    file: SourceName
+    """Its name under sources; resources/prompts/<name> goes first."""
+    column: str = "caption"
+    """Column or key that holds the prompt."""
+
+
+class Families(Options):
+    """What makes two prompts kin."""
+
+    similar: float = Field(default=0.4, gt=0, le=1)
+    """Jaccard similarity of their n-grams."""
+    gram: int = Field(default=3, ge=1)
+    """Characters of an n-gram."""
+    template_size: int = Field(default=5, ge=2)
+    """Prompts with one beginning that make a template."""
+    template_share: float = Field(default=0.5, gt=0, le=1)
+    """Share of a prompt that the beginning must make up."""
+
+
+class PromptAudit(Options):
+    """What the text of prompts alone gives away."""
+
+    pairs: Annotated[list[Annotated[list[str], Field(min_length=2, max_length=2)]], Field(min_length=1)]
+    """Contrasts: a set of memorized prompts and a set of others."""
+    match: bool = True
+    """Add each contrast among prompts that agree in length and capitals."""
+    shuffles: int = Field(default=0, ge=0)
+    """Shuffled labels that say what chance gives."""
+    resamples: int = Field(ge=1)
+    """Bootstrap resamples."""
+    families: Families = Field(default_factory=lambda: Families())
+    """What makes two prompts kin."""
+
+    def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
+        """Sets of prompts that are not there."""
+        world = experiment.world == CAPTIONED_WORLD
+        known = WORLD_SETS if world else tuple(experiment.section("prompt_lists"))
+        for name in dict.fromkeys(name for pair in self.pairs for name in pair):
+            if name not in known:
+                yield f"{where}.pairs: there is no set {name!r}; there are {listed(known)}"
