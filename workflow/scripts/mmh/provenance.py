@@ -37,7 +37,7 @@ _REPORTED = (
 )
 
 
-def code_digest(script: str) -> str:
+def code_digest(script: str, *roots: tuple[str | Path, str]) -> str:
     """Digest of a script and of every ``mmh`` module that it imports, directly or not.
 
     The frame of a job (log, progress, errors, temporary names) is left out. Package ``__init__`` files hold
@@ -48,6 +48,8 @@ def code_digest(script: str) -> str:
     ----------
     script : str
         File name within ``workflow/scripts``.
+    *roots : (str or Path, str)
+        What the job calls by name: modules, or files of plug-ins, and functions.
 
     Returns
     -------
@@ -59,11 +61,12 @@ def code_digest(script: str) -> str:
     FileNotFoundError
         If there is no such script.
     """
-    paths = [PACKAGE.parent / script]
+    paths = [PACKAGE.parent / script, *(_file(place) for place, _ in roots)]
     seen: dict[str, Path] = {}
     while paths:
         path = paths.pop()
-        name = path.relative_to(PACKAGE.parent).as_posix()
+        inside = path.is_relative_to(PACKAGE.parent)
+        name = path.relative_to(PACKAGE.parent).as_posix() if inside else path.name
         if name not in seen and name not in _FRAME:
             seen[name] = path
             paths.extend(_imports(path))
@@ -71,6 +74,10 @@ def code_digest(script: str) -> str:
     for name in sorted(seen):
         digest.update(name.encode() + b"\0" + _canonical(seen[name]).encode() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def _file(place: str | Path) -> Path:
+    return place if isinstance(place, Path) else PACKAGE.parent.joinpath(*place.split(".")).with_suffix(".py")
 
 
 @cache

@@ -7,7 +7,10 @@ from typing import Any
 
 from mmh.claims.base import CLAIMS
 from mmh.config.config_text import text_errors
-from mmh.plan.experiment import CAPTIONED_WORLD, NO_TRAINING_SET, Experiment
+from mmh.config.entries import Entry
+from mmh.models.base import KINDS, SamplingOptions, SamplingPlan
+from mmh.plan.experiment import Experiment
+from mmh.worlds.base import WORLDS
 
 Config = Mapping[str, Any]
 
@@ -33,32 +36,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "figures.manifold_walk": ("prompts", "estimators"),
     "figures.prompt_detection": ("prompts", "detection"),
 }
-# Figures and claims about one world, and models that fit each world.
+# Figures and claims about one world.
 _WORLDS: dict[str, tuple[str, ...]] = {
     "figures.lid_scatter": ("von-mises",),
     **{f"claims.{number}": claim.worlds for number, claim in CLAIMS.rows().items() if claim.worlds},
-}
-_TRAINED = ("unet", "gan")
-_GIVEN = ("iddpm", "stylegan2", "diffusers")
-_KINDS: dict[str, tuple[str, ...]] = {
-    "von-mises": ("edm-mlp",),
-    "digits": _TRAINED,
-    "digits-overfit": _TRAINED,
-    "digits-control": _TRAINED,
-    "cifar10": _GIVEN,
-    "images": _GIVEN,
-    CAPTIONED_WORLD: ("text-to-image",),
-    NO_TRAINING_SET: ("diffusers",),
-}
-GANS = ("gan", "stylegan2")
-# Sampling options of each kind of model: those that must be given, and those that may be.
-SAMPLING: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "edm-mlp": (("steps",), ()),
-    "unet": (("steps",), ()),
-    "diffusers": (("steps",), ()),
-    "iddpm": (("sampler", "respacing"), ("eta",)),
-    "gan": (("truncation", "noise"), ()),
-    "stylegan2": (("truncation", "noise"), ()),
 }
 NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]*")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -168,21 +149,13 @@ def section_errors(config: Config, name: str, where: str) -> Iterator[str]:
 
 def _model_errors(config: Config, name: str, where: str) -> Iterator[str]:
     entry = config["experiments"][name]
-    kind, fitting = entry["model"]["kind"], _KINDS[entry["data"]["world"]]
-    if kind not in fitting:
-        wanted = " or ".join(map(repr, fitting))
-        yield f"{where}.model.kind: {kind!r} does not fit the world {entry['data']['world']}; use {wanted}"
+    kind = KINDS[entry["model"]["kind"]]
+    yield from kind.check(kind.read(entry["model"]), Entry(config, name), f"{where}.model")
     yield from _sampling_errors(entry, where)
     yield from _selection_errors(entry, where)
-    yield from _option_errors(entry, where)
-    if kind == "diffusers" and ("path" in entry["model"]) == ("id" in entry["model"]):
-        yield f"{where}.model: give either path, a local folder, or id and revision, a repository on the hub"
-    if kind == "diffusers" and ("id" in entry["model"]) != ("revision" in entry["model"]):
-        yield f"{where}.model.revision: a repository needs one (a commit pins it), a local folder has none"
-    if kind == "edm-mlp" and entry["model"]["sigma_min"] >= entry["model"]["sigma_max"]:
-        yield f"{where}.model.sigma_min: must be below sigma_max, {entry['model']['sigma_max']}"
+    yield from _retrieval_errors(entry, where)
     labels = entry.get("labels", {})
-    if labels.get("source") == "planted" and not entry["data"]["world"].startswith("digits"):
+    if labels.get("source") == "planted" and not WORLDS[entry["data"]["world"]].planted:
         yield f"{where}.labels.source: nothing is planted in the world {entry['data']['world']}; use 'files'"
     if labels.get("source") == "planted" and labels["exact_distance"] > labels["not_distance"]:
         yield f"{where}.labels.exact_distance: must not exceed not_distance, {labels['not_distance']}"
@@ -196,31 +169,25 @@ def _model_errors(config: Config, name: str, where: str) -> Iterator[str]:
 
 
 def _sampling_errors(entry: Config, where: str) -> Iterator[str]:
-    kind, sampling = entry["model"]["kind"], entry["sampling"]
-    needed, optional = SAMPLING[kind]
-    common = {"n_samples", "shard_size", "batch_size", "calibration"}
+    kind, sampling = KINDS[entry["model"]["kind"]], entry["sampling"]
+    if kind.Sampling is None:
+        yield f"{where}.sampling: a model of kind {kind.name!r} draws images from prompts only; remove it"
+        return
+    common = {**SamplingPlan.model_fields, **SamplingOptions.model_fields}
+    own = {key: field for key, field in kind.Sampling.model_fields.items() if key not in common}
+    needed = [key for key, field in own.items() if field.is_required()]
     for key in needed:
         if key not in sampling:
-            yield f"{where}.sampling.{key}: missing; a model of kind {kind!r} needs {', '.join(needed)}"
+            yield f"{where}.sampling.{key}: missing; a model of kind {kind.name!r} needs {', '.join(needed)}"
     for key in sampling:
-        if key not in common and key not in (*needed, *optional):
-            known = ", ".join((*needed, *optional))
-            yield f"{where}.sampling.{key}: a model of kind {kind!r} takes {known} only; remove it"
+        if key not in common and key not in own:
+            known = ", ".join(own)
+            yield f"{where}.sampling.{key}: a model of kind {kind.name!r} takes {known} only; remove it"
+    yield from kind.check_sampling(sampling, f"{where}.sampling")
 
 
-def _option_errors(entry: Config, where: str) -> Iterator[str]:
-    model, sampling, retrieval = entry["model"], entry["sampling"], entry.get("retrieval", {})
-    if model["kind"] == "gan" and model["batch_size"] % model["group"]:
-        yield f"{where}.model.group: {model['group']} must divide batch_size, {model['batch_size']}"
-    if sampling.get("eta") and sampling.get("sampler") == "ancestral":
-        yield f"{where}.sampling.eta: belongs to the sampler 'ddim'; remove it"
-    kept = sampling.get("respacing", "").removeprefix("ddim")
-    if kept and not 2 <= int(kept) <= 4000:
-        yield f"{where}.sampling.respacing: {sampling['respacing']!r} must keep 2 to 4000 steps"
-    elif sampling.get("respacing", "").startswith("ddim") and all(
-        len(range(0, 4000, stride)) != int(kept) for stride in range(1, 4000)
-    ):
-        yield f"{where}.sampling.respacing: no stride keeps {kept} of 4000 steps; use {kept!r} without ddim"
+def _retrieval_errors(entry: Config, where: str) -> Iterator[str]:
+    retrieval = entry.get("retrieval", {})
     if retrieval.get("index", "Flat") == "Flat":
         for key in ("nprobe", "rerank"):
             if key in retrieval:
@@ -253,7 +220,7 @@ def _selection_errors(entry: Config, where: str) -> Iterator[str]:
             yield f"{where}.estimators.{key}.subset: is of samples; items must be [samples]"
         if {"selected", "samples"} <= set(options["items"]):
             yield f"{where}.estimators.{key}.items: selected samples are samples; use one of the two"
-        gan, method = entry["model"]["kind"] in GANS, options["method"]
+        gan, method = KINDS[entry["model"]["kind"]].gives == "generator", options["method"]
         if gan and method in ("flipd", "normal-bundle"):
             yield f"{where}.estimators.{key}.method: {method!r} needs a score, a GAN has none; use 'jacobian'"
         if method == "jacobian" and not gan:

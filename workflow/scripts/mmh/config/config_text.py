@@ -5,14 +5,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mmh.config.entries import Entry
 from mmh.evaluation.names import Detector
 from mmh.metrics.base import DEFAULT, METRICS, in_order
-from mmh.plan.experiment import CAPTIONED_WORLD, NO_TRAINING_SET, Experiment
+from mmh.plan.experiment import Experiment
+from mmh.worlds.base import WORLDS
 
 Config = Mapping[str, Any]
 
 METHODS = ("flipd", "cfg-norm", "score-norm", "decoded-png")
-PROMPT_SETS = ("memorized", "control", "generic")
 
 
 def text_errors(experiment: Experiment, where: str) -> Iterator[str]:
@@ -30,24 +31,18 @@ def text_errors(experiment: Experiment, where: str) -> Iterator[str]:
     str
         One message per mistake.
     """
-    entry = experiment.entry
-    world, kind = entry["data"]["world"], entry["model"]["kind"]
-    if world not in (CAPTIONED_WORLD, NO_TRAINING_SET):
-        yield f"{where}.sampling: missing; an experiment on the world {world!r} needs samples"
+    entry, world, kind = experiment.entry, experiment.world, experiment.kind
+    if world.made not in ("captioned", "none"):
+        yield f"{where}.sampling: missing; an experiment on the world {world.name!r} needs samples"
         return
-    wanted = "text-to-image" if world == CAPTIONED_WORLD else "diffusers"
-    if kind != wanted:
-        yield f"{where}.model.kind: {kind!r} does not fit the world {world}; use {wanted!r}"
-    if kind == "diffusers" and ("path" in entry["model"]) == ("id" in entry["model"]):
-        yield f"{where}.model: give either path, a local folder, or id and revision, a repository on the hub"
-    if kind == "diffusers" and ("id" in entry["model"]) != ("revision" in entry["model"]):
-        yield f"{where}.model.revision: a repository needs one (a commit pins it), a local folder has none"
+    yield from kind.check(
+        kind.read(entry["model"]), Entry(experiment.config, experiment.name), f"{where}.model"
+    )
     sets = experiment.captioned_sets
     for name in sets:
-        own = "world" in entry["image_sets"][name]
-        if own and (world != CAPTIONED_WORLD or name not in PROMPT_SETS):
-            known = ", ".join(PROMPT_SETS) if world == CAPTIONED_WORLD else "none"
-            yield f"{where}.image_sets.{name}: the world {world} has no such set; it has {known}"
+        if "world" in entry["image_sets"][name] and name not in world.sets:
+            known = ", ".join(world.sets) or "none"
+            yield f"{where}.image_sets.{name}: the world {world.name} has no such set; it has {known}"
         columns = entry["image_sets"][name].get("columns", {"url": ""})
         if ("url" in columns) == ("image" in columns):
             yield f"{where}.image_sets.{name}.columns: name one of url (addresses) and image (the images)"
@@ -77,20 +72,20 @@ def _estimator_errors(options: Config, where: str, sets: set[str]) -> Iterator[s
 
 def _prompt_errors(entry: Config, where: str, sets: set[str]) -> Iterator[str]:
     prompts, lists = entry.get("prompts"), entry.get("prompt_lists", {})
-    world = entry["data"]["world"] == CAPTIONED_WORLD
-    if world and lists:
-        yield f"{where}.prompt_lists: the world {CAPTIONED_WORLD} has prompts of its own; remove the lists"
+    world, data = WORLDS[entry["data"]["world"]], entry["data"]
+    if world.sets and lists:
+        yield f"{where}.prompt_lists: the world {world.name} has prompts of its own; remove the lists"
     if not prompts:
         return
-    known = PROMPT_SETS if world else tuple(lists)
+    known = world.sets or tuple(lists)
     for name, n in prompts["sets"].items():
         if name not in known:
             yield f"{where}.prompts.sets.{name}: no such list of prompts; there are {_listed(known)}"
-        elif world:
-            most = entry["data"]["prompts" if name == "generic" else f"n_{name}"]
+        elif world.sets:
+            most = world.n_prompts(data, name)
             if n != most:
                 yield f"{where}.prompts.sets.{name}: {n} prompts where the world has {most}; all are scored"
-    if prompts["images"] not in sets | {"train"} or (prompts["images"] == "train" and not world):
+    if prompts["images"] not in sets | {"train"} or (prompts["images"] == "train" and not world.sets):
         yield f"{where}.prompts.images: {prompts['images']!r} holds no training images; use an image set"
     yield from _metric_errors(prompts, f"{where}.prompts.metrics")
     for key in ("generations", "steps"):
@@ -116,8 +111,7 @@ def _metric_errors(prompts: Config, where: str) -> Iterator[str]:
 
 def _pair_errors(entry: Config, where: str, sets: set[str]) -> Iterator[str]:
     detection, prompts = entry.get("detection", {}), set(entry.get("prompts", {}).get("sets", {}))
-    world = entry["data"]["world"] == CAPTIONED_WORLD
-    listed = set(PROMPT_SETS if world else entry.get("prompt_lists", {}))
+    listed = set(WORLDS[entry["data"]["world"]].sets or entry.get("prompt_lists", {}))
     groups = [
         ("detection.images", detection.get("images", {}).get("pairs", []), sets),
         ("detection.prompts", detection.get("prompts", {}).get("pairs", []), prompts),
@@ -152,7 +146,7 @@ def _figure_errors(entry: Config, where: str, sets: set[str]) -> Iterator[str]:
         yield f"{where}.figures.prompt_detection.pair: {curves['pair']} is not among detection.prompts.pairs"
     if curves:
         yield from _detector_errors(entry, where)
-    positive = entry.get("claims", {}).get("positive_set", PROMPT_SETS[0])
+    positive = entry.get("claims", {}).get("positive_set", "memorized")
     if entry.get("claims") and positive not in sets:
         yield f"{where}.claims.positive_set: there is no image set {positive!r}; there are {_listed(sets)}"
 

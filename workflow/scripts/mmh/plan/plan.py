@@ -16,6 +16,7 @@ from mmh.plan.inputs.image_sets import ImageSets
 from mmh.plan.inputs.images import Images
 from mmh.plan.inputs.labels import Labels
 from mmh.plan.inputs.laws import Laws
+from mmh.plan.inputs.models import Models, Root, early
 from mmh.plan.inputs.prompts import Prompts
 from mmh.plan.inputs.run import Run
 from mmh.plan.inputs.scores import Scores
@@ -38,7 +39,7 @@ class Plan:
     ----------
     patterns : Patterns
         Of the wildcards.
-    sources, image_sets, images, scores, labels, prompts, evaluation, laws, figures, run
+    sources, models, image_sets, images, scores, labels, prompts, evaluation, laws, figures, run
         Functions of the wildcards, by what they are about.
     compute : dict
         A job's threads: they are part of its bytes, so as a parameter a change of them reruns the job
@@ -49,6 +50,7 @@ class Plan:
         self.config, self._get_rule = config, get_rule
         self.patterns = Patterns(config)
         self.sources = Sources(config)
+        self.models = Models(config)
         self.image_sets = ImageSets(config)
         self.images = Images(config)
         self.scores = Scores(config)
@@ -60,11 +62,11 @@ class Plan:
         self.run = Run(config)
         self.compute = {"threads": config["threads"]}
 
-    def code(self, script: str) -> Callable[[Wildcards], str]:
-        """Params function: the digest of the code that a job of a script runs."""
+    def code(self, script: str, *called: Callable[[Wildcards], list[Root]]) -> Callable[[Wildcards], str]:
+        """Params function: the digest of a script's code and of what a job of it calls by name."""
 
         def code(wildcards: Wildcards) -> str:
-            return code_digest(script)
+            return code_digest(script, *(root for roots in called for root in roots(wildcards)))
 
         return code
 
@@ -78,8 +80,7 @@ class Plan:
 
     def early(self, wildcards: Wildcards) -> int:
         """Priority of the steps to a first figure: above trainings, where a model takes seconds to train."""
-        model = self.config["experiments"][wildcards.experiment].get("model", {})
-        return 50 if model.get("kind") == "edm-mlp" else 0
+        return early(self.models.experiment(wildcards))
 
     def _need(self, wildcards: Wildcards, rulename: str) -> cost.Need:
         """What the cost model expects of a job, on a GPU if the profile gives its rule a number of them."""
