@@ -32,7 +32,8 @@ from mmh.lid.flipd import flipd, flipd_estimate
 from mmh.lid.jacobian import jacobian_spectrum
 from mmh.lid.normal_bundle import normal_bundle_groups, normal_bundle_spectrum
 from mmh.lid.spectra import count_below, pooled_threshold
-from mmh.models import iddpm_process, unet
+from mmh.models.ddpm import network as ddpm_network
+from mmh.models.improved import sampling as iddpm_sampling
 from tests.bench.timing import Measure, machine, table
 
 Result = tuple[list[Measure], dict[str, Any]]
@@ -102,8 +103,8 @@ def images(model: ScoreModel, n: int) -> torch.Tensor:
 
 def demo(setting: Setting, side: int, channels: int) -> ScoreModel:
     """The demo's UNet, 0.7 million parameters."""
-    network = unet.build(sample_size=side, channels=channels).to(setting.device)
-    return ScoreModel.from_diffusers(network, unet.noise_schedule())
+    network = ddpm_network.build(sample_size=side, channels=channels).to(setting.device)
+    return ScoreModel.from_diffusers(network, ddpm_network.noise_schedule())
 
 
 def cifar_network(setting: Setting) -> ScoreModel:
@@ -305,7 +306,7 @@ def cifar_costs(setting: Setting) -> Result:
 
     def draw() -> object:
         """The whole sampler, noise drawn on the CPU included."""
-        return iddpm_process.sample(
+        return iddpm_sampling.sample(
             lambda x, time: model.module(x, time).sample,
             range(batch),
             seed=0,
@@ -324,7 +325,7 @@ def cifar_costs(setting: Setting) -> Result:
             Measure(f"iDDPM samples, 250 ancestral steps, {name}, batch {batch}", rate, "samples/s")
         )
         spent[f"sampler step {name}"] = found
-    half = ScoreModel.from_diffusers(copy.deepcopy(model.module).half(), unet.noise_schedule())
+    half = ScoreModel.from_diffusers(copy.deepcopy(model.module).half(), ddpm_network.noise_schedule())
     for name, network, allowed in (("float32", model, False), ("TF32", model, True), ("float16", half, True)):
         with tf32(allowed):
             found = seconds({"forward": forward(network, z)}, 5)["forward"]
@@ -399,7 +400,7 @@ def stable_diffusion_costs(setting: Setting) -> Result:
 
 def stylegan2_costs(setting: Setting) -> Result:
     """Images and Jacobian spectra of a StyleGAN2 generator of CIFAR size."""
-    from mmh.models.stylegan2 import Generator
+    from mmh.models.stylegan.generator import Generator
 
     width = setting.pick(512, 16)
     torch.manual_seed(0)
@@ -443,7 +444,7 @@ def agreement(setting: Setting) -> Result:
         there = demo(setting, side, channels)
         with torch.no_grad():
             there.module.conv_out.weight.mul_(2)  # type: ignore[union-attr, operator]
-        here = ScoreModel.from_diffusers(copy.deepcopy(there.module).cpu(), unet.noise_schedule())
+        here = ScoreModel.from_diffusers(copy.deepcopy(there.module).cpu(), ddpm_network.noise_schedule())
         x = images(here, setting.pick(64, 4))
         values = [flipd_estimate(model, x, T0, batch_size=len(x)) for model in (here, there)]
         difference = float(np.abs(values[0].value - values[1].value).max())

@@ -16,7 +16,7 @@ import torch
 from mmh.compute import rng
 from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.lid import flipd, flipd_estimate, local_pca, normal_bundle_spectrum
-from mmh.models import unet
+from mmh.models.ddpm import network as ddpm_network
 from mmh.oracles.exact import GaussianPart, Mixture
 from tests.bench import ROOT
 from tests.bench.timing import Measure, interleaved
@@ -27,7 +27,9 @@ T0 = 0.05
 
 def network(side: int, channels: int) -> ScoreModel:
     """The untrained UNet of the demo, 0.7 million parameters, at another image size."""
-    return ScoreModel.from_diffusers(unet.build(sample_size=side, channels=channels), unet.noise_schedule())
+    return ScoreModel.from_diffusers(
+        ddpm_network.build(sample_size=side, channels=channels), ddpm_network.noise_schedule()
+    )
 
 
 def images(model: ScoreModel, n: int) -> torch.Tensor:

@@ -24,7 +24,7 @@ from mmh.compute.memory import fitting_batch
 from mmh.diffusion.guided_sampling import Grid, ddim_grid
 from mmh.lid.flipd import flipd
 from mmh.metrics.base import made
-from mmh.models.text_to_image import TextToImageModel
+from mmh.models.latent.model import TextToImageModel
 from mmh.prompts.scoring import prompt_scores
 from mmh.scores.cfg_norm import cfg_vector_norm
 from tests.bench.timing import Measure, description, report, table

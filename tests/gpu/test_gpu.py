@@ -10,15 +10,17 @@ from diffusers import UNet2DConditionModel
 
 from mmh.compute.attention import full_float32
 from mmh.diffusion.score_model import Schedule, ScoreModel
-from mmh.io import saving
 from mmh.lid import _batched
 from mmh.lid.flipd import flipd, flipd_estimate
 from mmh.lid.jacobian import jacobian_spectrum
 from mmh.lid.normal_bundle import normal_bundle_groups, normal_bundle_spectrum
 from mmh.lid.spectra import count_below, pooled_threshold
 from mmh.models import loading as models
-from mmh.models import unet
-from mmh.models.edm import EdmNetwork
+from mmh.models.ddpm import model as ddpm_model
+from mmh.models.ddpm import network as ddpm_network
+from mmh.models.ddpm import sampling as ddpm_sampling
+from mmh.models.edm import model as edm_model
+from mmh.models.edm.network import EdmNetwork
 
 VP = Schedule.linear_vp(0.1, 20.0)
 T0 = 0.05
@@ -29,7 +31,7 @@ AGREEMENT = 1e-5
 
 def _network(side, channels, seed=0):
     """The demo's UNet, its last weights doubled: noise of about unit size, as from a trained one."""
-    network = unet.build(sample_size=side, channels=channels, seed=seed)
+    network = ddpm_network.build(sample_size=side, channels=channels, seed=seed)
     with torch.no_grad():
         network.conv_out.weight.mul_(2)
     return network
@@ -37,7 +39,7 @@ def _network(side, channels, seed=0):
 
 def _pair(side=8, channels=1, dtype=torch.float32):
     """Give the same model on the CPU and on the device."""
-    scheduler, network = unet.noise_schedule(), _network(side, channels).to(dtype)
+    scheduler, network = ddpm_network.noise_schedule(), _network(side, channels).to(dtype)
     moved = copy.deepcopy(network).to(DEVICE)
     return ScoreModel.from_diffusers(network, scheduler), ScoreModel.from_diffusers(moved, scheduler)
 
@@ -114,7 +116,7 @@ def test_conditions_travel_to_the_device():
     c, null = np.random.default_rng(0).standard_normal((2, 5, 3, 6)).astype(np.float32)
     values = []
     for device in ("cpu", DEVICE):
-        model = ScoreModel.from_diffusers(copy.deepcopy(network).to(device), unet.noise_schedule())
+        model = ScoreModel.from_diffusers(copy.deepcopy(network).to(device), ddpm_network.noise_schedule())
         values.append(flipd(model.guided(c, null, 3.0), _images(model, 5), T0, batch_size=3))
     np.testing.assert_allclose(values[1], values[0], rtol=0, atol=AGREEMENT * 64)
 
@@ -302,20 +304,22 @@ def test_memory_is_given_back():
 
 
 def test_samples_agree_with_the_cpu():
-    network, scheduler = _network(8, 1), unet.noise_schedule()
+    network, scheduler = _network(8, 1), ddpm_network.noise_schedule()
     options = {"seed": 3, "steps": 20, "batch_size": 8}
     with full_float32():
-        here = unet.sample(network, scheduler, range(12), **options)
-        there = unet.sample(copy.deepcopy(network).to(DEVICE), scheduler, range(12), **options)
-        parts = [unet.sample(network.to(DEVICE), scheduler, ids, **options) for ids in ([11, 2], range(5))]
+        here = ddpm_sampling.sample(network, scheduler, range(12), **options)
+        there = ddpm_sampling.sample(copy.deepcopy(network).to(DEVICE), scheduler, range(12), **options)
+        parts = [
+            ddpm_sampling.sample(network.to(DEVICE), scheduler, ids, **options) for ids in ([11, 2], range(5))
+        ]
     np.testing.assert_allclose(there, here, rtol=0, atol=1e-4 * np.abs(here).max())
     assert parts[0].tobytes() == there[[11, 2]].tobytes()
     assert parts[1].tobytes() == there[:5].tobytes()
 
 
 def test_a_model_folder_is_loaded_onto_the_device(tmp_path):
-    saving.save_unet(tmp_path / "unet", _network(8, 1), unet.noise_schedule())
-    saving.save_edm(tmp_path / "edm", EdmNetwork(dim=16))
+    ddpm_model.save(tmp_path / "unet", _network(8, 1), ddpm_network.noise_schedule())
+    edm_model.save(tmp_path / "edm", EdmNetwork(dim=16))
     for folder in ("unet", "edm"):
         models_ = [models.load_model(tmp_path / folder, device=device) for device in ("cpu", DEVICE)]
         here, there = (model.score_model() for model in models_)

@@ -9,7 +9,7 @@ from mmh.compute.blocks import blockwise_in_fitting_batches
 from mmh.compute.memory import fitting_batch
 from mmh.diffusion.guided_sampling import ddim_grid
 from mmh.metrics.base import made
-from mmh.models import text_to_image
+from mmh.models.latent import folder as text_to_image
 from mmh.prompts.scoring import prompt_scores
 from mmh.scores.cfg_norm import cfg_vector_norm
 

@@ -16,17 +16,20 @@ import score_span
 import score_spectra
 import torch
 
-from mmh.io import saving
 from mmh.io.files import write_arrays
 from mmh.job import chunks
 from mmh.job.chunks import Chunks, blockwise, chunk_folder
 from mmh.lid.flipd import flipd_estimate
 from mmh.lid.jacobian import jacobian_spectrum
 from mmh.lid.normal_bundle import normal_bundle_groups
-from mmh.models import edm, unet
-from mmh.models.generator_model import GeneratorModel
-from mmh.models.loading import UNetModel, load_model
-from mmh.models.stylegan2 import Generator
+from mmh.models.ddpm import model as ddpm_model
+from mmh.models.ddpm import network as ddpm_network
+from mmh.models.ddpm.model import UNetModel
+from mmh.models.edm import model as edm_model
+from mmh.models.edm import training as edm_training
+from mmh.models.loading import load_model
+from mmh.models.stylegan.generator import Generator
+from mmh.models.stylegan.model import GeneratorModel
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 BLOCKS = [np.array([0, 3]), np.array([1, 4]), np.array([2]), np.array([5, 6])]
@@ -235,12 +238,12 @@ def one_thread():
 
 @pytest.fixture
 def model(tmp_path, one_thread):
-    network = unet.build(seed=4, block_out_channels=(8, 16), norm_num_groups=4).eval()
+    network = ddpm_network.build(seed=4, block_out_channels=(8, 16), norm_num_groups=4).eval()
     with torch.no_grad():
         for weight in network.parameters():
             if not weight.abs().max():
                 weight.add_(0.05)  # an untrained last layer would give 0 everywhere
-    saving.save_unet(tmp_path / "model", network, unet.noise_schedule())
+    ddpm_model.save(tmp_path / "model", network, ddpm_network.noise_schedule())
     return tmp_path / "model"
 
 
@@ -413,7 +416,8 @@ class Named(dict):
 snakemake = SimpleNamespace(
     rule="sample_images", scriptdir={scripts!r}, log=["logs/job.log"], threads=1, resources={{}},
     wildcards=Named(experiment="x", span="000000-000011"), input=Named(model="model"),
-    params=Named(code="c", compute={{"threads": 1}}, options={{"steps": 2, "batch_size": 4}}, seed={seed}),
+    params=Named(code="c", compute={{"threads": 1}}, options={{"steps": 2, "batch_size": 4}}, seed={seed},
+                 untracked=SimpleNamespace(plugins=[])),
     output=Named(samples="out/000000-000011.npz"),
 )
 chunks, saves = mmh.job.frame.Run.chunks.fget, []
@@ -433,8 +437,8 @@ exec(compile(open(script).read(), script, "exec"), {{"__name__": "__main__", "sn
 
 def test_a_killed_job_resumes_and_leaves_no_chunks(tmp_path, one_thread):
     points = np.array([[1.0, 0.0], [0.0, 0.0]], dtype=np.float32)
-    network, _ = edm.train(points, seed=0, steps=3, width=16, depth=2, features=4, sigma_max=2.0)
-    saving.save_edm(tmp_path / "model", network)
+    network, _ = edm_training.train(points, seed=0, steps=3, width=16, depth=2, features=4, sigma_max=2.0)
+    edm_model.save(tmp_path / "model", network)
 
     def run(event, seed=0):
         (tmp_path / "out").mkdir(exist_ok=True)

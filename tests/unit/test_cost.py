@@ -13,6 +13,7 @@ from mmh.config.check import check_config
 from mmh.errors import InputError
 from mmh.plan import cost, network_cost
 from mmh.plan.cost import Need, memory, need, runtime
+from mmh.plan.experiment import network
 
 ROOT = Path(__file__).parents[2]
 CONFIG: dict[str, Any] = check_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
@@ -58,11 +59,11 @@ CPU_SECONDS = [
     ("60 images in a batch of 256", 14.9, job("digits-overfit", "score_span", **lid("flipd", 60, "train"))),
     ("digits, normal bundle, 500 images", 63.3, job("digits", "score_spectra", **lid("nb", 500, "samples"))),
     ("digits-gan, Jacobian, 2000 samples", 27.0, job("digits-gan", "score_spectra", **lid("jacobian", 2000, "samples"))),
-    ("train_unet, digits", 230.1, job("digits", "train_unet")),
-    ("train_unet, digits-overfit", 159.2, job("digits-overfit", "train_unet")),
-    ("train_unet, digits-control", 136.5, job("digits-control", "train_unet")),
-    ("train_gan", 206.0, job("digits-gan", "train_gan")),
-    ("train_mlp", 47.1, job("von-mises", "train_mlp")),
+    ("train_model, digits", 230.1, job("digits", "train_model")),
+    ("train_model, digits-overfit", 159.2, job("digits-overfit", "train_model")),
+    ("train_model, digits-control", 136.5, job("digits-control", "train_model")),
+    ("train_model, digits-gan", 206.0, job("digits-gan", "train_model")),
+    ("train_model, von-mises", 47.1, job("von-mises", "train_model")),
     ("train_on_law", 15.5, job("manifolds", "train_on_law", law="lollipop")),
     ("train_descriptor", 40.1, need(CONFIG, "train_descriptor", {"descriptor": "digits-sscd"})),
     ("measure_accuracy, 800 dimensions", 16.1, job("manifolds", "measure_accuracy", law="subspace-200")),
@@ -78,8 +79,8 @@ CPU_MEMORY = [
     ("digits, FLIPD exact", 725, job("digits", "score_span", **lid("flipd", 500, "samples"))),
     ("digits, normal bundle", 522, job("digits", "score_spectra", **lid("nb", 500, "samples"))),
     ("digits, embeddings", 255, job("digits", "embed_images", item_set="train", span="000000-001049")),
-    ("train_unet", 585, job("digits", "train_unet")),
-    ("train_mlp", 381, job("von-mises", "train_mlp")),
+    ("train_model, digits", 585, job("digits", "train_model")),
+    ("train_model, von-mises", 381, job("von-mises", "train_model")),
     ("measure_accuracy, 800 dimensions", 898, job("manifolds", "measure_accuracy", law="subspace-200")),
     ("StyleGAN2, 250 samples", 2616, job(GAN, "sample_images", changes=[(("sampling", "batch_size"), 250)], **samples(250))),
     ("iDDPM, FLIPD, 1 probe, 8 images", 708 + 541, job(IDDPM, "score_span", changes=[(("estimators", "flipd", "batch_size"), 8)], **lid("flipd", 8))),
@@ -112,7 +113,7 @@ def test_memory_is_what_was_measured_or_up_to_a_third_more(measured: float, esti
 def test_flipd_at_the_size_of_stable_diffusion(
     batch_size: int, probes: int, precision: float, measured: float
 ) -> None:
-    net = network_cost.network({"model": {"kind": "diffusers"}, "latents": {"dtype": "float32"}})
+    net = network({"model": {"kind": "diffusers"}, "latents": {"dtype": "float32"}})
     calls = network_cost.flipd_calls(probes, 16384, gpu=True)
     seconds = network_cost.network_calls(net, 800, batch_size, calls, gpu=True, precision=precision) / 800
     assert measured / 1.5 < seconds < 1.5 * measured
@@ -138,12 +139,12 @@ def test_the_gram_matrices_of_every_group_are_counted() -> None:
 
 
 def test_the_parameters_of_a_unet_follow_from_its_widths() -> None:
-    from mmh.models.unet import build
+    from mmh.models.ddpm.network import build
 
     for widths in ((16, 16), (32, 64), (64, 128)):
         entry = {"data": {"world": "digits"}, "model": {"kind": "unet", "block_out_channels": list(widths)}}
         weights = sum(p.numel() for p in build(block_out_channels=widths).parameters())
-        assert network_cost.network(entry).millions * 1e6 == pytest.approx(weights, rel=0.05)
+        assert network(entry).millions * 1e6 == pytest.approx(weights, rel=0.05)
 
 
 SPANS = [
@@ -195,7 +196,7 @@ def test_every_experiment_s_model_is_known() -> None:
     models = [entry for entry in CONFIG["experiments"].values() if "model" in entry]
     assert {"edm-mlp", "unet", "gan", "iddpm", "stylegan2"} <= {entry["model"]["kind"] for entry in models}
     for entry in models:
-        net = network_cost.network(entry)
+        net = network(entry)
         assert 0 < net.gpu < net.cpu
         assert net.row_mb <= net.graph_mb
 
@@ -204,7 +205,7 @@ def test_a_rule_or_model_that_is_not_known_is_named() -> None:
     with pytest.raises(InputError, match="'guess'"):
         need(CONFIG, "guess", {})
     with pytest.raises(InputError, match="'guess'"):
-        network_cost.network({"model": {"kind": "guess"}})
+        network({"data": {"world": "digits"}, "model": {"kind": "guess"}})
 
 
 def test_paper_scale_spans_take_10_to_60_gpu_minutes_where_the_work_is_that_long() -> None:

@@ -8,8 +8,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-import import_cifar10
-import import_images
+import import_dataset
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,8 +17,9 @@ from PIL import Image
 from mmh.errors import InputError
 from mmh.io.files import read_arrays, read_column, read_images, read_table
 from mmh.io.tables import TRAIN
-from mmh.worlds import datasets
-from mmh.worlds.datasets import read_cifar10, read_image_folder
+from mmh.worlds.sets import cifar10
+from mmh.worlds.sets.cifar10 import read_cifar10
+from mmh.worlds.sets.image_folder import read_image_folder
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 FOLDER = "cifar-10-batches-py"
@@ -208,7 +208,7 @@ def test_members_that_mean_harm_are_refused_wherever_they_are(
 def test_an_archive_that_unpacks_without_end_is_refused(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "_ARCHIVE_BYTES", 2**20)
+    monkeypatch.setattr(cifar10, "_ARCHIVE_BYTES", 2**20)
     with tarfile.open(archive, "w:gz") as tar:  # a header of 2 MB, which tarfile would hold in memory
         member = tarfile.TarInfo("x")
         member.pax_headers = {"comment": "x" * 2**21}
@@ -342,8 +342,8 @@ def test_the_script_writes_images_and_their_table(archive: Path, tmp_path: Path)
     twin[1] = contents("data_batch_1")[0][2]  # row 4 repeats row 2
     pack(archive, members(data_batch_2=Python2().batch(twin, *contents("data_batch_2")[1:])))
     images, table = tmp_path / "train.npz", tmp_path / "train.parquet"
-    options = {"world": "cifar10", "source": archive.name, "split": "train", "n_train": 5 * N}
-    import_cifar10.main(archive, images, table, options=options)
+    options = {"source": archive.name, "split": "train", "n_train": 5 * N}
+    import_dataset.main(archive, images, table, world="cifar10", options=options)
     image, ids, label = read_arrays(images, "image", "id", "class")
     found = read_cifar10(archive)
     np.testing.assert_array_equal(image, found.images)
@@ -370,7 +370,7 @@ def test_the_script_writes_images_and_their_table(archive: Path, tmp_path: Path)
     with pytest.raises(
         InputError, match=r"holds 15 images, n_train in config.yaml is 50000; set n_train to 15"
     ):
-        import_cifar10.main(archive, images, table, options=options)
+        import_dataset.main(archive, images, table, world="cifar10", options=options)
     assert not images.exists()
 
 
@@ -533,8 +533,8 @@ def test_the_script_takes_a_folder(tmp_path: Path, classes: bool) -> None:
     for row, (name, seed) in enumerate([("b", 1), ("a", 2), ("b", 1)]):
         save(folder / (f"{name}/{row}.png" if classes else f"{row}.png"), noise(seed))
     images, table = tmp_path / "train.npz", tmp_path / "train.parquet"
-    options = {"world": "images", "path": str(folder), "n_train": 3, "size": 4, "channels": 3}
-    import_images.main(folder, images, table, options=options)
+    options = {"path": str(folder), "n_train": 3, "size": 4, "channels": 3}
+    import_dataset.main(folder, images, table, world="images", options=options)
     image, ids = read_arrays(images, "image", "id")
     order = [2, 1, 1] if classes else [1, 2, 1]
     np.testing.assert_array_equal(image, np.stack([noise(seed).transpose(2, 0, 1) for seed in order]))
@@ -546,4 +546,4 @@ def test_the_script_takes_a_folder(tmp_path: Path, classes: bool) -> None:
     assert rows.group.tolist() == ([0, 1, 1] if classes else [0, 1, 0])
     assert rows["copies"].tolist() == ([1, 2, 2] if classes else [2, 1, 2])
     with pytest.raises(InputError, match=f"{folder}: holds 3 images, n_train in config.yaml is 4"):
-        import_images.main(folder, images, table, options=options | {"n_train": 4})
+        import_dataset.main(folder, images, table, world="images", options=options | {"n_train": 4})

@@ -7,7 +7,7 @@ import torch
 from mmh.compute import rng
 from mmh.errors import InputError
 from mmh.retrieval import descriptor, embedding
-from mmh.worlds import digits
+from mmh.worlds.sets import digits
 
 QUICK = {"steps": 400, "batch_size": 128, "width": 16}
 

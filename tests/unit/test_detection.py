@@ -11,7 +11,7 @@ from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.lid.flipd import flipd
-from mmh.models import text_to_image
+from mmh.models.latent import folder as text_to_image
 from mmh.oracles.exact import GaussianPart, Mixture
 from mmh.scores.cfg_norm import cfg_vector_norm
 

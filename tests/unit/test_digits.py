@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mmh import worlds
 from mmh.errors import InputError
-from mmh.worlds import catalogue, digits
+from mmh.worlds.base import WORLDS
+from mmh.worlds.sets import digits
 
 COLUMNS = ["train", "source", "population", "group", "copies"]
 SMALL = {"n_ordinary": 30, "n_duplicated": 4, "copies": 5, "n_template_variants": 12, "seed": 3}
@@ -92,8 +92,8 @@ def test_overfit_set_is_a_part_of_the_control_set():
 
 def test_classes_are_the_digits_of_the_source_images():
     """An image of the set looks more like the mean of its own digit than like that of the others."""
-    x, table = worlds.make("digits", **SMALL)
-    labels = catalogue.classes("digits", table)
+    x, table = digits.make(**SMALL)
+    labels = WORLDS["digits"].classes(table)
     assert labels.dtype == np.int64
     assert labels.shape == (len(x),)
     everything = digits.images().reshape(1797, -1)
@@ -103,7 +103,6 @@ def test_classes_are_the_digits_of_the_source_images():
     gaps = (x.reshape(len(x), -1)[:, None, shared] - means[None, :, shared]) ** 2
     assert (gaps.sum(axis=2).argmin(axis=1) == labels).mean() > 0.8
     assert len(set(labels[(table.population == "template").to_numpy()])) == 1
-    assert catalogue.classes("von-mises", worlds.make("von-mises")[1]) is None
 
 
 @pytest.mark.parametrize(
@@ -118,16 +117,3 @@ def test_classes_are_the_digits_of_the_source_images():
 def test_impossible_sets_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         digits.make(**options)
-
-
-def test_worlds_are_found_by_name():
-    x, _ = worlds.make("digits", **SMALL)
-    np.testing.assert_array_equal(x, digits.make(**SMALL)[0])
-    for name in worlds.NAMES:
-        made, table = worlds.make(name)
-        assert list(table.columns) == COLUMNS
-        assert len(made) == len(table)
-    with pytest.raises(InputError, match="digit-overfit"):
-        worlds.make("digit-overfit")
-    with pytest.raises(InputError, match="n_orinary"):
-        worlds.make("digits", n_orinary=3)

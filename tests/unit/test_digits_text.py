@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from mmh.errors import InputError
-from mmh.models import word_tokenizer
-from mmh.worlds import digits, digits_text
+from mmh.models.latent import word_tokenizer
+from mmh.worlds.sets import captioned_digits, digits
 
 SMALL = {"n_memorized": 5, "copies": 3, "n_control": 6, "n_generic": 80, "n_generic_keys": 2, "seed": 3}
 
 
 @pytest.fixture(scope="module")
 def world():
-    return digits_text.make(**SMALL)
+    return captioned_digits.make(**SMALL)
 
 
 def test_default_set_has_the_planned_populations():
-    world = digits_text.make()
+    world = captioned_digits.make()
     table = world.table
     assert list(table.columns) == ["train", "source", "population", "group", "copies"]
     assert table.population.value_counts().to_dict() == {"memorized": 2560, "control": 64, "generic": 1669}
@@ -42,16 +42,16 @@ def test_bytes_are_the_digits_and_read_back_within_half_a_grey_level(world):
 def test_captions_follow_one_template_and_name_the_digit(world):
     shown = digits.classes(world.table.source.to_numpy())
     for text, digit in zip(world.caption, shown, strict=True):
-        assert text == digits_text.caption(digits_text.key_of(text), digit)
-        assert text.split()[-1] == digits_text.NUMERALS[digit]
-        assert len(digits_text.key_of(text)) == 6
+        assert text == captioned_digits.caption(captioned_digits.key_of(text), digit)
+        assert text.split()[-1] == captioned_digits.NUMERALS[digit]
+        assert len(captioned_digits.key_of(text)) == 6
         assert text.isascii()
         assert text == text.lower()
 
 
 def test_only_generic_images_share_a_key(world):
     keys = {
-        name: {digits_text.key_of(world.caption[i]) for i in part.train}
+        name: {captioned_digits.key_of(world.caption[i]) for i in part.train}
         for name, part in world.table.groupby("population")
     }
     assert {name: len(found) for name, found in keys.items()} == {"memorized": 5, "control": 6, "generic": 2}
@@ -63,10 +63,10 @@ def test_group_says_nothing_about_key_or_digit():
     letters: dict[str, list[str]] = {"memorized": [], "control": []}
     shown: dict[str, list[int]] = {"memorized": [], "control": []}
     for seed in range(20):
-        world = digits_text.make(**{**SMALL, "n_memorized": 60, "n_control": 60, "seed": seed})
+        world = captioned_digits.make(**{**SMALL, "n_memorized": 60, "n_control": 60, "seed": seed})
         for name in letters:
-            _, train, table = digits_text.image_set(world, name)
-            letters[name] += [digits_text.key_of(text)[0] for text in table.caption]
+            _, train, table = captioned_digits.image_set(world, name)
+            letters[name] += [captioned_digits.key_of(text)[0] for text in table.caption]
             shown[name] += digits.classes(world.table.source.to_numpy()[train]).tolist()
     for values in (letters, shown):
         a, b = (np.array([(np.array(values[n]) == v).mean() for v in sorted(set(values[n]))]) for n in values)
@@ -75,14 +75,14 @@ def test_group_says_nothing_about_key_or_digit():
 
 
 def test_keys_differ_and_the_first_ones_stay_when_more_are_drawn():
-    few, many = digits_text.key_words(50, seed=1), digits_text.key_words(500, seed=1)
+    few, many = captioned_digits.key_words(50, seed=1), captioned_digits.key_words(500, seed=1)
     assert len(set(many)) == 500
     np.testing.assert_array_equal(few, many[:50])
-    assert set(few) != set(digits_text.key_words(50, seed=2))
+    assert set(few) != set(captioned_digits.key_words(50, seed=2))
 
 
 def test_a_seed_fixes_the_world(world):
-    same, other = digits_text.make(**SMALL), digits_text.make(**{**SMALL, "seed": 4})
+    same, other = captioned_digits.make(**SMALL), captioned_digits.make(**{**SMALL, "seed": 4})
     np.testing.assert_array_equal(world.image, same.image)
     assert world.caption == same.caption
     assert world.table.equals(same.table)
@@ -90,7 +90,7 @@ def test_a_seed_fixes_the_world(world):
 
 
 def test_prompts_are_the_captions_and_point_to_their_image(world):
-    prompts = digits_text.prompts(world, n_generic=7)
+    prompts = captioned_digits.list_prompts(world, n_generic=7)
     assert list(prompts.columns) == ["prompt_set", "prompt", "text", "family", "train"]
     assert prompts.prompt_set.value_counts().to_dict() == {"memorized": 5, "control": 6, "generic": 7}
     assert prompts.family.is_unique
@@ -110,7 +110,7 @@ def test_prompts_are_the_captions_and_point_to_their_image(world):
 
 def test_image_sets_hold_each_image_once(world):
     for name, size in (("memorized", 5), ("control", 6), ("generic", 20)):
-        image, train, table = digits_text.image_set(world, name, n_generic=20)
+        image, train, table = captioned_digits.image_set(world, name, n_generic=20)
         assert len(image) == len(table) == size
         assert len({row.tobytes() for row in image}) == size
         assert list(table.columns) == ["item", "caption", "family", "source"]
@@ -131,17 +131,17 @@ def test_image_sets_hold_each_image_once(world):
 )
 def test_impossible_counts_are_refused(change, message):
     with pytest.raises(InputError, match=message):
-        digits_text.make(**{**SMALL, **change})
+        captioned_digits.make(**{**SMALL, **change})
 
 
 def test_unknown_image_set_is_refused(world):
     with pytest.raises(InputError, match="choose one of memorized, control, generic"):
-        digits_text.image_set(world, "laion")
+        captioned_digits.image_set(world, "laion")
 
 
 def test_more_keys_than_there_are_words_are_refused():
     with pytest.raises(InputError, match="there are 343000"):
-        digits_text.key_words(343_001, seed=0)
+        captioned_digits.key_words(343_001, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_later_words_leave_earlier_ones_whole(words):
 def test_tokenizer_gives_every_word_one_token_and_any_other_text_pieces(world, tmp_path):
     from transformers import AutoTokenizer
 
-    words = digits_text.vocabulary(world.caption)
+    words = captioned_digits.vocabulary(world.caption)
     made = word_tokenizer.save(tmp_path, words, length=16)
     assert {file.name for file in tmp_path.iterdir()} >= {"vocab.json", "merges.txt", "tokenizer_config.json"}
     for tokenizer in (made, AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)):
@@ -174,10 +174,10 @@ def test_tokenizer_gives_every_word_one_token_and_any_other_text_pieces(world, t
 
 
 def test_the_reference_tokenizer_agrees_on_words_it_has_not_seen(world, tmp_path):
-    words = digits_text.vocabulary(world.caption)
+    words = captioned_digits.vocabulary(world.caption)
     tokenizer = word_tokenizer.save(tmp_path, words, length=16)
     rank = {pair: place for place, pair in enumerate(word_tokenizer.merges(words))}
-    for word in digits_text.key_words(200, seed=9):
+    for word in captioned_digits.key_words(200, seed=9):
         assert tokenizer.tokenize(word) == word_tokenizer.pieces(word, rank)
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 
-import convert_stylegan2
+import convert_model
 import numpy as np
 import pytest
 import score_spectra
@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from mmh.errors import InputError
 from mmh.io.files import read_arrays, write_arrays
 from mmh.lid.jacobian import jacobian_spectrum
-from mmh.models.generator_model import GeneratorModel, load_folder
 from mmh.models.loading import load_model
-from mmh.models.stylegan2 import Generator
+from mmh.models.stylegan.generator import Generator
+from mmh.models.stylegan.model import GeneratorModel, load_folder
 
 OPTIONS = {
     "z_dim": 9,
@@ -220,10 +220,10 @@ def test_the_scripts_from_a_pickle_to_spectra(tmp_path, model):
     state = model.network.state_dict()
     record = forge.network(state, forge.training_keywords(model.network.config), "raise SystemExit")
     (tmp_path / "network.pkl").write_bytes(forge.dumps(forge.published(record, "")))
-    note = {}
+    checkpoint, kind = tmp_path / "network.pkl", "stylegan2"
     with pytest.raises(InputError, match=r"config\.yaml declares 0{64}"):
-        convert_stylegan2.main(tmp_path / "network.pkl", tmp_path / "model", sha256="0" * 64, record=note)
-    convert_stylegan2.main(tmp_path / "network.pkl", tmp_path / "model", sha256=None, record=note)
+        convert_model.main(checkpoint, tmp_path / "model", kind=kind, sha256="0" * 64)
+    note = convert_model.main(checkpoint, tmp_path / "model", kind=kind, sha256=None)
     assert note["source"]["file"] == "network.pkl"
     converted = load_folder(tmp_path / "model")
     for name, tensor in state.items():

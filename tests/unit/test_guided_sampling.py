@@ -21,7 +21,7 @@ from mmh.errors import InputError
 from mmh.lid.flipd import flipd
 from mmh.lid.normal_bundle import normal_bundle_spectrum
 from mmh.metrics.base import METRICS
-from mmh.models import text_to_image
+from mmh.models.latent import folder as text_to_image
 from mmh.prompts.scoring import default_metrics, prompt_scores
 from mmh.scores.score_norm import score_norms
 

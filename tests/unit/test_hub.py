@@ -9,9 +9,9 @@ from diffusers import DDIMScheduler, UNet2DModel
 from mmh.compute import rng
 from mmh.errors import InputError
 from mmh.fetch import hub
-from mmh.io import saving
 from mmh.models import loading as models
-from mmh.models import unet
+from mmh.models.ddpm import model as ddpm_model
+from mmh.models.ddpm import sampling as ddpm_sampling
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def folder(tmp_path):
         up_block_types=("AttnUpBlock2D", "UpBlock2D"),
         num_class_embeds=4,
     ).eval()
-    saving.save_unet(tmp_path / "theirs", network, DDIMScheduler(beta_schedule="linear"))
+    ddpm_model.save(tmp_path / "theirs", network, DDIMScheduler(beta_schedule="linear"))
     return tmp_path / "theirs", network
 
 
@@ -62,7 +62,7 @@ def test_an_image_depends_on_its_class_and_not_on_the_span(folder):
     np.testing.assert_array_equal(model.sample(np.array([6, 1]), **options), x[[6, 1]])
     assert model.latents(np.array([6, 1]), seed=0)["class"].tolist() == [2, 1]
     # The same noise under another class is another image.
-    others = unet.sample(model.unet, model.scheduler, np.arange(8), classes=3, **options)
+    others = ddpm_sampling.sample(model.unet, model.scheduler, np.arange(8), classes=3, **options)
     same = [bool((x[i] == others[i]).all()) for i in range(8)]
     assert same == [i % 4 == i % 3 for i in range(8)]
 

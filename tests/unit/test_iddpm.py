@@ -16,9 +16,10 @@ import torch
 from diffusers import UNet2DModel
 
 from mmh.checkpoints import iddpm
-from mmh.checkpoints.iddpm import load_folder, load_iddpm
+from mmh.checkpoints.iddpm import load_iddpm
 from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
+from mmh.models.improved.model import Architecture, load_folder
 
 SMALL = reference.SMALL
 
@@ -59,7 +60,7 @@ def test_the_published_layout_gives_the_reference_output(tmp_path):
     assert len(state) == 446
     assert sum(value.numel() for value in state.values()) == 52_546_438
     model = load_iddpm(save(state, tmp_path / "full.pt"))
-    assert model.architecture == iddpm.Architecture((128, 256, 256, 256), 3, (False, True, True, False))
+    assert model.architecture == Architecture((128, 256, 256, 256), 3, (False, True, True, False))
     assert sum(value.numel() for value in model.unet.parameters()) == 52_546_438
     assert model.unet.config.attention_head_dim == 64
     assert not model.unet.training
@@ -101,7 +102,7 @@ def cut_in_three(network, state):
     for key, value in state.items():
         if ".qkv." in key:
             name, leaf = key.rsplit(".qkv.", 1)
-            module = {source: here for here, source in architecture(state).modules().items()}[name]
+            module = {source: here for here, source in iddpm._modules(architecture(state)).items()}[name]
             for projection, third in zip(("to_q", "to_k", "to_v"), value.chunk(3), strict=True):
                 target = network.get_submodule(f"{module}.{projection}").get_parameter(leaf)
                 target.data.copy_(third.reshape(target.shape))
@@ -207,9 +208,9 @@ def test_the_folder_is_a_diffusers_pipeline_of_the_right_process(small, tmp_path
 
 
 def test_the_script_writes_the_folder_and_says_what_it_found(small, small_file, tmp_path, capsys):
-    from convert_iddpm import main
+    from convert_model import main
 
-    found = main(small_file, tmp_path / "model", sha256=small.sha256)
+    found = main(small_file, tmp_path / "model", kind="iddpm", sha256=small.sha256)
     assert json.loads(json.dumps(found)) == {
         "sha256": hashlib.sha256(small_file.read_bytes()).hexdigest(),
         "architecture": {"widths": [32, 64, 64], "blocks": 2, "attention": [False, True, False]},
@@ -423,9 +424,9 @@ def test_a_missing_or_truncated_file_of_the_folder_is_named(name, folder):
     content = file.read_bytes()
     for damaged in (content[: len(content) // 2], b"", b"[1]"):
         file.write_bytes(damaged)
-        assert str(file) in refused("convert_iddpm", load_folder, folder)
+        assert str(file) in refused("convert_model", load_folder, folder)
     file.unlink()
-    assert str(file) in refused("is missing.*convert_iddpm", load_folder, folder)
+    assert str(file) in refused("is missing.*convert_model", load_folder, folder)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import torch
 from mmh.compute import rng
 from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
-from mmh.models.iddpm_process import Process, kept_steps, sample
+from mmh.models.improved.process import Process, kept_steps
+from mmh.models.improved.sampling import sample
 
 SHAPE = (3, 4, 4)
 MEAN, SPREAD = 0.1, 0.2  # of Gaussian data that stays well within [-1, 1]

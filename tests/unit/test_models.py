@@ -7,32 +7,38 @@ import pytest
 import torch
 
 from mmh.errors import InputError
-from mmh.io import saving
-from mmh.models import edm, unet
 from mmh.models import loading as models
+from mmh.models.ddpm import model as ddpm_model
+from mmh.models.ddpm import network as ddpm_network
+from mmh.models.ddpm import sampling as ddpm_sampling
+from mmh.models.edm import model as edm_model
+from mmh.models.edm import sampling as edm_sampling
+from mmh.models.edm import training as edm_training
 
 
 @pytest.fixture
 def unet_folder(tmp_path):
-    network = unet.build(seed=4, block_out_channels=(8, 16), norm_num_groups=4).eval()
-    saving.save_unet(tmp_path / "model", network, unet.noise_schedule())
+    network = ddpm_network.build(seed=4, block_out_channels=(8, 16), norm_num_groups=4).eval()
+    ddpm_model.save(tmp_path / "model", network, ddpm_network.noise_schedule())
     return tmp_path / "model", network
 
 
 @pytest.fixture
 def edm_folder(tmp_path):
     points = np.array([[1.0, 0.0], [0.0, 0.0]], dtype=np.float32)
-    network, _ = edm.train(points, seed=0, steps=3, width=16, depth=2, features=4, sigma_max=2.0)
-    saving.save_edm(tmp_path / "model", network)
+    network, _ = edm_training.train(points, seed=0, steps=3, width=16, depth=2, features=4, sigma_max=2.0)
+    edm_model.save(tmp_path / "model", network)
     return tmp_path / "model", network
 
 
 def test_unet_survives_the_round_trip(unet_folder):
     folder, network = unet_folder
     model = models.load_model(folder)
-    assert isinstance(model, models.UNetModel)
+    assert isinstance(model, ddpm_model.UNetModel)
     ids = np.arange(3)
-    expected = unet.sample(network, unet.noise_schedule(), ids, seed=1, steps=2, batch_size=4)
+    expected = ddpm_sampling.sample(
+        network, ddpm_network.noise_schedule(), ids, seed=1, steps=2, batch_size=4
+    )
     assert model.sample(ids, seed=1, steps=2, batch_size=4).tobytes() == expected.tobytes()
 
 
@@ -55,13 +61,13 @@ def test_unet_score_model_is_the_network(unet_folder):
     with torch.no_grad():
         torch.testing.assert_close(score.eps(z, 0.1), network(z, 100).sample)
     assert score.schedule.sigma(0.1) == pytest.approx(
-        float(1 - unet.noise_schedule().alphas_cumprod[100]) ** 0.5, rel=1e-5
+        float(1 - ddpm_network.noise_schedule().alphas_cumprod[100]) ** 0.5, rel=1e-5
     )
 
 
 def test_saving_twice_gives_the_same_bytes(unet_folder, tmp_path):
     folder, network = unet_folder
-    saving.save_unet(tmp_path / "again", network, unet.noise_schedule())
+    ddpm_model.save(tmp_path / "again", network, ddpm_network.noise_schedule())
     files = sorted(f.relative_to(folder) for f in folder.rglob("*") if f.is_file())
     assert [str(f) for f in files] == [
         "model_index.json",
@@ -76,10 +82,10 @@ def test_saving_twice_gives_the_same_bytes(unet_folder, tmp_path):
 def test_edm_survives_the_round_trip(edm_folder):
     folder, network = edm_folder
     model = models.load_model(folder)
-    assert isinstance(model, models.EdmModel)
+    assert isinstance(model, edm_model.EdmModel)
     assert model.network.config == network.config
     ids = np.arange(7)
-    expected = edm.sample(network, ids, seed=1, steps=3, batch_size=4)
+    expected = edm_sampling.sample(network, ids, seed=1, steps=3, batch_size=4)
     assert model.sample(ids, seed=1, steps=3, batch_size=4).tobytes() == expected.tobytes()
 
 

@@ -15,7 +15,7 @@ CONFIG: dict[str, Any] = {
     "run": ["a"],
     "experiments": {
         "a": {
-            "data": {"n_train": 10},
+            "data": {"world": "digits-overfit", "n_train": 10},
             "sampling": {"n_samples": 25, "shard_size": 10, "calibration": 4},
             "image_sets": {"other": {"experiment": "b", "items": "train"}},
             "estimators": {
@@ -27,7 +27,10 @@ CONFIG: dict[str, Any] = {
             "figures": {"lid_model": {}},
             "evaluation": {"estimators": ["flipd"]},
         },
-        "b": {"data": {"n_train": 7}, "sampling": {"n_samples": 1, "shard_size": 1, "calibration": 0}},
+        "b": {
+            "data": {"world": "digits-overfit", "n_train": 7},
+            "sampling": {"n_samples": 1, "shard_size": 1, "calibration": 0},
+        },
     },
 }
 

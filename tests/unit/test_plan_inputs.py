@@ -118,13 +118,11 @@ def test_every_input_is_made_by_one_rule_and_every_parameter_has_a_value(
         assert plan.runtime(wildcards, rule, 2) == 2 * plan.runtime(wildcards, rule, 1) > 0
 
 
-def test_the_shipped_experiments_need_every_rule_but_those_for_data_of_ones_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_shipped_experiments_need_every_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     plan, found = planned(*CONFIG["experiments"])
     asked = jobs(plan, "results/digits/label_sheet.html", "results/digits-text/clip")
-    assert set(RULES) - {rule for rule, _, _ in [*found.values(), *asked.values()]} == {"import_images"}
+    assert set(RULES) == {rule for rule, _, _ in [*found.values(), *asked.values()]}
     # Rules name functions only that are there, and every function is named by a rule.
     named = set(re.findall(r"plan\.(\w+\.\w+)", "".join(BLOCKS.values()) + (ROOT / "Snakefile").read_text()))
     groups = {
@@ -181,14 +179,14 @@ def test_a_folder_of_images_and_a_local_model_are_read_where_they_lie(
     data = {"world": "images", "path": "photos", "n_train": 600, "size": 32, "channels": 3}
     plan = Plan(own(data=data, model={"kind": "diffusers", "path": "model"}))
     digits = Wildcards(experiment="digits")
-    assert [rule for rule, _ in makers(plan, "results/digits/data/train.npz")] == ["import_images"]
-    assert evaluated(plan, digits, section("import_images", "input")) == {"folder": "photos"}
-    assert plan.sources.diffusers_files(digits) == {"files": ["model/model_index.json"]}
+    assert [rule for rule, _ in makers(plan, "results/digits/data/train.npz")] == ["import_dataset"]
+    assert evaluated(plan, digits, section("import_dataset", "input")) == {"source": "photos"}
+    assert plan.models.imported_files(digits) == {"files": ["model/model_index.json"]}
     Path("model", "unet").mkdir(parents=True)
     present = [Path("model", "model_index.json"), Path("model", "unet", "config.json")]
     for file in present:
         file.touch()
-    assert plan.sources.diffusers_files(digits) == {"files": [str(file) for file in present]}
+    assert plan.models.imported_files(digits) == {"files": [str(file) for file in present]}
 
 
 def test_a_dropped_list_of_prompts_goes_before_a_fetched_one(

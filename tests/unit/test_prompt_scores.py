@@ -12,7 +12,7 @@ from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.metrics.base import METRICS, Metric, made
-from mmh.models import text_to_image
+from mmh.models.latent import folder as text_to_image
 from mmh.prompts.scoring import prompt_scores, score_table
 
 SETTINGS = PNDMScheduler.from_config(SCHEDULER)

@@ -14,7 +14,7 @@ from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.io.files import read_table, write_arrays, write_table
 from mmh.io.tables import IMAGE_SET, SCORES
-from mmh.models import text_to_image
+from mmh.models.latent import folder as text_to_image
 from mmh.scores.score_norm import score_norms
 
 DIM, N = 4, 5

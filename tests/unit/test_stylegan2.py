@@ -10,7 +10,8 @@ import torch
 from mmh.compute import rng
 from mmh.errors import InputError
 from mmh.lid.jacobian import jacobian_spectrum
-from mmh.models.stylegan2 import Generator, unit
+from mmh.models.stylegan.generator import Generator
+from mmh.models.stylegan.layers import unit
 
 SMALL = {"z_dim": 12, "w_dim": 10, "resolution": 16, "channel_base": 96, "channel_max": 16}
 

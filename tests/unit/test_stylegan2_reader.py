@@ -26,7 +26,7 @@ from stylegan2_pickles import Call
 from mmh.checkpoints.restricted_pickle import load
 from mmh.checkpoints.stylegan2 import ALLOWED, load_stylegan2
 from mmh.errors import InputError
-from mmh.models.stylegan2 import Generator
+from mmh.models.stylegan.generator import Generator
 
 SMALL = {"z_dim": 6, "w_dim": 5, "c_dim": 3, "resolution": 8, "channel_base": 32, "channel_max": 8}
 

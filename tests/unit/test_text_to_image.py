@@ -14,7 +14,8 @@ from mmh.compute import rng
 from mmh.errors import InputError
 from mmh.fetch import hub
 from mmh.models import loading as models
-from mmh.models import text_to_image
+from mmh.models.latent import folder as text_to_image
+from mmh.models.latent.model import TextToImageModel
 
 CAPTIONS = [
     "the red plate with digit three",
@@ -51,7 +52,7 @@ def images(n, side=8):
 
 def test_a_text_to_image_folder_is_a_model_folder(folder):
     loaded = models.load_model(folder)
-    assert isinstance(loaded, text_to_image.TextToImageModel)
+    assert isinstance(loaded, TextToImageModel)
     assert loaded.classes is None
     assert "Attn" in loaded.attention()
     assert loaded.score_model().shape == (4, 4, 4)

@@ -16,7 +16,7 @@ from mmh.io.tables import IMAGE_SET, PROMPT_SCORES, PROMPTS, SCORES
 from mmh.lid.flipd import flipd
 from mmh.metrics.averages import cfg_norm, flipd_metric
 from mmh.metrics.base import asked_metrics
-from mmh.models import text_to_image
+from mmh.models.latent import folder as text_to_image
 
 TEXTS = [
     "the red plate",

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from mmh.errors import InputError
-from mmh.models import unet
+from mmh.models.ddpm import network as ddpm_network
+from mmh.models.ddpm import sampling as ddpm_sampling
+from mmh.models.ddpm import training as ddpm_training
 
 SMALL = {"block_out_channels": (8, 16), "norm_num_groups": 4}
 
@@ -18,12 +20,12 @@ def images():
 
 @pytest.fixture(scope="module")
 def trained(images):
-    return unet.train(images, seed=1, steps=12, batch_size=4, log_every=5, **SMALL)
+    return ddpm_training.train(images, seed=1, steps=12, batch_size=4, log_every=5, **SMALL)
 
 
 @pytest.fixture(scope="module")
 def network():
-    return unet.build(seed=0, **SMALL).eval(), unet.noise_schedule()
+    return ddpm_network.build(seed=0, **SMALL).eval(), ddpm_network.noise_schedule()
 
 
 def weights(model):
@@ -31,11 +33,11 @@ def weights(model):
 
 
 def test_default_network_is_the_documented_one():
-    model = unet.build()
+    model = ddpm_network.build()
     assert sum(p.numel() for p in model.parameters()) == 701_345
     z = torch.randn(2, 1, 8, 8)
     assert model(z, torch.tensor(10)).sample.shape == z.shape
-    scheduler = unet.noise_schedule()
+    scheduler = ddpm_network.noise_schedule()
     assert scheduler.config.num_train_timesteps == 1000
     assert scheduler.config.beta_schedule == "squaredcos_cap_v2"
     assert scheduler.config.prediction_type == "epsilon"
@@ -44,7 +46,7 @@ def test_default_network_is_the_documented_one():
 
 def test_build_depends_on_the_seed_and_leaves_the_global_generator_alone():
     state = torch.get_rng_state()
-    one, same, other = (weights(unet.build(seed=seed, **SMALL)) for seed in (1, 1, 2))
+    one, same, other = (weights(ddpm_network.build(seed=seed, **SMALL)) for seed in (1, 1, 2))
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)
@@ -52,8 +54,8 @@ def test_build_depends_on_the_seed_and_leaves_the_global_generator_alone():
 
 def test_training_is_deterministic_and_seeded(images, trained):
     torch.manual_seed(99)  # the global generator must not matter
-    again, _, history = unet.train(images, seed=1, steps=12, batch_size=4, log_every=5, **SMALL)
-    other, _, _ = unet.train(images, seed=2, steps=12, batch_size=4, log_every=5, **SMALL)
+    again, _, history = ddpm_training.train(images, seed=1, steps=12, batch_size=4, log_every=5, **SMALL)
+    other, _, _ = ddpm_training.train(images, seed=2, steps=12, batch_size=4, log_every=5, **SMALL)
     first = weights(trained[0])
     assert all(torch.equal(first[name], value) for name, value in weights(again).items())
     assert not all(torch.equal(first[name], value) for name, value in weights(other).items())
@@ -70,7 +72,7 @@ def test_history_has_a_row_per_log_and_a_cosine_rate(trained):
 
 def test_progress_hears_the_steps_and_the_loss(images):
     heard = []
-    unet.train(
+    ddpm_training.train(
         images,
         seed=1,
         steps=4,
@@ -84,14 +86,14 @@ def test_progress_hears_the_steps_and_the_loss(images):
 
 def test_training_lowers_the_loss():
     image = np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 1, 8, 8)
-    _, _, history = unet.train(image, seed=0, steps=80, batch_size=8, log_every=10, **SMALL)
+    _, _, history = ddpm_training.train(image, seed=0, steps=80, batch_size=8, log_every=10, **SMALL)
     assert history.loss.iloc[-1] < 0.5 * history.loss.iloc[0]
 
 
 def test_averaged_weights_follow_the_trained_ones(images):
-    start = weights(unet.build(seed=1, **SMALL))
-    slow, _, _ = unet.train(images, seed=1, steps=12, batch_size=4, **SMALL)
-    fast, _, _ = unet.train(images, seed=1, steps=12, batch_size=4, ema_decay=0.0, **SMALL)
+    start = weights(ddpm_network.build(seed=1, **SMALL))
+    slow, _, _ = ddpm_training.train(images, seed=1, steps=12, batch_size=4, **SMALL)
+    fast, _, _ = ddpm_training.train(images, seed=1, steps=12, batch_size=4, ema_decay=0.0, **SMALL)
 
     def moved(model):
         return sum(float((value - start[name]).abs().sum()) for name, value in weights(model).items())
@@ -102,18 +104,20 @@ def test_averaged_weights_follow_the_trained_ones(images):
 
 def test_diverging_training_stops(images):
     with pytest.raises(FloatingPointError, match="step 2"):
-        unet.train(images, seed=1, steps=4, batch_size=2, log_every=2, learning_rate=float("inf"), **SMALL)
+        ddpm_training.train(
+            images, seed=1, steps=4, batch_size=2, log_every=2, learning_rate=float("inf"), **SMALL
+        )
 
 
 @pytest.mark.parametrize("shape", [(6, 64), (6, 1, 8, 7), (0, 1, 8, 8)])
 def test_other_shapes_are_refused(shape):
     with pytest.raises(InputError, match="shape"):
-        unet.train(np.zeros(shape, dtype=np.float32), seed=0)
+        ddpm_training.train(np.zeros(shape, dtype=np.float32), seed=0)
 
 
 def test_sample_bytes_depend_on_seed_and_id_alone(network):
     def draw(ids, **options):
-        return unet.sample(*network, ids, **{"seed": 5, "steps": 3, "batch_size": 8, **options})
+        return ddpm_sampling.sample(*network, ids, **{"seed": 5, "steps": 3, "batch_size": 8, **options})
 
     ids = np.arange(30)
     whole = draw(ids)
@@ -131,13 +135,13 @@ def test_sample_bytes_depend_on_seed_and_id_alone(network):
 
 def test_sampling_reports_finished_images(network):
     heard = []
-    unet.sample(*network, np.arange(5, 20), seed=0, steps=1, batch_size=10, progress=heard.append)
+    ddpm_sampling.sample(*network, np.arange(5, 20), seed=0, steps=1, batch_size=10, progress=heard.append)
     assert heard == [5, 15]
 
 
 def test_ddim_of_an_exact_noise_predictor_returns_the_image():
     """For a point mass at x0, eps(z, t) = (z - psi x0) / sigma, and DDIM ends at x0 from any noise."""
-    scheduler = unet.noise_schedule()
+    scheduler = ddpm_network.noise_schedule()
     target = torch.linspace(-1, 1, 64).reshape(1, 1, 8, 8)
 
     class PointMass(torch.nn.Module):
@@ -148,5 +152,5 @@ def test_ddim_of_an_exact_noise_predictor_returns_the_image():
             abar = scheduler.alphas_cumprod[t]
             return type("Output", (), {"sample": (z - abar.sqrt() * target) / (1 - abar).sqrt()})
 
-    out = unet.sample(PointMass(), scheduler, [0, 3], seed=0, steps=50, batch_size=4)
+    out = ddpm_sampling.sample(PointMass(), scheduler, [0, 3], seed=0, steps=50, batch_size=4)
     np.testing.assert_allclose(out, np.broadcast_to(target.numpy(), out.shape), atol=2e-3)

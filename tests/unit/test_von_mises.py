@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmh.errors import InputError
-from mmh.worlds import von_mises
+from mmh.worlds.sets import von_mises
 
 
 def test_points_lie_on_the_circle_or_at_the_origin():

@@ -137,7 +137,7 @@ def test_a_killed_run_is_unlocked_and_resumes(tiny_copy: Path) -> None:
     with subprocess.Popen(
         command, cwd=tiny_copy, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as run:
-        log = tiny_copy / "logs" / "train_unet" / "digits.log"
+        log = tiny_copy / "logs" / "train_model" / "digits.log"
         deadline = time.time() + 60
         before = log.stat().st_mtime
         while (not log.exists() or log.stat().st_mtime == before) and time.time() < deadline:

@@ -18,7 +18,7 @@ import yaml
 from http_server import Reply, Server, running
 from test_datasets import BATCHES, Python2, contents, members, pack
 
-from mmh.models.stylegan2 import Generator
+from mmh.models.stylegan.generator import Generator
 from workflow_runs import ROOT, jobs_of, snakemake
 
 N_TRAIN, N_SAMPLES = 40, 64

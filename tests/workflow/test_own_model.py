@@ -12,7 +12,7 @@ import yaml
 from diffusers import DDIMScheduler, UNet2DModel
 from PIL import Image
 
-from mmh.io.saving import save_unet
+from mmh.models.ddpm.model import save
 from workflow_runs import ROOT, snakemake
 
 SIDE, N_TRAIN, CLASSES = 16, 40, 2
@@ -58,7 +58,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
         up_block_types=("UpBlock2D", "UpBlock2D"),
         num_class_embeds=CLASSES,
     )
-    save_unet(folder / "their-model", network, DDIMScheduler(num_train_timesteps=100))
+    save(folder / "their-model", network, DDIMScheduler(num_train_timesteps=100))
     file = folder / "descriptor.pt"
     torch.jit.script(Descriptor()).save(str(file))
     config = {

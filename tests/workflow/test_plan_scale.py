@@ -22,9 +22,8 @@ TEXT_FIGURES = ("metric_histograms", "score_norms", "complexity", "manifold_walk
 JOBS = {
     "all": 1,
     "fetch_source": 4 + 6,
-    "import_cifar10": 2,
-    "convert_iddpm": 1,
-    "convert_stylegan2": 1,
+    "import_dataset": 2,
+    "convert_model": 2,
     "sample_images": 4 + 1,
     "embed_images": 2 + 2,
     "search_copies": 2,
@@ -38,7 +37,7 @@ JOBS = {
     "evaluate": 2,
     "evaluate_raters": 2,
     "check_claims": 2 + 1,
-    "import_diffusers": 1,
+    "import_model": 1,
     **dict.fromkeys(("list_images", "fetch_images", "import_image_set", "encode_images"), 4),
     "import_prompts": 1,
     "audit_prompts": 1,
@@ -127,13 +126,13 @@ def test_downloads_and_figures_run_where_snakemake_runs() -> None:
         for name, block in zip(blocks[::2], blocks[1::2], strict=True)
         if "\n    localrule: True\n" in block
     }
-    assert {"fetch_source", "draw_figure", "import_diffusers", "summarize", "collect_benchmarks"} <= local
-    assert not local & {"sample_images", "score_span", "search_copies", "train_unet", "evaluate"}
+    assert {"fetch_source", "draw_figure", "import_model", "summarize", "collect_benchmarks"} <= local
+    assert not local & {"sample_images", "score_span", "search_copies", "train_model", "evaluate"}
 
 
 def test_every_job_of_the_embedded_experiments_asks_for_little(folder: Path) -> None:
     jobs = planned(folder)
-    assert {"train_unet", "train_gan", "score_span", "measure_accuracy"} <= {job["rule"] for job in jobs}
+    assert {"train_model", "score_span", "measure_accuracy"} <= {job["rule"] for job in jobs}
     for job in jobs:
         if job["rule"] != "all":
             assert 10 <= int(job["runtime"]) <= 30, job
@@ -144,7 +143,7 @@ def test_a_later_attempt_asks_for_more(folder: Path) -> None:
     """`--attempt` is what Snakemake hands to a job that it sends again."""
     target = "results/von-mises/model"
     first, third = (
-        next(job for job in planned(folder, target, *attempt) if job["rule"] == "train_mlp")
+        next(job for job in planned(folder, target, *attempt) if job["rule"] == "train_model")
         for attempt in ((), ("--attempt", "3"))
     )
     assert int(third["runtime"]) == 4 * int(first["runtime"])

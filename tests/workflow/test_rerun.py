@@ -92,7 +92,7 @@ def test_an_estimator_reruns_its_own_jobs_and_what_follows(planned: Callable[...
 def test_a_threshold_reruns_no_network(planned: Callable[..., set[str]]) -> None:
     jobs = planned(f"{MMH}/lid/spectra.py", lambda text: text + "\nADDED = 1\n")
     assert "score_set" in jobs
-    assert not jobs & {"score_span", "score_spectra", "sample_images", "train_unet", "train_mlp"}
+    assert not jobs & {"score_span", "score_spectra", "sample_images", "train_model"}
 
 
 def test_a_plot_style_reruns_figures_only(planned: Callable[..., set[str]]) -> None:
@@ -110,17 +110,15 @@ def test_the_frame_and_the_plan_rerun_nothing(planned: Callable[..., set[str]], 
 def test_a_score_model_reruns_no_training(planned: Callable[..., set[str]]) -> None:
     jobs = planned(f"{MMH}/diffusion.py", lambda text: text + "\nADDED = 1\n")
     assert "score_span" in jobs
-    assert not jobs & {"train_unet", "train_mlp", "train_descriptor"}
+    assert not jobs & {"train_model", "train_descriptor"}
 
 
 def test_training_code_reruns_everything_below_it_but_no_other_model(
     planned: Callable[..., set[str]],
 ) -> None:
-    jobs = planned(
-        "workflow/scripts/train_mlp.py", lambda text: text.replace("def main(", "ADDED = 1\n\n\ndef main(")
-    )
-    assert "train_mlp" in jobs
-    assert not jobs & {"train_unet", "score_spectra", "embed_images"}
+    jobs = planned(f"{MMH}/models/edm/training.py", lambda text: text + "\nADDED = 1\n")
+    assert "train_model" in jobs
+    assert not jobs & {"score_spectra", "embed_images"}
 
 
 def config_edit(old: str, new: str) -> Callable[[Path], None]:
@@ -144,7 +142,7 @@ def config_edit(old: str, new: str) -> Callable[[Path], None]:
         (config_edit("exact_distance: 14.0", "exact_distance: 13.9"), "plant_labels", "search_copies"),
         (config_edit("neighbours: 5", "neighbours: 6"), "search_copies", "embed_images"),
         (config_edit("calibration: 6", "calibration: 5"), "evaluate", "sample_images"),
-        (config_edit("threads: 1", "threads: 2"), "train_unet", "make_dataset"),
+        (config_edit("threads: 1", "threads: 2"), "train_model", "make_dataset"),
     ],
     ids=["percentile", "figure option", "label threshold", "retrieval option", "calibration", "threads"],
 )

@@ -86,7 +86,7 @@ def test_a_plan_that_cannot_be_made_is_one_line(fresh: Path) -> None:
 def listed(*pending: str) -> str:
     """What Snakemake lists of a model and its samples; `pending` outputs are to be made anew."""
     rows = ["output_file\tdate\trule\tlog-file(s)\tstatus\tplan"]
-    files = [("results/von-mises/model", "train_mlp"), ("results/von-mises/training.csv", "train_mlp")]
+    files = [("results/von-mises/model", "train_model"), ("results/von-mises/training.csv", "train_model")]
     files += [(f"results/von-mises/samples/{span}.npz", "sample_images") for span in SPANS]
     files += [("results/von-mises/scores/samples/flipd/000000-000059.parquet", "score_span")]
     for path, rule in files:
@@ -121,7 +121,7 @@ FIRST, SECOND = (f"sample_images/von-mises/{span}" for span in SPANS)
 def test_jobs_are_found_by_their_outputs() -> None:
     jobs = status.planned_jobs(listed(), RULES, Patterns(CONFIG).all())
     assert [job.name for job in jobs] == [
-        "train_mlp/von-mises",
+        "train_model/von-mises",
         FIRST,
         SECOND,
         "score_span/von-mises/samples/flipd/000000-000059",
@@ -143,14 +143,14 @@ def test_a_job_is_done_when_all_its_outputs_are_there_and_none_is_to_be_made_ane
         record = {"s": 12.5, "resources": {"gpu": 1} if span == SPANS[0] else {"mem_mb": 7}}
         write(tmp_path / f"benchmarks/sample_images/von-mises/{span}.jsonl", json.dumps(record) + "\n")
     jobs = looked(tmp_path, listed("results/von-mises/samples/000030-000059.npz"))
-    assert jobs["train_mlp/von-mises"].state == "waiting"  # its folder is missing
+    assert jobs["train_model/von-mises"].state == "waiting"  # its folder is missing
     assert (jobs[FIRST].state, jobs[FIRST].spent, jobs[FIRST].gpu) == ("done", 12.5, True)
     assert (jobs[SECOND].state, jobs[SECOND].spent) == ("stale", 0.0)  # its inputs have changed
     stages = status.stages(jobs.values(), CONFIG["experiments"])
     assert status_page.counts(stages) == {"done": 1, "running": 0, "failed": 0, "waiting": 3}
     assert "1 of the waiting jobs have results that are out of date" in status_page.text(stages, [])
     assert jobs[SECOND].gpu, "where one span ran, the others will"
-    assert not jobs["train_mlp/von-mises"].gpu
+    assert not jobs["train_model/von-mises"].gpu
 
 
 def test_an_owner_is_a_running_job_if_its_process_lives(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_an_owner_is_a_running_job_if_its_process_lives(tmp_path: Path) -> None:
     owner(tmp_path, ALL[3], host="elsewhere", pid=ended.pid)
     write(tmp_path / Ownership(ALL[4]).file, '{"host": "els')  # being written
     jobs = looked(tmp_path, listed(*ALL))
-    running = jobs["train_mlp/von-mises"]
+    running = jobs["train_model/von-mises"]
     assert running.state == "running"
     assert 89 < running.spent < 150
     assert jobs[FIRST].state == "lost"
@@ -239,7 +239,7 @@ def mixed(tmp_path: Path) -> list[status.Job]:
     """One job done, one running, one failed, one waiting."""
     (tmp_path / ALL[0]).mkdir(parents=True)
     write(tmp_path / ALL[1])
-    write(tmp_path / "benchmarks/train_mlp/von-mises.jsonl", json.dumps({"s": 7200.0}))
+    write(tmp_path / "benchmarks/train_model/von-mises.jsonl", json.dumps({"s": 7200.0}))
     owner(tmp_path, ALL[2])
     write(tmp_path / f"logs/{SECOND}.log", "error: <b>no</b> space\n")
     return list(looked(tmp_path, listed(*ALL[2:])).values())
@@ -253,7 +253,7 @@ def test_the_page_counts_every_stage_and_loads_nothing(mixed: list[status.Job]) 
     assert page.loaded == []
     assert not re.search(r"https?:|src=|@import|url\(", html)
     rows = {row[0]: row[2:6] for row in page.rows}
-    assert rows["train_mlp"] == ["1", "0", "0", "0"]
+    assert rows["train_model"] == ["1", "0", "0", "0"]
     assert rows["sample_images"] == ["0", "1", "1", "0"]
     assert rows["score_span"] == ["0", "0", "0", "1"]
     assert rows["all"] == ["1", "1", "1", "1"]
@@ -264,11 +264,11 @@ def test_the_page_counts_every_stage_and_loads_nothing(mixed: list[status.Job]) 
 def test_the_table_collapses_what_is_finished_and_names_what_failed(mixed: list[status.Job]) -> None:
     stages = status.stages(mixed, CONFIG["experiments"])
     short = status_page.text(stages, mixed)
-    assert "train_mlp" not in short
+    assert "train_model" not in short
     assert re.search(r"^  1 finished stage +1 +- +- +- +2\.0 h", short, re.MULTILINE)
     assert f"failed: {SECOND}: <b>no</b> space" in short
     assert re.search(r"^CPU: 2\.0[23] h spent;", short, re.MULTILINE)
-    assert re.search(r"^  train_mlp +1 ", status_page.text(stages, mixed, every=True), re.MULTILINE)
+    assert re.search(r"^  train_model +1 ", status_page.text(stages, mixed, every=True), re.MULTILINE)
 
 
 @pytest.mark.parametrize(

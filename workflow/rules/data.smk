@@ -15,8 +15,8 @@ rule make_dataset:
     benchmark:
         "benchmarks/make_dataset/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=plan.patterns.embedded(),
-    priority: plan.early
+        experiment=plan.patterns.world("make"),
+    priority: plan.models.longest_first
     conda:
         "../../envs/cpu.yaml"
     threads: 1
@@ -24,8 +24,10 @@ rule make_dataset:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("make_dataset.py"),
-        options=lookup("experiments/{experiment}/data", within=config),
+        code=plan.code("make_dataset.py", plan.models.drawn_by),
+        world=plan.models.world,
+        options=plan.models.data,
+        untracked=plan.models.fetched_data,
     script:
         "../scripts/make_dataset.py"
 
@@ -53,19 +55,19 @@ rule fetch_source:
         "../scripts/fetch_source.py"
 
 
-rule import_cifar10:
-    """Read CIFAR-10 from its archive."""
+rule import_dataset:
+    """Read a training set from a file or folder."""
     input:
-        archive=plan.sources.data,
+        source=plan.models.source_of_data,
     output:
         images="results/{experiment}/data/train.npz",
         table="results/{experiment}/data/train.parquet",
     log:
-        "logs/import_cifar10/{experiment}.log",
+        "logs/import_dataset/{experiment}.log",
     benchmark:
-        "benchmarks/import_cifar10/{experiment}.jsonl"
+        "benchmarks/import_dataset/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=plan.patterns.world("cifar10"),
+        experiment=plan.patterns.world("import"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
@@ -73,34 +75,9 @@ rule import_cifar10:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("import_cifar10.py"),
-        options=lookup("experiments/{experiment}/data", within=config),
-        untracked=plan.sources.data_digest,
+        code=plan.code("import_dataset.py", plan.models.drawn_by),
+        world=plan.models.world,
+        options=plan.models.data,
+        untracked=plan.models.fetched_data,
     script:
-        "../scripts/import_cifar10.py"
-
-
-rule import_images:
-    """Read a folder of images."""
-    input:
-        folder=lookup("experiments/{experiment}/data/path", within=config),
-    output:
-        images="results/{experiment}/data/train.npz",
-        table="results/{experiment}/data/train.parquet",
-    log:
-        "logs/import_images/{experiment}.log",
-    benchmark:
-        "benchmarks/import_images/{experiment}.jsonl"
-    wildcard_constraints:
-        experiment=plan.patterns.world("images"),
-    conda:
-        "../../envs/cpu.yaml"
-    threads: 1
-    resources:
-        mem_mb=plan.memory,
-        runtime=plan.runtime,
-    params:
-        code=code_digest("import_images.py"),
-        options=lookup("experiments/{experiment}/data", within=config),
-    script:
-        "../scripts/import_images.py"
+        "../scripts/import_dataset.py"

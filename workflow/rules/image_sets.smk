@@ -6,7 +6,7 @@ OUTPUTS: results/<experiment>/image_sets/, ledgers/, prompts.parquet, prompt_aud
 
 
 rule make_captioned_data:
-    """Make the captioned digits: training set, captions, prompts and image sets."""
+    """Make an embedded captioned world: training set, captions, prompts and image sets."""
     output:
         images="results/{experiment}/data/train.npz",
         table="results/{experiment}/data/train.parquet",
@@ -23,8 +23,8 @@ rule make_captioned_data:
     benchmark:
         "benchmarks/make_captioned_data/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=plan.patterns.captioned(),
-    priority: 40
+        experiment=plan.patterns.world("captioned"),
+    priority: plan.models.longest_first
     conda:
         "../../envs/cpu.yaml"
     threads: 1
@@ -32,8 +32,10 @@ rule make_captioned_data:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("make_captioned_data.py"),
-        options=lookup("experiments/{experiment}/data", within=config),
+        code=plan.code("make_captioned_data.py", plan.models.drawn_by),
+        world=plan.models.world,
+        options=plan.models.data,
+        untracked=plan.models.fetched_data,
     script:
         "../scripts/make_captioned_data.py"
 

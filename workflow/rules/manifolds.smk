@@ -48,7 +48,7 @@ rule measure_accuracy:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("measure_accuracy.py"),
+        code=plan.code("measure_accuracy.py", plan.models.learned_by),
         compute=plan.compute,
         law=lookup("experiments/{experiment}/accuracy/laws/{law}", within=config),
         options=plan.laws.options,

@@ -1,24 +1,24 @@
 """Models: trained here, converted or imported, each into one folder that the later steps read alike.
 
-INPUTS: results/<experiment>/data/train.npz, resources/downloads/<file>, or a diffusers folder
+INPUTS: results/<experiment>/data/, resources/downloads/<file>, or a diffusers folder
 OUTPUTS: results/<experiment>/model/, training.csv
 """
 
 
-rule train_mlp:
-    """Train an MLP with EDM preconditioning on points of the plane."""
+rule train_model:
+    """Train a model on the training set of its experiment."""
     input:
-        images="results/{experiment}/data/train.npz",
+        unpack(plan.models.training_files),
     output:
         model=directory("results/{experiment}/model"),
         history="results/{experiment}/training.csv",
     log:
-        "logs/train_mlp/{experiment}.log",
+        "logs/train_model/{experiment}.log",
     benchmark:
-        "benchmarks/train_mlp/{experiment}.jsonl"
+        "benchmarks/train_model/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=plan.patterns.kind("edm-mlp"),
-    priority: plan.early
+        experiment=plan.patterns.made("train"),
+    priority: plan.models.longest_first
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]
@@ -26,84 +26,28 @@ rule train_mlp:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("train_mlp.py"),
+        code=plan.code("train_model.py", plan.models.made_by),
         compute=plan.compute,
-        options=lookup("experiments/{experiment}/model", within=config),
+        kind=plan.models.kind,
+        options=plan.models.options,
         seed=lookup("seed", within=config),
+        untracked=plan.models.fetched_model,
     script:
-        "../scripts/train_mlp.py"
+        "../scripts/train_model.py"
 
 
-rule train_unet:
-    """Train a small diffusers UNet on the digits."""
+rule convert_model:
+    """Convert a checkpoint to a model folder, without running anything in it."""
     input:
-        images="results/{experiment}/data/train.npz",
-    output:
-        model=directory("results/{experiment}/model"),
-        history="results/{experiment}/training.csv",
-    log:
-        "logs/train_unet/{experiment}.log",
-    benchmark:
-        "benchmarks/train_unet/{experiment}.jsonl"
-    wildcard_constraints:
-        experiment=plan.patterns.kind("unet"),
-    priority: 10
-    conda:
-        "../../envs/cpu.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=plan.memory,
-        runtime=plan.runtime,
-    params:
-        code=code_digest("train_unet.py"),
-        compute=plan.compute,
-        options=lookup("experiments/{experiment}/model", within=config),
-        seed=lookup("seed", within=config),
-    script:
-        "../scripts/train_unet.py"
-
-
-rule train_gan:
-    """Train a small StyleGAN2 on the digits."""
-    input:
-        images="results/{experiment}/data/train.npz",
-    output:
-        model=directory("results/{experiment}/model"),
-        history="results/{experiment}/training.csv",
-    log:
-        "logs/train_gan/{experiment}.log",
-    benchmark:
-        "benchmarks/train_gan/{experiment}.jsonl"
-    wildcard_constraints:
-        experiment=plan.patterns.kind("gan"),
-    priority: 20
-    conda:
-        "../../envs/cpu.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=plan.memory,
-        runtime=plan.runtime,
-    params:
-        code=code_digest("train_gan.py"),
-        compute=plan.compute,
-        options=lookup("experiments/{experiment}/model", within=config),
-        seed=lookup("seed", within=config),
-    script:
-        "../scripts/train_gan.py"
-
-
-rule convert_iddpm:
-    """Convert an improved-diffusion checkpoint to a diffusers folder."""
-    input:
-        checkpoint=plan.sources.model,
+        checkpoint=plan.models.checkpoint,
     output:
         model=directory("results/{experiment}/model"),
     log:
-        "logs/convert_iddpm/{experiment}.log",
+        "logs/convert_model/{experiment}.log",
     benchmark:
-        "benchmarks/convert_iddpm/{experiment}.jsonl"
+        "benchmarks/convert_model/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=plan.patterns.kind("iddpm"),
+        experiment=plan.patterns.made("convert"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
@@ -111,49 +55,25 @@ rule convert_iddpm:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("convert_iddpm.py"),
-        untracked=plan.sources.model_digest,
+        code=plan.code("convert_model.py", plan.models.made_by),
+        kind=plan.models.kind,
+        untracked=plan.models.fetched_model,
     script:
-        "../scripts/convert_iddpm.py"
+        "../scripts/convert_model.py"
 
 
-rule convert_stylegan2:
-    """Convert a StyleGAN2-ADA pickle, without running anything in it, to safetensors."""
+rule import_model:
+    """Copy or fetch a model folder."""
     input:
-        checkpoint=plan.sources.model,
+        unpack(plan.models.imported_files),
     output:
         model=directory("results/{experiment}/model"),
     log:
-        "logs/convert_stylegan2/{experiment}.log",
+        "logs/import_model/{experiment}.log",
     benchmark:
-        "benchmarks/convert_stylegan2/{experiment}.jsonl"
+        "benchmarks/import_model/{experiment}.jsonl"
     wildcard_constraints:
-        experiment=plan.patterns.kind("stylegan2"),
-    conda:
-        "../../envs/cpu.yaml"
-    threads: 1
-    resources:
-        mem_mb=plan.memory,
-        runtime=plan.runtime,
-    params:
-        code=code_digest("convert_stylegan2.py"),
-        untracked=plan.sources.model_digest,
-    script:
-        "../scripts/convert_stylegan2.py"
-
-
-rule import_diffusers:
-    """Copy or fetch the folder of a diffusers model."""
-    input:
-        unpack(plan.sources.diffusers_files),
-    output:
-        model=directory("results/{experiment}/model"),
-    log:
-        "logs/import_diffusers/{experiment}.log",
-    benchmark:
-        "benchmarks/import_diffusers/{experiment}.jsonl"
-    wildcard_constraints:
-        experiment=plan.patterns.kind("diffusers"),
+        experiment=plan.patterns.made("import"),
     localrule: True
     conda:
         "../../envs/cpu.yaml"
@@ -162,11 +82,12 @@ rule import_diffusers:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("import_diffusers.py"),
-        options=lookup("experiments/{experiment}/model", within=config),
-        untracked=plan.sources.network,
+        code=plan.code("import_model.py", plan.models.made_by, plan.models.loaded_by),
+        kind=plan.models.kind,
+        options=plan.models.options,
+        untracked=plan.models.fetched_model,
     script:
-        "../scripts/import_diffusers.py"
+        "../scripts/import_model.py"
 
 
 rule train_descriptor:

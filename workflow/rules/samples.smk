@@ -23,9 +23,10 @@ rule sample_images:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("sample_images.py"),
+        code=plan.code("sample_images.py", plan.models.loaded_by),
         compute=plan.compute,
         options=plan.images.sampling,
         seed=lookup("seed", within=config),
+        untracked=plan.models.fetched_model,
     script:
         "../scripts/sample_images.py"

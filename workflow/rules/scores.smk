@@ -25,7 +25,7 @@ rule score_span:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=plan.code("score_span.py", plan.scores.computed_by),
+        code=plan.code("score_span.py", plan.scores.computed_by, plan.models.loaded_by),
         compute=plan.compute,
         method=plan.scores.method,
         options=plan.scores.options,
@@ -53,7 +53,7 @@ rule score_spectra:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=plan.code("score_spectra.py", plan.scores.computed_by),
+        code=plan.code("score_spectra.py", plan.scores.computed_by, plan.models.loaded_by),
         compute=plan.compute,
         method=plan.scores.method,
         options=plan.scores.spectra_options,

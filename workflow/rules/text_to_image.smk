@@ -1,39 +1,8 @@
-"""Text-to-image models: training of an embedded one, latents of real images, generations and scores of prompts.
+"""Text-to-image models: CLIP of an embedded world, latents of real images, generations and scores of prompts.
 
-INPUTS: results/<experiment>/image_sets/, prompts.parquet, model/
-OUTPUTS: results/<experiment>/model/, clip/, latents/, generations/, prompt_scores/, evaluation.csv
+INPUTS: results/<experiment>/image_sets/, prompts.parquet, model/, data/
+OUTPUTS: results/<experiment>/clip/, latents/, generations/, prompt_scores/, evaluation.csv
 """
-
-
-rule train_text_to_image:
-    """Train a small latent text-to-image pipeline: autoencoder, then text encoder and UNet."""
-    input:
-        images="results/{experiment}/data/train.npz",
-        table="results/{experiment}/data/train.parquet",
-        captions="results/{experiment}/data/captions.parquet",
-    output:
-        model=directory("results/{experiment}/model"),
-        history="results/{experiment}/training.csv",
-    log:
-        "logs/train_text_to_image/{experiment}.log",
-    benchmark:
-        "benchmarks/train_text_to_image/{experiment}.jsonl"
-    wildcard_constraints:
-        experiment=plan.patterns.kind("text-to-image"),
-    priority: 30
-    conda:
-        "../../envs/cpu.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=plan.memory,
-        runtime=plan.runtime,
-    params:
-        code=code_digest("train_text_to_image.py"),
-        compute=plan.compute,
-        options=lookup("experiments/{experiment}/model", within=config),
-        seed=lookup("seed", within=config),
-    script:
-        "../scripts/train_text_to_image.py"
 
 
 rule train_clip:

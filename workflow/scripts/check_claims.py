@@ -19,7 +19,7 @@ def main(
     from mmh.evaluation.image_sets import read_sets
     from mmh.io.files import read_images, read_table, write_csv
     from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
-    from mmh.worlds.von_mises import regions
+    from mmh.worlds.sets.von_mises import regions
 
     contracts = {"scores": ALL_SCORES, "labels": LABELS, "matches": MATCHES, "train": TRAIN}
     tables = {name: read_table(inputs[name], contracts[name]) for name in contracts if name in inputs}

@@ -43,7 +43,7 @@ def main(
     from mmh.compute.blocks import blockwise_in_fitting_batches
     from mmh.io.files import read_arrays, write_arrays
     from mmh.io.spans import span_range
-    from mmh.models.text_to_image import load_folder
+    from mmh.models.latent.folder import load_folder
 
     pixels, items = read_arrays(images, "image", "id")
     wanted = span_range(span)

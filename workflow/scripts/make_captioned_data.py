@@ -1,5 +1,6 @@
-"""Make the captioned digits: training set and captions, prompts, three sets of real images."""
+"""Make an embedded captioned world: training set and captions, prompts, sets of real images."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,9 @@ def main(
     prompts: Path,
     sets: dict[str, tuple[Path, Path]],
     *,
+    world: str,
     options: dict[str, Any],
+    plugins: Sequence[str] = (),
 ) -> None:
     """Write images with classes, table, captions, prompts, and per set its images and their table."""
     import numpy as np
@@ -24,19 +27,19 @@ def main(
 
     from mmh.io.files import write_arrays, write_table
     from mmh.io.tables import CAPTIONS, IMAGE_SET, PROMPTS, TRAIN
-    from mmh.worlds import digits, digits_text
+    from mmh.rows import load_plugins
+    from mmh.worlds.base import WORLDS
 
-    settings = {key: value for key, value in options.items() if key not in ("world", "prompts", "items")}
-    world = digits_text.make(**settings)
-    train = world.table["train"].to_numpy(np.int64)
-    label = digits.classes(world.table["source"].to_numpy())
-    write_arrays(images, **{"image": world.image, "id": train, "class": label})
-    write_table(world.table, table, TRAIN)
-    write_table(pd.DataFrame({"train": train, "text": world.caption}), captions, CAPTIONS)
-    seed = options["seed"]
-    write_table(digits_text.prompts(world, n_generic=options["prompts"], seed=seed), prompts, PROMPTS)
+    load_plugins(plugins, WORLDS)
+    row = WORLDS[world]
+    made = row.make_captioned(row.read(options))
+    train = made.table["train"].to_numpy(np.int64)
+    write_arrays(images, **{"image": made.image, "id": train, "class": made.label})
+    write_table(made.table, table, TRAIN)
+    write_table(pd.DataFrame({"train": train, "text": made.caption}), captions, CAPTIONS)
+    write_table(made.prompts, prompts, PROMPTS)
     for name, (pixels, rows) in sets.items():
-        image, _, items = digits_text.image_set(world, name, n_generic=options["items"], seed=seed)
+        image, items = made.sets[name]
         write_arrays(pixels, image=image, id=items["item"].to_numpy(np.int64))
         write_table(items, rows, IMAGE_SET)
 
@@ -52,5 +55,7 @@ if __name__ == "__main__":
                 name: (getattr(run.output, name), getattr(run.output, f"{name}_table"))
                 for name in ("memorized", "control", "generic")
             },
+            world=run.params.world,
             options=run.params.options,
+            plugins=run.params.untracked.plugins,
         )

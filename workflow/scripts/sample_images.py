@@ -1,5 +1,6 @@
 """Draw the samples of one span of ids; a sample depends on (seed, id) alone."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ def main(
     device: str,
     progress: Any,
     store: Any = None,
+    plugins: Sequence[str] = (),
 ) -> None:
     """Write one shard of samples."""
     import numpy as np
@@ -28,8 +30,11 @@ def main(
     from mmh.io.files import write_arrays
     from mmh.io.spans import span_range
     from mmh.job.chunks import blockwise
+    from mmh.models.base import KINDS
     from mmh.models.loading import load_model
+    from mmh.rows import load_plugins
 
+    load_plugins(plugins, KINDS)
     ids = np.array(span_range(span), dtype=np.int64)
     loaded = load_model(model, device=device)
 
@@ -53,4 +58,5 @@ if __name__ == "__main__":
             device=run.device,
             progress=run.progress,
             store=run.chunks,
+            plugins=run.params.untracked.plugins,
         )

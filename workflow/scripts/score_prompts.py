@@ -34,7 +34,7 @@ def main(
     from mmh.io.spans import span_range
     from mmh.io.tables import PROMPT_SCORES, PROMPTS
     from mmh.metrics.base import made
-    from mmh.models.text_to_image import load_folder
+    from mmh.models.latent.folder import load_folder
     from mmh.prompts.scoring import PromptScores, prompt_scores, score_table
 
     numbers = np.array(span_range(span), dtype=np.int64)

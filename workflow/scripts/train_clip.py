@@ -23,8 +23,8 @@ def main(
     """Write the model folder and the loss history; copies of an image count once."""
     from mmh.io.files import read_images, read_table, write_csv
     from mmh.io.tables import CAPTIONS, TRAIN
-    from mmh.models import clip_training, word_tokenizer
-    from mmh.worlds.digits_text import key_of, vocabulary
+    from mmh.models.latent import clip, word_tokenizer
+    from mmh.worlds.sets.captioned_digits import key_of, vocabulary
 
     x, _ = read_images(images)
     rows = read_table(table, TRAIN)
@@ -32,7 +32,7 @@ def main(
     once = (rows["train"] == rows["group"]).to_numpy()
     words = vocabulary(texts)
     tokenizer = word_tokenizer.save(model, words, length=options["tokens"])
-    network, losses = clip_training.train(
+    network, losses = clip.train(
         x[once],
         texts[once].tolist(),
         tokenizer,
@@ -41,7 +41,7 @@ def main(
         progress=progress(options["steps"]),
         **{key: value for key, value in options.items() if key != "tokens"},
     )
-    clip_training.save(model, network, words)
+    clip.save(model, network, words)
     write_csv(losses, history)
 
 

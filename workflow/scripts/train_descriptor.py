@@ -13,7 +13,7 @@ def main(descriptor: Path, history: Path, *, options: dict[str, Any], seed: int,
     """Write the TorchScript file and the loss history."""
     from mmh.io.files import write_csv
     from mmh.retrieval.descriptor import save, train
-    from mmh.worlds.digits import images
+    from mmh.worlds.sets.digits import images
 
     settings = {key: value for key, value in options.items() if key != "source"}
     network, losses = train(images(), seed=seed, progress=progress(options["steps"]), **settings)

@@ -24,8 +24,8 @@ def main(
 
     from mmh.diffusion.schedule import Schedule
     from mmh.io.files import write_csv
-    from mmh.io.saving import save_edm
-    from mmh.models.edm import train
+    from mmh.models.edm.model import save
+    from mmh.models.edm.training import train
     from mmh.oracles import laws
 
     known = laws.make(law, Schedule.linear_vp(**schedule), seed=seed)
@@ -38,7 +38,7 @@ def main(
         sigma_data=float(points.std()),
         **settings,
     )
-    save_edm(model, network)
+    save(model, network)
     write_csv(losses, history)
 
 

@@ -14,7 +14,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar
@@ -155,6 +155,31 @@ def root_of(row: type[Row]) -> tuple[str | Path, str]:
     return row.plugin or row.__module__, row.__qualname__
 
 
+def place(row: type[Row], name: str) -> tuple[str | Path, str]:
+    """Say where a function lies that a row names as ``module:function``.
+
+    Parameters
+    ----------
+    row : type
+    name : str
+        Without a module, as ``:function``, it lies beside the row.
+
+    Returns
+    -------
+    (str or Path, str)
+        Module, or file of a plug-in, and function.
+    """
+    module, _, function = name.partition(":")
+    return module or row.plugin or row.__module__, function
+
+
+def named_function(row: type[Row], name: str) -> Callable[..., Any]:
+    """Import a function that a row names; arguments as for `place`."""
+    module, _, function = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module or row.__module__), function)
+    return found
+
+
 def load_plugin(path: Path, tables: list[Table[Any]]) -> dict[str, list[str]]:
     """Import a plug-in and take up its rows.
 
@@ -176,31 +201,43 @@ def load_plugin(path: Path, tables: list[Table[Any]]) -> dict[str, list[str]]:
         If the file is missing, does not import, holds no row, or takes a name that exists.
     """
     path = Path(path)
+    module = _imported(path)
+    added = {table.what: names for table in tables if (names := _added(table, module, path))}
+    if not added:
+        kinds = ", ".join(table.what for table in tables)
+        raise InputError(f"{path} defines none of: {kinds}; docs/plugins.md shows one of each")
+    return added
+
+
+def load_plugins(paths: Iterable[str | Path], *tables: Table[Any]) -> None:
+    """Take up a job's rows of plug-ins, which the check of the configuration has seen."""
+    for path in map(Path, paths):
+        module = _imported(path)
+        for table in tables:
+            _added(table, module, path)
+
+
+def _imported(path: Path) -> ModuleType:
     if not path.is_file():
         raise InputError(
             f"there is no file {path}; a plug-in is a Python file, its path relative to the working folder"
         )
     name = f"mmh_plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     if name in sys.modules:
-        module = sys.modules[name]
-    else:
-        found = importlib.util.spec_from_file_location(name, path)
-        assert found is not None
-        assert found.loader is not None
-        module = importlib.util.module_from_spec(found)
-        sys.modules[name] = module
-        try:
-            found.loader.exec_module(module)
-        except BaseException as error:
-            del sys.modules[name]
-            if isinstance(error, Exception):
-                raise InputError(f"{path} does not import: {_where(error, path)}") from error
-            raise
-    added = {table.what: names for table in tables if (names := _added(table, module, path))}
-    if not added:
-        kinds = ", ".join(table.what for table in tables)
-        raise InputError(f"{path} defines none of: {kinds}; docs/plugins.md shows one of each")
-    return added
+        return sys.modules[name]
+    found = importlib.util.spec_from_file_location(name, path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    try:
+        found.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, Exception):
+            raise InputError(f"{path} does not import: {_where(error, path)}") from error
+        raise
+    return module
 
 
 def _added(table: Table[Any], module: ModuleType, path: Path) -> list[str]:

@@ -19,7 +19,7 @@ import torch
 
 from mmh.checkpoints import restricted_pickle
 from mmh.errors import InputError
-from mmh.models.generator_model import GeneratorModel, build, untrained
+from mmh.models.stylegan.model import GeneratorModel, build, untrained
 
 RECORD_VERSION = 6
 REMEDY = "fetch the file anew and compare its sha256 with the published one"
@@ -214,6 +214,13 @@ KEYWORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 REQUIRED = [name for name in KEYWORDS if "." not in name]
 # What the authors' classes assume for keywords that are left out, where `Generator` assumes otherwise.
 DEFAULTS = {"mapping_layers": 8}
+
+
+def convert(checkpoint: Path, folder: Path) -> dict[str, Any]:
+    """Write the model folder of a pickle's averaged generator and say where it is from; see `Kind.maker`."""
+    generator = load_stylegan2(checkpoint)
+    generator.save(folder)
+    return {"source": generator.source}
 
 
 def load_stylegan2(path: str | Path) -> GeneratorModel:

@@ -15,7 +15,7 @@ from mmh.errors import InputError
 from mmh.job.chunks import Chunks, blockwise
 
 if TYPE_CHECKING:
-    from mmh.models.text_to_image import TextToImageModel
+    from mmh.models.latent.model import TextToImageModel
 
 AUTO = "auto"
 Compute = Callable[[NDArray[np.int64], NDArray[np.int64], int], dict[str, NDArray[Any]]]

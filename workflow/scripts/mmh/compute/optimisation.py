@@ -1,4 +1,4 @@
-"""The training loop of several small networks: AdamW, a cosine-decayed rate, averaged weights, a history."""
+"""The training loop of small networks: Adam, a cosine-decayed rate, averaged weights, a history."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,6 +8,16 @@ import pandas as pd
 import torch
 
 Report = Callable[..., None]
+
+
+def cosine_rate(learning_rate: float, step: int, steps: int) -> float:
+    """Rate of a step: half a cosine takes it from `learning_rate` to 0 at the last step."""
+    return learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / steps))
+
+
+def averaging_decay(ema_decay: float, step: int) -> float:
+    """Decay of a running mean, lower at the start so that the initial weights are soon forgotten."""
+    return min(ema_decay, (1 + step) / (10 + step))
 
 
 def minimise(
@@ -40,7 +50,7 @@ def minimise(
         Decay of that mean. It starts lower, (1 + step) / (10 + step), so that the initial weights are soon
         forgotten.
     weight_decay : float
-        AdamW's.
+        AdamW's; 0 makes it Adam.
     log_every : int
         Steps that one row of the history averages over.
     progress : callable, optional
@@ -63,16 +73,15 @@ def minimise(
     rows: list[tuple[int, float, float]] = []
     losses: list[float] = []
     for step in range(steps):
-        rate = learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / steps))
+        rate = cosine_rate(learning_rate, step, steps)
         optimizer.param_groups[0]["lr"] = rate
         value = loss(step)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         optimizer.step()
         if means:
-            decay = min(ema_decay, (1 + step) / (10 + step))
             with torch.no_grad():
-                torch._foreach_lerp_(means, trained, 1.0 - decay)
+                torch._foreach_lerp_(means, trained, 1.0 - averaging_decay(ema_decay, step))
         losses.append(value.item())
         if (step + 1) % log_every == 0 or step + 1 == steps:
             mean = float(np.mean(losses))

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmh.claims.base import CLAIMS
-from mmh.config.interim import FIGURES, KINDS, WORLDS, SamplingPlan
 from mmh.config.options import Alternative, Options
+from mmh.figures.base import FIGURES
+from mmh.models.base import KINDS, SamplingPlan
 from mmh.rows import Table
 from mmh.scores.base import SCORES
+from mmh.worlds.base import WORLDS
 
 TABLES: list[Table[Any]] = [SCORES, KINDS, WORLDS, FIGURES, CLAIMS]
 

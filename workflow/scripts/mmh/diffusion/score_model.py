@@ -14,9 +14,9 @@ from typing import Any, Self
 import torch
 from numpy.typing import ArrayLike
 
+from mmh.diffusion.diffusers_network import Network, NoisePredictor, sample_shape
 from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
-from mmh.models.diffusers_network import Network, NoisePredictor, sample_shape
 
 __all__ = ["Schedule", "ScoreModel"]
 

@@ -68,7 +68,7 @@ class LidScatter(Figure):
         from mmh.io.files import read_images, read_table
         from mmh.io.tables import ALL_SCORES
         from mmh.plotting import plane, style, tables
-        from mmh.worlds import von_mises
+        from mmh.worlds.sets import von_mises
 
         name = options.estimator
         rows = selection.single(read_table(scores, ALL_SCORES), name, "samples")

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mmh.config import options
 from mmh.config.options import Field, PromptSetName, Unique
+from mmh.evaluation.names import Detector
 from mmh.figures.base import About, Figure, Files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from mmh.config.entries import Entry
     from mmh.plan.experiment import Experiment
 
 
@@ -53,6 +56,20 @@ class PromptDetection(Figure):
         """rows of these metrics only"""
         anchors: list[Anchor] = Field(default_factory=list)
         """published values"""
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """Detectors that are not evaluated."""
+        asked = experiment.section("detection").get("prompts", {})
+        if options.pair not in asked.get("pairs", []):
+            yield f"{where}.pair: {options.pair} is not among detection.prompts.pairs"
+        anchors = [anchor.estimator for anchor in options.anchors]
+        for key, names in (("curves", options.curves), ("anchors", anchors)):
+            for name, found in ((name, Detector.parse(name)) for name in names):
+                wanted = {"steps": found.steps, "generations": found.generations} if found else {}
+                for part, number in wanted.items():
+                    if number is not None and number not in asked.get(part, []):
+                        yield f"{where}.{key}: {name!r}, but detection.prompts.{part} has no {number}"
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:

@@ -15,8 +15,8 @@ from mmh.io.tables import IMAGE_SET
 
 if TYPE_CHECKING:
     from mmh.diffusion.score_model import ScoreModel
-    from mmh.models.loading import Model
-    from mmh.models.text_to_image import TextToImageModel
+    from mmh.models.base import Model
+    from mmh.models.latent.model import TextToImageModel
 
 CONDITIONS = ("caption", "empty")
 
@@ -120,8 +120,8 @@ def image_score(
     InputError
         If the model and the images do not fit together.
     """
+    from mmh.models.latent.model import TextToImageModel
     from mmh.models.loading import class_score
-    from mmh.models.text_to_image import TextToImageModel
 
     if not isinstance(captions, Path):
         return class_score(model, read_column(images, "class", ids))

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 from mmh.config.entries import Entry
 from mmh.config.options import Alternative, ExperimentName, Field, Options, SourceName, Unique
 from mmh.fetch.options import Digest
-from mmh.plan.experiment import CAPTIONED_WORLD
-from mmh.prompts.options import WORLD_SETS
+from mmh.worlds.base import WORLDS
 
 
 class OtherImages(Options):
@@ -28,8 +27,9 @@ class WorldImages(Options):
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
         """A set that the world does not have."""
         name = where.rsplit(".", 1)[1]
-        if experiment.world != CAPTIONED_WORLD or name not in WORLD_SETS:
-            known = ", ".join(WORLD_SETS) if experiment.world == CAPTIONED_WORLD else "none"
+        sets = WORLDS[experiment.world].sets
+        if name not in sets:
+            known = ", ".join(sets) or "none"
             yield f"{where}: the world {experiment.world} has no such set; it has {known}"
 
 

@@ -1,394 +1,72 @@
-"""Adversarial training of a small StyleGAN2: discriminator, losses, loop.
+"""A small StyleGAN2, trained here, conditional on the class if the data have classes."""
 
-Non-saturating logistic loss (Goodfellow et al. 2014), lazy R1 penalty (Mescheder et al. 2018; Karras et al.
-2020, Section 3.1), minibatch standard deviation (Karras et al. 2018, Section 3), projection of the class
-(Miyato and Koyama 2018, Eq. 3), running mean of the generator's weights.
-"""
-
-import math
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import torch
-from torch.nn import functional
+from mmh.config import options
+from mmh.config.entries import Entry
+from mmh.config.options import Field
+from mmh.models.base import Kind
+from mmh.models.stylegan2 import Stylegan2
+from mmh.plan.network_cost import START, Need, Network
 
-from mmh.compute import rng
-from mmh.errors import InputError
-from mmh.models.stylegan2 import Generator
-
-Report = Callable[..., None]
-BETAS = (0.0, 0.99)  # Adam without momentum, which would follow an opponent that has moved on
-SLOPE, GAIN = 0.2, math.sqrt(2.0)  # of leaky ReLU; the gain restores the second moment that it takes
-REMEDY = "lower learning_rate or raise r1_gamma"
-HISTORY = ("step", "loss_generator", "loss_discriminator", "penalty", "learning_rate")
+Config = Mapping[str, Any]
+MEASURED = Network(0.3, 0.4e-3, 8e-6, 0.2, 0.9, imports="torch")
 
 
-class Layer(torch.nn.Module):
-    """Dense layer or convolution; raw weights are standard normal, 1 / sqrt(inputs) is applied at run time.
+class Gan(Kind):
+    """A generator trained against a discriminator, both of some thousand steps."""
 
-    Parameters
-    ----------
-    inputs, outputs : int
-        Features.
-    kernel : int
-        Side of a convolution's kernel, odd; 0: a dense layer.
-    bias : bool
-        Whether to add one.
-    """
+    name = "gan"
+    maker = "mmh.models.stylegan.training:make"
+    loader = Stylegan2.loader
+    loads = ("stylegan2",)
+    gives = "generator"
+    Sampling = Stylegan2.Sampling
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 0, *, bias: bool = True) -> None:
-        super().__init__()
-        shape = (outputs, inputs, kernel, kernel) if kernel else (outputs, inputs)
-        self.weight = torch.nn.Parameter(torch.randn(shape))
-        self.bias = torch.nn.Parameter(torch.zeros(outputs)) if bias else None
-        self.gain, self.padding = 1.0 / math.sqrt(math.prod(shape[1:])), kernel // 2
+    class Options(options.Options):
+        """StyleGAN2, trained here."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, inputs) or (n, inputs, r, r) -> the same with `outputs`."""
-        weight = self.weight * self.gain
-        if weight.ndim == 2:
-            return functional.linear(x, weight, self.bias)
-        return functional.conv2d(x, weight, self.bias, padding=self.padding)
+        steps: int = Field(ge=1)
+        """optimiser steps of each network"""
+        batch_size: int = Field(ge=2)
+        """images of each kind per step"""
+        learning_rate: float = Field(gt=0)
+        """peak learning rate"""
+        z_dim: int = Field(ge=2)
+        """values of the latent z"""
+        w_dim: int = Field(ge=2)
+        """values of the style w"""
+        channels: int = Field(ge=4)
+        """feature maps of both networks"""
+        mapping_layers: int = Field(ge=1)
+        """layers from z to w"""
+        mapping_lr: float = Field(gt=0)
+        """share of the learning rate that the mapping gets"""
+        group: int = Field(ge=2)
+        """images per minibatch-deviation group, all of one class"""
+        r1_gamma: float = Field(ge=0)
+        """weight of the R1 penalty"""
+        r1_every: int = Field(ge=1)
+        """steps between two penalties"""
+        ema_decay: float = Field(ge=0, lt=1)
+        """decay of the averaged weights"""
 
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """As for every kind, and that batches consist of whole groups."""
+        yield from super().check(options, experiment, where)
+        if options.batch_size % options.group:
+            yield f"{where}.group: {options.group} must divide batch_size, {options.batch_size}"
 
-class Block(torch.nn.Module):
-    """Residual block that halves the side by means over 2x2 pixels."""
+    @classmethod
+    def network(cls, options: Config, dim: int, *, latents: bool = False) -> Network:
+        """By its feature maps."""
+        return MEASURED.scaled((options["channels"] / 64) ** 2, options["channels"] / 64)
 
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.conv0, self.conv1 = Layer(width, width, 3), Layer(width, width, 3)
-        self.skip = Layer(width, width, 1, bias=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, width, r, r) -> (n, width, r / 2, r / 2)."""
-        residual = _activate(self.conv1(functional.avg_pool2d(_activate(self.conv0(x)), 2)))
-        return (residual + self.skip(functional.avg_pool2d(x, 2))) / GAIN
-
-
-class Discriminator(torch.nn.Module):
-    """Residual discriminator D(x, c) of one width throughout, with minibatch standard deviation at 4x4.
-
-    Parameters
-    ----------
-    resolution : int
-        Side of the images, a power of two from 4 on.
-    channels : int
-        Channels of the images.
-    c_dim : int
-        Number of classes; 0: unconditional.
-    width : int
-        Feature maps.
-    group : int
-        Images that share one value of `minibatch_deviation`.
-    """
-
-    def __init__(
-        self, resolution: int, channels: int = 1, c_dim: int = 0, *, width: int = 32, group: int = 4
-    ) -> None:
-        super().__init__()
-        if resolution < 4 or resolution & (resolution - 1):
-            raise InputError(f"the side of the images must be a power of two from 4 on, got {resolution}")
-        self.group = group
-        self.entry = Layer(channels, width, 1)
-        self.blocks = torch.nn.Sequential(*(Block(width) for _ in range(resolution.bit_length() - 3)))
-        self.conv = Layer(width + 1, width, 3)
-        self.dense, self.score = Layer(16 * width, width), Layer(width, 1)
-        self.embedding = torch.nn.Parameter(torch.randn(c_dim, width)) if c_dim else None
-
-    def forward(self, x: torch.Tensor, c: torch.Tensor | None = None) -> torch.Tensor:
-        """Score images.
-
-        Parameters
-        ----------
-        x : (n, C, H, H) float
-            Images; every run of `group` rows is one group.
-        c : (n, c_dim) float, optional
-            One-hot classes, if there are classes.
-
-        Returns
-        -------
-        (n,) float
-            Logits s(h) + <e(c), h> / sqrt(width), h the last features; larger: more like a training image.
-        """
-        h = self.blocks(_activate(self.entry(x)))
-        h = torch.cat([h, minibatch_deviation(h, self.group)], dim=1)
-        h = _activate(self.dense(_activate(self.conv(h)).flatten(1)))
-        logit = self.score(h)[:, 0]
-        if self.embedding is None or c is None:
-            return logit
-        return logit + (c @ self.embedding * h).sum(dim=1) / math.sqrt(h.shape[1])
-
-
-def minibatch_deviation(h: torch.Tensor, group: int, *, eps: float = 1e-8) -> torch.Tensor:
-    """Mean standard deviation of the features within each group of images, as one more feature map.
-
-    Parameters
-    ----------
-    h : (n, C, H, W) float
-        Features; rows k · group .. (k + 1) · group - 1 are one group.
-    group : int
-        Divides n.
-    eps : float
-        Added to the variances: without it the root's derivative is infinite where a group has collapsed.
-
-    Returns
-    -------
-    (n, 1, H, W) float
-        The mean of sqrt(variance + eps) over C, H and W, the same at every place of a group.
-
-    Raises
-    ------
-    InputError
-        If `group` does not divide n.
-    """
-    if len(h) % group:
-        raise InputError(f"batch_size must be a multiple of group, {len(h)} is none of {group}")
-    groups = h.reshape(-1, group, *h.shape[1:])
-    variance = (groups - groups.mean(dim=1, keepdim=True)).square().mean(dim=1)
-    value = (variance + eps).sqrt().mean(dim=(1, 2, 3))
-    return value.repeat_interleave(group)[:, None, None, None].expand(-1, 1, *h.shape[2:])
-
-
-def discriminator_loss(real: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-    """Logistic loss of logits (n,): mean softplus(-D(x)) + mean softplus(D(G(z)))."""
-    return functional.softplus(-real).mean() + functional.softplus(made).mean()
-
-
-def generator_loss(made: torch.Tensor) -> torch.Tensor:
-    """Non-saturating loss of logits (n,): mean softplus(-D(G(z)))."""
-    return functional.softplus(-made).mean()
-
-
-def gradient_penalty(
-    discriminator: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor],
-    x: torch.Tensor,
-    c: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Mean of ||grad_x D(x, c)||² at training images: R1 (Mescheder et al. 2018, Eq. 9) without its γ / 2.
-
-    Parameters
-    ----------
-    discriminator : callable
-        ``discriminator(x, c)``: logits (n,).
-    x : (n, ...) float
-        Training images.
-    c : (n, c_dim) float, optional
-        Their one-hot classes.
-
-    Returns
-    -------
-    () float
-        Differentiable with respect to the discriminator's weights.
-    """
-    x = x.detach().requires_grad_(True)
-    (slope,) = torch.autograd.grad(discriminator(x, c).sum(), x, create_graph=True)
-    return slope.square().sum() / len(x)
-
-
-@torch.no_grad()
-def update_average(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
-    """Move running means towards a model: average <- decay · average + (1 - decay) · model; copy buffers."""
-    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1.0 - decay)
-    for kept, current in zip(average.buffers(), model.buffers(), strict=True):
-        kept.copy_(current)
-
-
-class Batches:
-    """Rows of training images, drawn with replacement, one class per group.
-
-    A group's class is that of a random image, its images are random ones of that class: so every image is as
-    likely as any other, and `minibatch_deviation` compares like with like. In mixed groups the spread between
-    classes hides a generator that knows one image per class.
-
-    Parameters
-    ----------
-    labels : (n,) int64
-        Classes of the images; all equal: no classes.
-    batch_size, group : int
-        Rows per batch, and rows that share a class.
-    """
-
-    def __init__(self, labels: np.ndarray, batch_size: int, group: int) -> None:
-        if group < 1 or batch_size < 1 or batch_size % group:
-            raise InputError(f"batch_size must be a multiple of group, {batch_size} is none of {group}")
-        self.groups, self.group = batch_size // group, group
-        self.order = torch.from_numpy(np.argsort(labels, kind="stable"))
-        _, first, place, counts = np.unique(
-            labels[self.order.numpy()], return_index=True, return_inverse=True, return_counts=True
-        )
-        # Of each image, in class order: where its class begins and how many images that has.
-        self.begin, self.count = torch.from_numpy(first[place]), torch.from_numpy(counts[place])
-
-    def draw(self, generator: torch.Generator) -> torch.Tensor:
-        """Draw the rows of one batch, int64 (batch_size,)."""
-        like = torch.randint(len(self.order), (self.groups,), generator=generator)
-        share = torch.rand(self.groups, self.group, generator=generator, dtype=torch.float64)
-        inside = (share * self.count[like, None]).long()
-        return self.order[self.begin[like, None] + inside].flatten()
-
-
-def train(
-    images: np.ndarray,
-    labels: np.ndarray | None = None,
-    *,
-    seed: int,
-    steps: int = 6000,
-    batch_size: int = 32,
-    learning_rate: float = 0.01,
-    z_dim: int = 32,
-    w_dim: int = 64,
-    channels: int = 64,
-    mapping_layers: int = 2,
-    mapping_lr: float = 0.3,
-    group: int = 4,
-    r1_gamma: float = 0.05,
-    r1_every: int = 8,
-    ema_decay: float = 0.998,
-    log_every: int = 50,
-    progress: Report | None = None,
-) -> tuple[Generator, pd.DataFrame]:
-    """Train a generator on a set of images; the result depends on the arguments and the threads alone.
-
-    Parameters
-    ----------
-    images : (n, C, H, H) float32
-        Training images in [-1, 1], H a power of two from 4 on; exact copies count as often as they occur.
-    labels : (n,) int64, optional
-        Their classes from 0 on; both networks are conditional on them. None: no classes.
-    seed : int
-        Root seed of weights, batches and latents.
-    steps, batch_size : int
-        Steps of each network, and images of each kind per step.
-    learning_rate : float
-        Adam's rate at the start; half a cosine takes it to 0. Raw weights are of size 1 (see `Layer`), so it
-        is also their relative change per step: some thousand steps need several times the 2.5e-3 of the
-        published runs, which are hundreds of times longer.
-    z_dim, w_dim : int
-        Lengths of the latents.
-    channels : int
-        Feature maps of both networks at every resolution.
-    mapping_layers, mapping_lr
-        As for `Generator`; it has no noise inputs, so the image is a function of z and the class.
-    group : int
-        As for `Batches` and `minibatch_deviation`; divides `batch_size`.
-    r1_gamma : float
-        γ of the penalty γ / 2 ||grad D||²; 0: none.
-    r1_every : int
-        Steps between two penalties, each weighted by this number.
-    ema_decay : float
-        Decay of the running mean of the generator, which is what is returned. It starts lower,
-        (1 + step) / (10 + step), so that the initial weights are soon forgotten.
-    log_every : int
-        Steps that one row of the history averages over.
-    progress : callable, optional
-        Called as ``progress(step, generator=..., discriminator=...)`` with both losses after every row.
-
-    Returns
-    -------
-    generator : Generator
-        The averaged generator, in evaluation mode.
-    history : pandas.DataFrame
-        Columns `HISTORY`: `step` int64 (steps done); means of both losses over the steps since the last row;
-        `penalty`, the last ||grad D||² (NaN if there is none yet); `learning_rate`.
-
-    Raises
-    ------
-    InputError
-        If shapes or options do not fit, or a loss ceases to be finite.
-    """
-    x, c = _checked(images, labels)
-    batches = Batches(np.zeros(len(x)) if labels is None else labels, batch_size, group)
-    networks: dict[str, Any] = {
-        "z_dim": z_dim,
-        "w_dim": w_dim,
-        "mapping_layers": mapping_layers,
-        "mapping_lr": mapping_lr,
-        "width": channels,
-        "group": group,
-    }
-    generator, discriminator = _initial(x, c, seed, **networks)
-    average = _initial(x, c, seed, **networks)[0].eval().requires_grad_(False)
-    made_by, judged_by = list(generator.parameters()), list(discriminator.parameters())
-    optimizers = [torch.optim.Adam(own, betas=BETAS, fused=True) for own in (made_by, judged_by)]
-    draws = rng.torch_generator(seed, "gan-training")
-
-    rows: list[tuple[float, ...]] = []
-    losses: list[tuple[float, float]] = []
-    penalty = math.nan
-    for step in range(steps):
-        rate = learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / steps))
-        for optimizer in optimizers:
-            optimizer.param_groups[0]["lr"] = rate
-        chosen = batches.draw(draws)
-        real, classes = x[chosen], None if c is None else c[chosen]
-        w = generator.mapping(torch.randn(batch_size, z_dim, generator=draws), classes)
-        generator.mapping.track(w)
-        made = generator.synthesis(generator.broadcast(w))
-
-        twice = None if classes is None else torch.cat([classes, classes])
-        loss = discriminator_loss(*discriminator(torch.cat([real, made.detach()]), twice).chunk(2))
-        total = loss
-        if r1_gamma > 0 and step % r1_every == 0:
-            slope = gradient_penalty(discriminator, real, classes)
-            penalty, total = slope.item(), loss + 0.5 * r1_gamma * r1_every * slope
-        _descend(optimizers[1], total, judged_by)
-        # The same images again, before the discriminator as it now is.
-        loss_generator = generator_loss(discriminator(made, classes))
-        _descend(optimizers[0], loss_generator, made_by)
-        update_average(average, generator, min(ema_decay, (1 + step) / (10 + step)))
-
-        losses.append((loss_generator.item(), loss.item()))
-        if not all(map(math.isfinite, losses[-1])):
-            found = "generator {:.3g}, discriminator {:.3g}".format(*losses[-1])
-            raise InputError(f"GAN training: a loss is not finite at step {step + 1}: {found}; {REMEDY}")
-        if (step + 1) % log_every == 0 or step + 1 == steps:
-            mean = np.mean(losses, axis=0).tolist()
-            rows.append((step + 1, *mean, penalty, rate))
-            losses.clear()
-            if progress is not None:
-                progress(step + 1, generator=mean[0], discriminator=mean[1])
-    return average, pd.DataFrame(rows, columns=list(HISTORY)).astype({"step": np.int64})
-
-
-def _activate(x: torch.Tensor) -> torch.Tensor:
-    return functional.leaky_relu(x, SLOPE) * GAIN
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor, weights: list[torch.nn.Parameter]) -> None:
-    """Take one step in these weights only; the loss may depend on the other network as well."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward(inputs=weights)
-    optimizer.step()
-
-
-def _initial(
-    x: torch.Tensor, c: torch.Tensor | None, seed: int, *, width: int, group: int, **options: Any
-) -> tuple[Generator, Discriminator]:
-    """Draw both networks' initial weights without touching the global generator."""
-    side, channels, c_dim = x.shape[-1], x.shape[1], 0 if c is None else c.shape[1]
-    shape: dict[str, Any] = {"resolution": side, "channels": channels, "c_dim": c_dim}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.item_seed(seed, "gan-generator-weights", 0)))
-        generator = Generator(
-            **shape, channel_base=width * side, channel_max=width, use_noise=False, **options
-        )
-        torch.manual_seed(int(rng.item_seed(seed, "gan-discriminator-weights", 0)))
-        discriminator = Discriminator(**shape, width=width, group=group)
-    return generator, discriminator
-
-
-def _checked(images: np.ndarray, labels: np.ndarray | None) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Images and one-hot classes."""
-    if images.ndim != 4 or images.shape[2] != images.shape[3] or len(images) == 0:
-        raise InputError(f"training images must have the shape (n, C, H, H), they have {images.shape}")
-    x = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
-    if labels is None:
-        return x, None
-    if labels.shape != (len(x),) or labels.dtype.kind not in "iu" or labels.min() < 0:
-        raise InputError(
-            f"classes must be {len(x)} whole numbers from 0 on, one per training image; "
-            f"got {labels.dtype} of shape {labels.shape}"
-        )
-    return x, functional.one_hot(torch.from_numpy(labels.astype(np.int64))).float()
+    @classmethod
+    def cost_of_making(cls, options: Config, *, points: int, dim: int) -> Need:
+        """Steps of both networks."""
+        net, rows = cls.network(options, dim), options["batch_size"]
+        seconds = START[False] + options["steps"] * (2.2 * rows * net.cpu + 8e-3)
+        return Need(seconds, 350 + 80 * net.millions + 2 * rows * net.graph_mb)

@@ -1,398 +1,47 @@
-"""The StyleGAN2 generator (Karras et al. 2020a, b): mapping network and skip synthesis network.
+"""A StyleGAN2-ADA pickle, converted without running anything in it."""
 
-Raw weights are stored and every gain is applied at run time ("equalised learning rate"), so parameters are
-standard normal at the start and a published state dict loads as it is. Modulation scales the activations and
-demodulation the outputs, which equals one kernel per sample and lets ``torch.func`` map over it. Leaky ReLU
-commutes with positive factors, so its gain sqrt(2) is put into the factors before it.
-"""
+from collections.abc import Mapping
+from typing import Any, Literal
 
-import math
-from collections.abc import Sequence
-from typing import Any
+from mmh.config import options
+from mmh.config.options import Field, SourceName
+from mmh.models.base import Kind, SamplingOptions
+from mmh.plan.network_cost import Need, Network
 
-import numpy as np
-import torch
-from torch.nn import functional
-
-from mmh.compute import rng
-from mmh.errors import InputError
-
-NOISE = ("const", "none", "random")
-Ids = Sequence[int] | np.ndarray
-EPSILON = 1e-8  # keeps reciprocal square roots finite
-SLOPE, GAIN = 0.2, math.sqrt(2.0)  # of leaky ReLU; the gain restores the second moment that it takes
+Config = Mapping[str, Any]
+MEASURED = Network(20.2, 0.17, 0.42e-3, 9.0, 20.0, imports="torch")
 
 
-def unit(v: torch.Tensor) -> torch.Tensor:
-    """Scale rows to a mean square of 1, v / sqrt(mean(v²) + 1e-8); any dtype, (n, k) -> (n, k)."""
-    return v * (v.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt()
+class Stylegan2(Kind):
+    """The averaged generator of a published run."""
 
+    name = "stylegan2"
+    made = "convert"
+    maker = "mmh.checkpoints.stylegan2:convert"
+    loader = "mmh.models.stylegan.model:load_folder"
+    folders = (("model.json", "StyleGan2Generator"),)
+    gives = "generator"
 
-def _filters(kernel: torch.Tensor, channels: int) -> torch.Tensor:
-    """One copy of the low-pass kernel per channel; 4 makes up for the zeros between upsampled pixels."""
-    return (4.0 * kernel)[None, None].expand(channels, 1, -1, -1)
+    class Options(options.Options):
+        """StyleGAN2-ADA pickle."""
 
+        source: SourceName
+        """name of the pickle under sources"""
 
-class Dense(torch.nn.Module):
-    """Affine map with run-time gains, x w lr / sqrt(inputs) + b lr; raw w starts 1 / lr times larger."""
+    class Sampling(SamplingOptions):
+        """One pass of the generator."""
 
-    def __init__(self, inputs: int, outputs: int, *, lr: float = 1.0, bias: float = 0.0) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.randn(outputs, inputs) / lr)
-        self.bias = torch.nn.Parameter(torch.full((outputs,), bias))
-        self.weight_gain, self.bias_gain = lr / math.sqrt(inputs), lr
+        truncation: float = Field(ge=0, le=1)
+        """GAN: truncation psi of w, 1 for none"""
+        noise: Literal["const", "none", "random"]
+        """GAN: noise inputs"""
 
-    def forward(self, x: torch.Tensor, gain: float = 1.0) -> torch.Tensor:
-        """Map (n, inputs) to (n, outputs), times `gain`."""
-        return functional.linear(
-            x, self.weight * (self.weight_gain * gain), self.bias * (self.bias_gain * gain)
-        )
+    @classmethod
+    def network(cls, options: Config, dim: int, *, latents: bool = False) -> Network:
+        """The published one's for CIFAR-10."""
+        return MEASURED
 
-
-class Mapping(torch.nn.Module):
-    """Mapping network f: latents z and one-hot classes -> w, with a running mean of w for truncation."""
-
-    w_avg: torch.Tensor
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        super().__init__()
-        self.c_dim, self.layers, self.beta = config["c_dim"], config["mapping_layers"], config["w_avg_beta"]
-        width = config["z_dim"]
-        if self.c_dim:
-            self.embed = Dense(self.c_dim, config["embed_features"])
-            width += config["embed_features"]
-        for layer in range(self.layers):
-            last = layer == self.layers - 1
-            outputs = config["w_dim"] if last else config["layer_features"]
-            self.add_module(f"fc{layer}", Dense(width, outputs, lr=config["mapping_lr"]))
-            width = outputs
-        self.register_buffer("w_avg", torch.zeros(config["w_dim"]))
-
-    def forward(self, z: torch.Tensor, c: torch.Tensor | None = None) -> torch.Tensor:
-        """Map latents (n, z_dim) and, if there are classes, one-hot rows (n, c_dim) to w (n, w_dim)."""
-        if (c is None) != (self.c_dim == 0) or (c is not None and c.shape[-1] != self.c_dim):
-            found = "none" if c is None else str(tuple(c.shape))
-            raise InputError(f"the generator takes one-hot classes of length {self.c_dim}, got {found}")
-        x = unit(z)
-        if c is not None:
-            x = torch.cat([x, unit(self.embed(c.to(z.dtype)))], dim=1)
-        for layer in range(self.layers):
-            x = functional.leaky_relu(self.get_submodule(f"fc{layer}")(x, GAIN), SLOPE)
-        return x
-
-    @torch.no_grad()
-    def track(self, w: torch.Tensor) -> None:
-        """Update the running mean in training: w_avg <- beta w_avg + (1 - beta) mean(w), w (n, w_dim)."""
-        self.w_avg.lerp_(w.detach().mean(dim=0).to(self.w_avg.dtype), 1.0 - self.beta)
-
-
-class StyledConv(torch.nn.Module):
-    """Modulated and demodulated 3x3 convolution, with noise, bias, leaky ReLU and clamp."""
-
-    resample_filter: torch.Tensor
-    noise_const: torch.Tensor
-
-    def __init__(self, inputs: int, outputs: int, side: int, config: dict[str, Any], *, up: bool) -> None:
-        super().__init__()
-        self.side, self.up, self.clamp = side, up, config["conv_clamp"]
-        self.use_noise = config["use_noise"]
-        self.affine = Dense(config["w_dim"], inputs, bias=1.0)
-        self.weight = torch.nn.Parameter(torch.randn(outputs, inputs, 3, 3))
-        self.register_buffer("resample_filter", _kernel(config))
-        if self.use_noise:
-            self.register_buffer("noise_const", torch.randn(side, side))
-            self.noise_strength = torch.nn.Parameter(torch.zeros([]))
-        self.bias = torch.nn.Parameter(torch.zeros(outputs))
-
-    def forward(self, x: torch.Tensor, w: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
-        """Map x (n, inputs, ...), w (n, w_dim) and noise (..., side, side) to (n, outputs, side, side)."""
-        style = self.affine(w)
-        x = x * style[:, :, None, None]
-        if self.up:
-            x = functional.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
-            # A convolution proper, so the kernel is flipped; it is 4 wide and takes the odd row away.
-            kernel = _filters(self.resample_filter.flip((0, 1)), x.shape[1])
-            x = functional.conv2d(x, kernel, padding=1, groups=x.shape[1])
-        else:
-            x = functional.conv2d(x, self.weight, padding=1)
-        # rsqrt(½ sum + ½ ε) is the demodulation with the gain in it.
-        energy = 0.5 * self.weight.square().sum(dim=(2, 3))
-        half = torch.full_like(self.bias, 0.5 * EPSILON)
-        x = x * functional.linear(style.square(), energy, half).rsqrt()[:, :, None, None]
-        shift = self.bias[:, None, None]
-        if noise is not None:
-            shift = shift + noise * self.noise_strength
-        x = functional.leaky_relu(x + GAIN * shift, SLOPE)
-        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
-
-    def noise(self, mode: str, key: tuple[int, Ids, int], like: torch.Tensor) -> torch.Tensor | None:
-        """Give the noise input; `key` (seed, ids, layer) is that of random noise."""
-        if mode == "none" or not self.use_noise:
-            return None
-        if mode == "const":
-            return self.noise_const
-        seed, ids, layer = key
-        return rng.normal(seed, "synthesis-noise", ids, (1, self.side, self.side), layer).to(like)
-
-
-class ToRGB(torch.nn.Module):
-    """Modulated 1x1 convolution to image channels: no demodulation, no activation."""
-
-    def __init__(self, inputs: int, config: dict[str, Any]) -> None:
-        super().__init__()
-        self.clamp, self.gain = config["conv_clamp"], 1.0 / math.sqrt(inputs)
-        self.affine = Dense(config["w_dim"], inputs, bias=1.0)
-        self.weight = torch.nn.Parameter(torch.randn(config["channels"], inputs, 1, 1))
-        self.bias = torch.nn.Parameter(torch.zeros(config["channels"]))
-
-    def forward(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        """(n, inputs, r, r), w (n, w_dim) -> (n, channels, r, r)."""
-        x = x * self.affine(w, self.gain)[:, :, None, None]
-        image = functional.conv2d(x, self.weight, self.bias)
-        return image if self.clamp is None else image.clamp(-self.clamp, self.clamp)
-
-
-class Block(torch.nn.Module):
-    """One resolution: a constant or an upsampling convolution, a convolution, and the skip path's toRGB."""
-
-    resample_filter: torch.Tensor
-
-    def __init__(self, side: int, config: dict[str, Any]) -> None:
-        super().__init__()
-        width = _width(side, config)
-        self.register_buffer("resample_filter", _kernel(config))
-        self.conv0: StyledConv | None = None
-        if side == 4:
-            self.const = torch.nn.Parameter(torch.randn(width, 4, 4))
-        else:
-            self.conv0 = StyledConv(_width(side // 2, config), width, side, config, up=True)
-        self.conv1 = StyledConv(width, width, side, config, up=False)
-        self.torgb = ToRGB(width, config)
-
-    def forward(
-        self,
-        x: torch.Tensor | None,
-        image: torch.Tensor | None,
-        ws: Sequence[torch.Tensor],
-        noises: Sequence[torch.Tensor | None],
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Take the features and the image of half the side (None at 4); return those of this side."""
-        if self.conv0 is None or x is None:
-            x = self.const.expand(len(ws[0]), -1, -1, -1)
-        else:
-            x = self.conv0(x, ws[0], noises[0])
-        x = self.conv1(x, ws[-2], noises[-1])
-        rgb = self.torgb(x, ws[-1])
-        if image is None:
-            return x, rgb
-        channels = image.shape[1]
-        kernel = _filters(self.resample_filter, channels)
-        return x, rgb + functional.conv_transpose2d(image, kernel, stride=2, padding=1, groups=channels)
-
-
-class Synthesis(torch.nn.Module):
-    """Synthesis network g: one w per layer -> images."""
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        super().__init__()
-        self.w_dim = config["w_dim"]
-        self.sides = [2**k for k in range(2, config["resolution"].bit_length())]
-        self.num_ws = 2 * len(self.sides)  # a toRGB shares its w with the next block's conv0
-        for side in self.sides:
-            self.add_module(f"b{side}", Block(side, config))
-
-    def forward(
-        self,
-        ws: torch.Tensor,
-        noise: str = "const",
-        noise_seed: int | None = None,
-        noise_ids: Ids | None = None,
-    ) -> torch.Tensor:
-        """Draw images.
-
-        Parameters
-        ----------
-        ws : (n, num_ws, w_dim)
-            Float32 or float64, like the weights.
-        noise : {"const", "none", "random"}
-            The stored noise, which makes a deterministic map; none; or standard normal noise of each image
-            and layer.
-        noise_seed : int, optional
-            Root seed of random noise.
-        noise_ids : (n,) int, optional
-            Ids that key the random noise of each image; 0..n-1 by default.
-
-        Returns
-        -------
-        (n, channels, resolution, resolution)
-            About [-1, 1], not clipped.
-
-        Raises
-        ------
-        InputError
-            If `ws` has another shape, `noise` is unknown, or random noise has no seed.
-        """
-        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
-            expected = f"(n, {self.num_ws}, {self.w_dim})"
-            raise InputError(f"the synthesis network takes ws {expected}, got {tuple(ws.shape)}")
-        if noise not in NOISE:
-            raise InputError(f"noise must be one of {', '.join(NOISE)}; got {noise!r}")
-        if noise == "random" and noise_seed is None:
-            raise InputError("random noise needs a noise_seed")
-        seed = 0 if noise_seed is None else int(noise_seed)
-        ids = range(len(ws)) if noise_ids is None else noise_ids
-        rows = ws.unbind(dim=1)
-        x = image = None
-        layer = 0  # of the convolutions, from 4 pixels upwards
-        for side in self.sides:
-            block = self.get_submodule(f"b{side}")
-            assert isinstance(block, Block)
-            convs = [conv for conv in (block.conv0, block.conv1) if conv is not None]
-            noises = [conv.noise(noise, (seed, ids, layer + k), ws) for k, conv in enumerate(convs)]
-            x, image = block(x, image, rows[layer : layer + len(convs) + 1], noises)
-            layer += len(convs)
-        assert image is not None
-        return image
-
-
-class Generator(torch.nn.Module):
-    """StyleGAN2 generator G(z, c) = g(f(z, c)).
-
-    Parameters
-    ----------
-    z_dim, w_dim : int
-        Lengths of the latents z and w.
-    c_dim : int
-        Number of classes; 0: unconditional.
-    resolution : int
-        Side of the images, a power of two from 4 on.
-    channels : int
-        Channels of the images.
-    channel_base, channel_max : int
-        A block of side r has min(channel_base // r, channel_max) feature maps.
-    mapping_layers : int
-        Layers of the mapping network.
-    mapping_lr : float
-        Learning rate of these layers as a share of that of the others.
-    conv_clamp : float, optional
-        Outputs of convolutions are clamped to ± this.
-    w_avg_beta : float
-        Decay of the running mean of w.
-    resample_filter : sequence of four float
-        Low-pass filter of upsampling, one dimension of it, any sum.
-    embed_features, layer_features : int, optional
-        Length of the embedded class and of the mapping network's hidden rows; `w_dim` by default.
-    use_noise : bool
-        Whether the convolutions have noise inputs.
-
-    Attributes
-    ----------
-    config : dict
-        All options; ``Generator(**config)`` has the same shapes.
-
-    Raises
-    ------
-    InputError
-        If an option is out of range.
-    """
-
-    def __init__(
-        self,
-        z_dim: int = 512,
-        w_dim: int = 512,
-        c_dim: int = 0,
-        resolution: int = 32,
-        channels: int = 3,
-        channel_base: int = 32768,
-        channel_max: int = 512,
-        mapping_layers: int = 2,
-        mapping_lr: float = 0.01,
-        conv_clamp: float | None = None,
-        w_avg_beta: float = 0.995,
-        resample_filter: Sequence[float] = (1, 3, 3, 1),
-        embed_features: int | None = None,
-        layer_features: int | None = None,
-        use_noise: bool = True,
-    ) -> None:
-        super().__init__()
-        widths = {
-            "z_dim": z_dim,
-            "w_dim": w_dim,
-            "c_dim": c_dim,
-            "resolution": resolution,
-            "channels": channels,
-        }
-        self.config: dict[str, Any] = widths | {
-            "channel_base": channel_base,
-            "channel_max": channel_max,
-            "mapping_layers": mapping_layers,
-            "mapping_lr": mapping_lr,
-            "conv_clamp": conv_clamp,
-            "w_avg_beta": w_avg_beta,
-            "resample_filter": list(resample_filter),
-            "embed_features": w_dim if embed_features is None else embed_features,
-            "layer_features": w_dim if layer_features is None else layer_features,
-            "use_noise": use_noise,
-        }
-        _check(self.config)
-        self.mapping = Mapping(self.config)
-        self.synthesis = Synthesis(self.config)
-
-    def forward(
-        self,
-        z: torch.Tensor,
-        c: torch.Tensor | None = None,
-        *,
-        truncation: float = 1.0,
-        cutoff: int | None = None,
-        noise: str = "const",
-        noise_seed: int | None = None,
-        noise_ids: Ids | None = None,
-    ) -> torch.Tensor:
-        """Draw images (n, channels, resolution, resolution), about [-1, 1], not clipped.
-
-        Parameters
-        ----------
-        z : (n, z_dim)
-            Latents, float32 or float64 like the weights; only their direction matters.
-        c : (n, c_dim), optional
-            One-hot classes.
-        truncation : float
-            psi in w_avg + psi (w - w_avg); 1 leaves w as it is.
-        cutoff : int, optional
-            Layers to truncate, from the first; all by default.
-        noise, noise_seed, noise_ids
-            As for `Synthesis.forward`.
-        """
-        ws = self.broadcast(self.mapping(z, c), truncation, cutoff)
-        return self.synthesis(ws, noise, noise_seed, noise_ids)
-
-    def broadcast(self, w: torch.Tensor, truncation: float = 1.0, cutoff: int | None = None) -> torch.Tensor:
-        """Give every layer its w, truncated as `forward` says: (n, w_dim) -> (n, num_ws, w_dim)."""
-        count = self.synthesis.num_ws
-        if truncation == 1.0:
-            return w[:, None].expand(-1, count, -1)
-        near = self.mapping.w_avg + truncation * (w - self.mapping.w_avg)
-        cut = count if cutoff is None else cutoff
-        return torch.stack([near if layer < cut else w for layer in range(count)], dim=1)
-
-
-def _check(config: dict[str, Any]) -> None:
-    side, taps = config["resolution"], config["resample_filter"]
-    if side < 4 or side & (side - 1):
-        raise InputError(f"resolution must be a power of two from 4 on, got {side}")
-    if len(taps) != 4 or sum(taps) == 0:
-        raise InputError(f"resample_filter must hold four numbers such as 1, 3, 3, 1; got {taps}")
-    if min(config[key] for key in ("z_dim", "w_dim", "channels", "channel_max", "mapping_layers")) < 1:
-        raise InputError("z_dim, w_dim, channels, channel_max and mapping_layers must be positive")
-    if config["channel_base"] < side:
-        raise InputError(f"channel_base must be at least the resolution {side}, got {config['channel_base']}")
-
-
-def _width(side: int, config: dict[str, Any]) -> int:
-    return min(config["channel_base"] // side, config["channel_max"])
-
-
-def _kernel(config: dict[str, Any]) -> torch.Tensor:
-    taps = torch.tensor(config["resample_filter"], dtype=torch.float32)
-    return torch.outer(taps, taps) / taps.sum().square()
+    @classmethod
+    def cost_of_making(cls, options: Config, *, points: int, dim: int) -> Need:
+        """A file of 360 MB."""
+        return Need(30, 1000)

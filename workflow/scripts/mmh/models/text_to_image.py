@@ -1,401 +1,98 @@
-"""Text-to-image models: latent diffusion, from folders as diffusers saves a StableDiffusionPipeline."""
+"""A small latent text-to-image pipeline, trained here on captioned images and saved like Stable Diffusion."""
 
-from __future__ import annotations
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NoReturn
+from mmh.config import options
+from mmh.config.options import Field
+from mmh.models.base import Kind
+from mmh.plan.network_cost import IMPORTS_MB, START, Need, Network, Parts, unet
+from mmh.worlds.base import World
 
-import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
-
-from mmh.compute.attention import full_float32
-from mmh.compute.rows import fixed_batches
-from mmh.diffusion.guided_sampling import Observer, ddim_grid, guided_ddim
-from mmh.diffusion.score_model import ScoreModel
-from mmh.errors import InputError
-from mmh.images.complexity import to_uint8
-from mmh.light_diffusers import diffusers
-from mmh.models.loading import check_weights, read_json, refuse
-
-DTYPES = ("float32", "float16", "bfloat16")
-BATCH_SIZE = 8
-LONGEST_CAPTION = 10_000
-"""A tokenizer that states more than so many tokens states no limit."""
+Config = Mapping[str, Any]
+Width = Annotated[int, Field(ge=8)]
+PARTS = Parts(Network(0.1, 1e-3, 1e-5, 0.5, 0.5), image=3 * 64)
 
 
-@dataclass
-class TextToImageModel:
-    """The parts of a pipeline, in evaluation mode.
+class Autoencoder(options.Options):
+    """The autoencoder."""
 
-    Attributes
-    ----------
-    unet, text_encoder
-        In the dtype that was asked for.
-    vae
-        In float32 whatever that dtype is: its activations leave float16's range for some images.
-    tokenizer, scheduler
-        As the folder has them; the scheduler states noise levels and prediction type.
-    """
-
-    unet: Any
-    vae: Any
-    text_encoder: Any
-    tokenizer: Any
-    scheduler: Any
-
-    @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        return self.unet.device
-
-    @property
-    def classes(self) -> None:
-        """No classes: a caption is the condition."""
-        return None
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Shape (3, H, W) of an image."""
-        _, height, width = self.score_model().shape
-        factor = 2 ** (len(self.vae.config.block_out_channels) - 1)
-        return (self.vae.config.in_channels, height * factor, width * factor)
-
-    def attention(self) -> str:
-        """Name diffusers' attention processors; those named 2_0 let PyTorch choose the kernel."""
-        names = {type(processor).__name__ for processor in self.unet.attn_processors.values()}
-        return ", ".join(sorted(names)) or "none"
-
-    def score_model(self) -> ScoreModel:
-        """Give the noise predictor over latents; bind captions by ``conditioned`` or ``guided``."""
-        return ScoreModel.from_diffusers(self.unet, self.scheduler)
-
-    def sample(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: an image needs a caption, see `generate`.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
-        raise InputError("a text-to-image model draws images from prompts only, not samples by id")
-
-    def latents(self, ids: Sequence[int] | np.ndarray, *, seed: int) -> NoReturn:
-        """Refuse, as `sample` does."""
-        self.sample()
-
-    def tokens(self, prompts: Sequence[str]) -> tuple[torch.Tensor, NDArray[np.bool_]]:
-        """Cut captions into tokens, padded or cut to the length that the text encoder takes.
-
-        Parameters
-        ----------
-        prompts : sequence of str
-            Captions.
-
-        Returns
-        -------
-        torch.Tensor
-            int64 (n, L), start and end tokens included.
-        numpy.ndarray
-            bool (n,), which captions were too long and were cut.
-        """
-        length = self.tokenizer.model_max_length
-        texts = [str(text) for text in prompts]
-        if not texts:  # no batch for the tokenizer
-            return torch.empty((0, length), dtype=torch.int64), np.empty(0, dtype=np.bool_)
-        padded = self.tokenizer(
-            texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        )
-        # As long as the limit and cut look the same, so one token more is allowed here.
-        longer = self.tokenizer(texts, max_length=length + 1, truncation=True)["input_ids"]
-        return padded["input_ids"], np.array([len(row) > length for row in longer], dtype=np.bool_)
-
-    def embed(
-        self, prompts: Sequence[str], *, batch_size: int = BATCH_SIZE, ids: ArrayLike | None = None
-    ) -> torch.Tensor:
-        """Embed captions: the text encoder's last hidden state, as the network was trained with.
-
-        Parameters
-        ----------
-        prompts : sequence of str
-            Captions; what is beyond the encoder's length is cut (`tokens` tells which).
-        batch_size : int
-            Captions at a time.
-        ids : array_like of int, optional
-            Ids of the captions, (n,); 0..n-1 by default. Caption i is computed in row ``i % batch_size``, so
-            that its bytes do not depend on the others.
-
-        Returns
-        -------
-        torch.Tensor
-            (n, L, D), in the network's dtype, on its device.
-        """
-        numbers = np.arange(len(prompts)) if ids is None else np.asarray(ids, dtype=np.int64)
-        tokens, _ = self.tokens(prompts)
-        width = self.text_encoder.config.hidden_size
-        out = torch.empty((len(numbers), tokens.shape[1], width), dtype=self.unet.dtype, device=self.device)
-        with torch.no_grad(), full_float32():
-            for rows, places in fixed_batches(numbers, batch_size):
-                hidden = self.text_encoder(tokens[rows].to(self.device))[0]
-                out[torch.from_numpy(rows[places])] = hidden[torch.from_numpy(places)].to(out.dtype)
-        return out
-
-    def null(self) -> torch.Tensor:
-        """Embed the empty caption, (1, L, D)."""
-        return self.embed([""], batch_size=1)
-
-    def encode(
-        self,
-        image: ArrayLike,
-        *,
-        batch_size: int = BATCH_SIZE,
-        ids: ArrayLike | None = None,
-        progress: Callable[..., None] | None = None,
-    ) -> NDArray[np.float32]:
-        """Encode images: the posterior's mean, times the scaling factor.
-
-        Parameters
-        ----------
-        image : array_like
-            uint8 (n, 3, H, W), of the size that the model makes; read as x / 127.5 - 1.
-        batch_size : int
-            Images at a time.
-        ids : array_like of int, optional
-            Ids of the images, as for `embed`.
-        progress : callable, optional
-            Called with the number of finished images.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32 (n, c, h, w), latents of about unit variance.
-
-        Raises
-        ------
-        InputError
-            If type or shape is another, or a latent is not finite.
-        """
-        pixels = np.asarray(image)
-        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != self.image_shape:
-            raise InputError(
-                f"needs uint8 images (n, {', '.join(map(str, self.image_shape))}), got {pixels.dtype} "
-                f"{pixels.shape}; import the image set with the model's size"
-            )
-
-        def latent(rows: NDArray[np.int64]) -> torch.Tensor:
-            x = torch.from_numpy(pixels[rows].astype(np.float32) / np.float32(127.5) - np.float32(1))
-            mean = self.vae.encode(x.to(self.device)).latent_dist.mode()
-            return mean * self.vae.config.scaling_factor
-
-        out = np.empty((len(pixels), *self.score_model().shape), dtype=np.float32)
-        return self._by_vae(latent, out, batch_size, ids, progress)
-
-    def decode(
-        self,
-        latents: ArrayLike,
-        *,
-        batch_size: int = BATCH_SIZE,
-        ids: ArrayLike | None = None,
-        progress: Callable[..., None] | None = None,
-    ) -> NDArray[np.uint8]:
-        """Decode latents to images.
-
-        Parameters
-        ----------
-        latents : array_like
-            (n, c, h, w), as `encode` gives them.
-        batch_size, ids, progress
-            As for `encode`.
-
-        Returns
-        -------
-        numpy.ndarray
-            uint8 (n, 3, H, W), rounded; values outside of [-1, 1] are clipped.
-
-        Raises
-        ------
-        InputError
-            If the shape is another, or a pixel is not finite.
-        """
-        z = np.asarray(latents, dtype=np.float32)
-        if z.shape[1:] != self.score_model().shape:
-            raise InputError(f"this model decodes latents {self.score_model().shape}, got {z.shape[1:]}")
-
-        def image(rows: NDArray[np.int64]) -> torch.Tensor:
-            scaled = torch.from_numpy(z[rows]).to(self.device) / self.vae.config.scaling_factor
-            return self.vae.decode(scaled, return_dict=False)[0]
-
-        out = np.empty((len(z), *self.image_shape), dtype=np.uint8)
-        return self._by_vae(image, out, batch_size, ids, progress)
-
-    def generate(
-        self,
-        c: torch.Tensor,
-        noise: torch.Tensor,
-        *,
-        steps: int = 50,
-        guidance: float = 7.5,
-        observer: Observer | None = None,
-    ) -> torch.Tensor:
-        """Draw latents by guided DDIM (eta 0) from given noise; see `guided_sampling.guided_ddim`.
-
-        Parameters
-        ----------
-        c : torch.Tensor
-            (n, L, D) or (1, L, D), embedded captions.
-        noise : torch.Tensor
-            (n, c, h, w), standard normal.
-        steps : int
-            Steps of the model's own grid.
-        guidance : float
-            Guidance strength.
-        observer : Observer, optional
-            Sees every step.
-
-        Returns
-        -------
-        torch.Tensor
-            float32 (n, c, h, w), on the device.
-        """
-        model, grid = self.score_model(), ddim_grid(self.scheduler, steps)
-        return guided_ddim(model, noise, c, self.null(), grid=grid, guidance=guidance, observer=observer)
-
-    def _by_vae(
-        self,
-        function: Callable[[NDArray[np.int64]], torch.Tensor],
-        out: NDArray[Any],
-        batch_size: int,
-        ids: ArrayLike | None,
-        progress: Callable[..., None] | None,
-    ) -> NDArray[Any]:
-        """Run one side of the VAE over fixed batches into `out`, bytes if it has bytes."""
-        numbers = np.arange(len(out)) if ids is None else np.asarray(ids, dtype=np.int64)
-        done = 0
-        with torch.no_grad(), full_float32():
-            for rows, places in fixed_batches(numbers, batch_size):
-                values = function(rows).float().cpu().numpy()[places]
-                if not np.isfinite(values).all():
-                    raise InputError(f"the VAE gives NaN or infinity, among ids {numbers[rows[places]]}")
-                out[rows[places]] = to_uint8(values) if out.dtype == np.uint8 else values
-                done += len(places)
-                if progress is not None:
-                    progress(done)
-        return out
+    steps: int = Field(ge=1)
+    """optimiser steps"""
+    batch_size: int = Field(ge=1)
+    """images per step"""
+    learning_rate: float = Field(gt=0)
+    """peak learning rate"""
+    kl_weight: float = Field(ge=0)
+    """weight of the KL term"""
+    block_out_channels: list[Width] = Field(min_length=2, max_length=2)
+    """block widths, multiples of 8"""
+    latent_channels: int = Field(ge=1)
+    """channels of the latents"""
 
 
-def load_folder(
-    path: Path,
-    *,
-    device: str = "cpu",
-    dtype: str = "float32",
-    attention_slicing: bool = False,
-    vae_tiling: bool = False,
-) -> TextToImageModel:
-    """Load a text-to-image model.
+class TextToImage(Kind):
+    """Autoencoder, text encoder and UNet; draws images from prompts only."""
 
-    Parameters
-    ----------
-    path : Path
-        Folder in the layout of a StableDiffusionPipeline, weights as safetensors.
-    device : str
-        Where the networks are put.
-    dtype : {"float32", "float16", "bfloat16"}
-        Type of the UNet and the text encoder.
-    attention_slicing : bool
-        Compute attention in parts: less memory where the fused kernels are not available.
-    vae_tiling : bool
-        Encode and decode large images in overlapping tiles, one image at a time: less memory, other last
-        digits.
+    name = "text-to-image"
+    maker = "mmh.models.latent.making:make"
+    reads = ("images", "table", "captions")
+    loader = "mmh.models.latent.folder:load_folder"
+    folders = (("model_index.json", "StableDiffusionPipeline"),)
+    Sampling = None
 
-    Returns
-    -------
-    TextToImageModel
-        In evaluation mode, without gradients of the weights.
+    class Options(options.Options):
+        """Latent text-to-image pipeline, trained here."""
 
-    Raises
-    ------
-    InputError
-        If a file is missing, damaged or does not fit the others, or the type is unknown.
-    """
-    from transformers import CLIPTextModel
+        vae: Autoencoder
+        """the autoencoder"""
+        tokens: int = Field(ge=4, le=77)
+        """tokens of a caption, its ends included"""
+        text_width: int = Field(ge=8)
+        """width of the text encoder"""
+        text_layers: int = Field(ge=1)
+        """its layers"""
+        block_out_channels: list[Width] = Field(min_length=1, max_length=2)
+        """block widths, multiples of 8"""
+        heads: int = Field(ge=1)
+        """attention heads of the UNet"""
+        num_train_timesteps: int = Field(ge=2)
+        """number of steps T"""
+        steps: int = Field(ge=1)
+        """optimiser steps"""
+        batch_size: int = Field(ge=1)
+        """images per step"""
+        learning_rate: float = Field(gt=0)
+        """peak learning rate"""
+        ema_decay: float = Field(ge=0, lt=1)
+        """decay of the averaged weights"""
+        empty_share: float = Field(ge=0, lt=1)
+        """share of empty captions"""
 
-    if dtype not in DTYPES:
-        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-    path = Path(path)
-    # Named only where it changes something: diffusers warns of every cast.
-    place = (device,) if dtype == "float32" else (device, getattr(torch, dtype))
-    index = read_json(path / "model_index.json")
-    for part, expected in (
-        ("unet", "UNet2DConditionModel"),
-        ("vae", "AutoencoderKL"),
-        ("text_encoder", "CLIPTextModel"),
-        ("tokenizer", "CLIPTokenizer"),
-    ):
-        entry = index.get(part)
-        if not isinstance(entry, list) or str(entry[-1]).removesuffix("Fast") != expected:
-            refuse(path / "model_index.json", f"names the {part} {entry!r}; {expected} can be loaded")
-    settings = read_json(path / "scheduler" / "scheduler_config.json")
-    if not {"beta_schedule", "num_train_timesteps"} <= set(settings):
-        refuse(
-            path / "scheduler" / "scheduler_config.json",
-            "describes no variance-preserving process (it lacks beta_schedule or num_train_timesteps)",
-        )
-    try:
-        scheduler = diffusers().DDIMScheduler.from_config(settings)
-    except (ValueError, TypeError, NotImplementedError) as error:
-        refuse(path / "scheduler" / "scheduler_config.json", f"describes no noise schedule ({error})", error)
-    tokenizer = _tokenizer(path / "tokenizer")
-    text_encoder = _part(CLIPTextModel, path / "text_encoder", "model.safetensors")
-    if tokenizer.model_max_length > text_encoder.config.max_position_embeddings:
-        refuse(
-            path / "tokenizer" / "tokenizer_config.json",
-            f"allows {tokenizer.model_max_length} tokens where the text encoder takes "
-            f"{text_encoder.config.max_position_embeddings}",
-        )
-    if getattr(text_encoder.config, "use_attention_mask", False):
-        refuse(path / "text_encoder" / "config.json", "wants an attention mask, which is not supported")
-    vae = _part(diffusers().AutoencoderKL, path / "vae", "diffusion_pytorch_model.safetensors").to(device)
-    unet = _part(diffusers().UNet2DConditionModel, path / "unet", "diffusion_pytorch_model.safetensors")
-    unet = unet.to(*place)
-    if attention_slicing:
-        unet.set_attention_slice("auto")
-    if vae_tiling:
-        vae.enable_tiling()
-        vae.enable_slicing()
-    return TextToImageModel(unet, vae, text_encoder.to(*place), tokenizer, scheduler)
+    @classmethod
+    def fits(cls, world: type[World]) -> bool:
+        """Of captioned images."""
+        return world.made == "captioned"
 
+    @classmethod
+    def network(cls, options: Config, dim: int, *, latents: bool = False) -> Network:
+        """By its widths and the size of a latent."""
+        return unet(options["block_out_channels"], dim)
 
-def _part(kind: Any, folder: Path, weights: str) -> Any:
-    """Load one network, eval mode, frozen, and see that every tensor fits."""
-    read_json(folder / "config.json")
-    check_weights(folder / weights)
-    try:
-        network, loading = kind.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, output_loading_info=True
-        )
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        refuse(folder / weights, f"does not fit config.json ({reason})", error)
-    misfits = sorted({str(key) for keys in loading.values() for key in keys})
-    if misfits:
-        refuse(
-            folder / weights, f"does not fit config.json: {len(misfits)} tensors differ, first {misfits[0]}"
-        )
-    return network.eval().requires_grad_(False)
+    @classmethod
+    def latent_dim(cls, options: Config) -> int:
+        """Half the side of the digits, with as many channels as asked for."""
+        return int(16 * options["vae"]["latent_channels"])
 
+    @classmethod
+    def parts(cls, options: Config) -> Parts:
+        """A small autoencoder, and a text encoder that does not count."""
+        return PARTS
 
-def _tokenizer(folder: Path) -> Any:
-    from transformers import CLIPTokenizer
-
-    if not (folder / "vocab.json").is_file() or not (folder / "merges.txt").is_file():
-        refuse(folder, "lacks vocab.json or merges.txt")
-    try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # the library raises plain Exception for a malformed file
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        refuse(folder, f"cannot be read as a CLIP tokenizer ({reason})", error)
-    if not 2 < tokenizer.model_max_length <= LONGEST_CAPTION:
-        refuse(folder / "tokenizer_config.json", "states no model_max_length")
-    return tokenizer
+    @classmethod
+    def cost_of_making(cls, options: Config, *, points: int, dim: int) -> Need:
+        """First the autoencoder, then the rest."""
+        net, vae, rows = cls.network(options, dim), options["vae"], options["batch_size"]
+        seconds = START[False] + options["steps"] * (2.5 * rows * net.cpu + 20e-3)
+        seconds += vae["steps"] * (2.5 * vae["batch_size"] * PARTS.vae.cpu + 10e-3)
+        return Need(seconds, IMPORTS_MB["diffusers"] + 200 + 60 * net.millions + rows * net.graph_mb)

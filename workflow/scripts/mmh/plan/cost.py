@@ -12,18 +12,16 @@ from typing import Any
 from mmh.errors import InputError
 from mmh.figures.base import FIGURES
 from mmh.io.spans import span_range
-from mmh.plan.experiment import Experiment
+from mmh.models.base import KINDS
+from mmh.models.edm_mlp import EdmMlp
+from mmh.plan.experiment import Experiment, dimension, network
 from mmh.plan.network_cost import (
     CUDA_MB,
-    IMPORTS_MB,
     RESNET50,
     SMALL_DESCRIPTOR,
     START,
     TF32,
     Need,
-    dimension,
-    mlp,
-    network,
     network_calls,
     network_mb,
 )
@@ -161,20 +159,11 @@ def _span(wildcards: Wildcards) -> int:
     return len(span_range(wildcards["span"]))
 
 
-def _steps(sampling: Config) -> int:
-    """Network calls per sample."""
-    if "respacing" in sampling:
-        counts = [int(part or 4000) for part in sampling["respacing"].removeprefix("ddim").split(",")]
-        return sum(counts)
-    return int(sampling.get("steps", 1))
-
-
 def _sample_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, _ = _of(config, wildcards)
     net, sampling, n = network(entry), entry["sampling"], _span(wildcards)
-    heun = 2 if entry["model"]["kind"] == "edm-mlp" else 1
     precision = TF32 if net.imports == "diffusers" else 1.0
-    size, calls = sampling["batch_size"], heun * _steps(sampling)
+    size, calls = sampling["batch_size"], KINDS[entry["model"]["kind"]].calls(sampling)
     seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=precision)
     return Need(seconds, network_mb(net, gpu, size * net.row_mb) + 2 * n * dimension(entry) * 4e-6)
 
@@ -224,34 +213,20 @@ def _score_set(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     return SCORES[work.options["method"]].cost_of_set(work)
 
 
-def _train_mlp(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, _ = _of(config, wildcards)
-    return _trained_mlp(entry["model"], Experiment(config, wildcards["experiment"]).n_train)
+def _make_model(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    experiment = Experiment(config, wildcards["experiment"])
+    model, dim = experiment.entry["model"], dimension(experiment.entry)
+    return experiment.kind.cost_of_making(model, points=experiment.n_train, dim=dim)
+
+
+def _make_world(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    experiment = Experiment(config, wildcards["experiment"])
+    return experiment.world.cost_of_making(experiment.entry["data"])
 
 
 def _train_on_law(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     options = config["experiments"][wildcards["experiment"]]["accuracy"]["learned"][wildcards["law"]]
-    return _trained_mlp(options, options["n_train"])
-
-
-def _trained_mlp(options: Config, points: int) -> Need:
-    net, rows = mlp(options), points * options["draws"]
-    seconds = START[False] + options["steps"] * (3 * rows * net.cpu + 1e-3)  # the optimiser's own time
-    return Need(seconds, 380 + rows * net.graph_mb)
-
-
-def _train_unet(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, _ = _of(config, wildcards)
-    net, rows = network(entry), entry["model"]["batch_size"]
-    seconds = START[False] + entry["model"]["steps"] * (2.5 * rows * net.cpu + 5e-3)
-    return Need(seconds, IMPORTS_MB["diffusers"] + 40 * net.millions + rows * net.graph_mb)
-
-
-def _train_gan(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, _ = _of(config, wildcards)
-    net, rows = network(entry), entry["model"]["batch_size"]
-    seconds = START[False] + entry["model"]["steps"] * (2.2 * rows * net.cpu + 8e-3)
-    return Need(seconds, 350 + 80 * net.millions + 2 * rows * net.graph_mb)
+    return EdmMlp.cost_of_making(options, points=options["n_train"], dim=1)
 
 
 def _train_descriptor(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
@@ -284,10 +259,13 @@ _MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "score_set": _score_set,
     "embed_images": _embed_images,
     "search_copies": _search_copies,
-    "train_mlp": _train_mlp,
+    "make_dataset": _make_world,
+    "import_dataset": _make_world,
+    "make_captioned_data": _make_world,
+    "train_model": _make_model,
+    "convert_model": _make_model,
+    "import_model": _make_model,
     "train_on_law": _train_on_law,
-    "train_unet": _train_unet,
-    "train_gan": _train_gan,
     "train_descriptor": _train_descriptor,
     "measure_accuracy": _measure_accuracy,
     "fetch_source": _fetch_source,
@@ -297,12 +275,6 @@ _MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
 
 # Seconds, MB, and how many copies of all samples and of the training images (float32) are held.
 _FIXED: dict[str, tuple[float, float, float, float]] = {
-    "make_dataset": (3, 210, 0, 3),
-    "import_cifar10": (15, 300, 0, 1.5),
-    "import_images": (300, 300, 0, 3),
-    "import_diffusers": (1800, 300, 0, 0),
-    "convert_iddpm": (30, 1200, 0, 0),
-    "convert_stylegan2": (30, 1000, 0, 0),
     "list_candidates": (10, 200, 2.2, 0),
     "plant_labels": (3, 200, 2.2, 1),
     "import_labels": (3, 200, 0, 0),

@@ -8,15 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmh.io.spans import SELECTED, overlapping, spans
+from mmh.models.base import KINDS, Kind
+from mmh.plan.network_cost import Network
 from mmh.scores.base import SCORES, Score
-from mmh.scores.checks import GANS
+from mmh.worlds.base import WORLDS, World
 
 Config = Mapping[str, Any]
 
 DOWNLOADS = "resources/downloads"
-# A world whose images have captions, and the one of which only lists of images are at hand.
-CAPTIONED_WORLD = "digits-text"
-NO_TRAINING_SET = "none"
 
 
 class Experiment:
@@ -46,14 +45,17 @@ class Experiment:
     @property
     def n_train(self) -> int:
         """Number of training images."""
-        data = self.entry["data"]
-        if "n_train" in data:
-            return int(data["n_train"])
-        if data["world"] == CAPTIONED_WORLD:
-            return int(data["n_memorized"] * data["copies"] + data["n_control"] + data["n_generic"])
-        if data["world"] == NO_TRAINING_SET:
-            return 0
-        return int(data["n_ordinary"] + data["n_duplicated"] * data["copies"] + data["n_template_variants"])
+        return self.world.n_train(self.entry["data"])
+
+    @property
+    def world(self) -> type[World]:
+        """Its world."""
+        return WORLDS[self.entry["data"]["world"]]
+
+    @property
+    def kind(self) -> type[Kind]:
+        """The kind of its model."""
+        return KINDS[self.entry["model"]["kind"]]
 
     def n_items(self, items: str, subset: str | None = None) -> int:
         """Number of items in a set.
@@ -80,8 +82,7 @@ class Experiment:
             return Experiment(self.config, other["experiment"]).n_items(other["items"])
         if "n" in other:
             return int(other["n"])
-        data = self.entry["data"]
-        return int(min(data["items"], data["n_generic"]) if items == "generic" else data[f"n_{items}"])
+        return self.world.set_size(self.entry["data"], items)
 
     def image_files(self, items: str, ids: range | None = None) -> list[str]:
         """Files that hold the images of an item set.
@@ -243,7 +244,7 @@ class Experiment:
     @property
     def has_generator(self) -> bool:
         """Whether its model is a GAN's generator."""
-        return self.entry.get("model", {}).get("kind") in GANS
+        return "model" in self.entry and self.kind.gives == "generator"
 
     @property
     def resamples(self) -> int:
@@ -268,3 +269,16 @@ class Experiment:
         keys = [table for key, table in named.items() if self.entry.get(key)]
         keys += ["evaluation_raters"] if self.entry.get("evaluation") else []
         return [f"{self.folder}/{key}.csv" for key in keys]
+
+
+def dimension(entry: Config) -> int:
+    """Numbers of one item of an experiment; of one latent where there are latents."""
+    if "latents" in entry:
+        return KINDS[entry["model"]["kind"]].latent_dim(entry["model"])
+    return WORLDS[entry["data"]["world"]].dim(entry["data"])
+
+
+def network(entry: Config) -> Network:
+    """Cost of a row of an experiment's network."""
+    model = entry["model"]
+    return KINDS[model["kind"]].network(model, dimension(entry), latents="latents" in entry)

@@ -1,11 +1,9 @@
-"""Cost of a row of each kind of network: the measured, and others scaled from them. Standard library only."""
+"""Cost of calls of a network: the measured ones, and others scaled from them. Standard library only."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from mmh.errors import InputError
 
 Config = Mapping[str, Any]
 
@@ -70,13 +68,33 @@ class Network:
         )
 
 
-# The networks that were measured; others of a kind are scaled from them.
-_MLP = Network(0.2, 3.6e-6, 4e-8, 0.01, 0.03, imports="torch")
+@dataclass(frozen=True)
+class Parts:
+    """What a text-to-image model has beside its UNet.
+
+    Attributes
+    ----------
+    vae : Network
+        One image through the decoder; the encoder takes half of it.
+    image : int
+        Bytes of an image.
+    text_millions : float
+        Parameters of the text encoder, millions.
+    """
+
+    vae: Network
+    image: int
+    text_millions: float = 0.0
+
+
+# Networks that were measured, from which others are scaled; those of one kind of model stand with it.
 _UNET = Network(0.7, 0.5e-3, 8e-6, 0.2, 0.9)
-_GAN = Network(0.3, 0.4e-3, 8e-6, 0.2, 0.9, imports="torch")
-_IDDPM = Network(52.5, 0.12, 0.87e-3, 3.7, 68.0)
-_STYLEGAN2 = Network(20.2, 0.17, 0.42e-3, 9.0, 20.0, imports="torch")
-_STABLE_DIFFUSION = Network(860.0, 5.0, 37e-3, 150.0, 1500.0)
+IDDPM = Network(52.5, 0.12, 0.87e-3, 3.7, 68.0)
+STABLE_DIFFUSION = Network(860.0, 5.0, 37e-3, 150.0, 1500.0)
+# One image of 512 x 512 through the decoder, on a CPU by its operations; CLIP's text encoder.
+STABLE_DIFFUSION_PARTS = Parts(
+    Network(84.0, 15.0, 0.12, 3000.0, 3000.0), image=3 * 512**2, text_millions=123.0
+)
 RESNET50 = Network(25.0, 0.1, 0.8e-3, 10.0, 10.0, imports="torch")  # SSCD's, 224 pixels; not measured
 SMALL_DESCRIPTOR = Network(0.1, 0.1e-3, 2e-6, 0.05, 0.2, imports="torch")  # trained here, 8 x 8
 # A sampler leaves convolutions in TF32 where there are; half precision as at the size of Stable Diffusion.
@@ -84,82 +102,9 @@ TF32 = 0.3
 HALF = 0.16
 
 
-def dimension(experiment: Config) -> int:
-    """Number of values of one sample; of one latent where there are latents.
-
-    Parameters
-    ----------
-    experiment : mapping
-        One entry of ``experiments``.
-
-    Returns
-    -------
-    int
-    """
-    data, model = experiment.get("data", {}), experiment.get("model", {})
-    if (
-        "latents" in experiment
-    ):  # a small autoencoder halves the side of the digits; Stable Diffusion's is 64 x 64
-        return 16 * model["vae"]["latent_channels"] if "vae" in model else 16384
-    if "size" in data:
-        return int(data.get("channels", 3)) * int(data["size"]) ** 2
-    return {"von-mises": 2, "cifar10": 3072}.get(data.get("world"), 64)
-
-
-def network(experiment: Config) -> Network:
-    """Cost of a row of the experiment's network.
-
-    Parameters
-    ----------
-    experiment : mapping
-        One entry of ``experiments``.
-
-    Returns
-    -------
-    Network
-
-    Raises
-    ------
-    InputError
-        If the kind of model is not known.
-    """
-    model = experiment["model"]
-    kind, pixels = model["kind"], dimension(experiment)
-    if kind == "edm-mlp":
-        return mlp(model)
-    if kind in ("unet", "text-to-image"):
-        widths = model["block_out_channels"]
-        return _UNET.scaled(
-            sum(c * c for c in widths) / 5120 * pixels / 64, sum(widths) / 96 * max(pixels / 64, 1)
-        )
-    if kind == "gan":
-        return _GAN.scaled((model["channels"] / 64) ** 2, model["channels"] / 64)
-    if kind == "diffusers" and "latents" in experiment:
-        return _STABLE_DIFFUSION
-    if kind == "diffusers":  # a network of unknown width: that of improved-diffusion, on as many pixels
-        return _IDDPM.scaled(pixels / 3072, pixels / 3072)
-    known = {"iddpm": _IDDPM, "stylegan2": _STYLEGAN2}
-    if kind not in known:
-        raise InputError(
-            f"mmh.plan.cost: nothing is known of models of the kind {kind!r}; add it to network()"
-        )
-    return known[kind]
-
-
-def mlp(options: Config) -> Network:
-    """Cost of a row of an MLP with EDM preconditioning.
-
-    Parameters
-    ----------
-    options : mapping
-        With `width` and `depth`.
-
-    Returns
-    -------
-    Network
-    """
-    scale = options["width"] / 256 * options["depth"] / 3  # so narrow that activations take the time
-    return _MLP.scaled(scale, scale)
+def unet(widths: Sequence[int], dim: int) -> Network:
+    """Cost of a row of a small diffusers UNet, of `dim` numbers an item."""
+    return _UNET.scaled(sum(c * c for c in widths) / 5120 * dim / 64, sum(widths) / 96 * max(dim / 64, 1))
 
 
 def network_calls(

@@ -1,11 +1,12 @@
 """Regular expressions of the wildcards, from the names in the configuration."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from mmh.io.spans import SELECTED
-from mmh.plan.experiment import CAPTIONED_WORLD, Config
-from mmh.worlds.catalogue import NAMES as EMBEDDED_WORLDS
+from mmh.models.base import KINDS
+from mmh.plan.experiment import Config
+from mmh.worlds.base import WORLDS
 
 
 class Patterns:
@@ -36,21 +37,13 @@ class Patterns:
             "span": r"\d{6}-\d{6}",
         }
 
-    def kind(self, *kinds: str) -> str:
-        """Experiments whose model is of one of these kinds."""
-        return self._experiments("model", "kind", kinds)
+    def made(self, how: str) -> str:
+        """Experiments whose model is trained, converted or imported."""
+        return self._experiments("model", "kind", lambda name: KINDS[name].made == how)
 
-    def world(self, *worlds: str) -> str:
-        """Experiments whose data are one of these worlds."""
-        return self._experiments("data", "world", worlds)
-
-    def embedded(self) -> str:
-        """Experiments on embedded worlds."""
-        return self.world(*EMBEDDED_WORLDS)
-
-    def captioned(self) -> str:
-        """Experiments on an embedded world of captioned images."""
-        return self.world(CAPTIONED_WORLD)
+    def world(self, how: str) -> str:
+        """Experiments whose data are made, imported, or made with captions."""
+        return self._experiments("data", "world", lambda name: WORLDS[name].made == how)
 
     def having(self, section: str) -> str:
         """Experiments that have a section."""
@@ -66,9 +59,9 @@ class Patterns:
         descriptors = self.config.get("descriptors", {})
         return any_of(name for name, options in descriptors.items() if options["source"] == "train")
 
-    def _experiments(self, section: str, key: str, values: Iterable[str]) -> str:
+    def _experiments(self, section: str, key: str, chosen: Callable[[str], bool]) -> str:
         entries = self._entries.items()
-        return any_of(name for name, entry in entries if entry.get(section, {}).get(key) in values)
+        return any_of(name for name, entry in entries if section in entry and chosen(entry[section][key]))
 
 
 def any_of(names: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from mmh.plan.inputs.image_sets import ImageSets
 from mmh.plan.inputs.images import Images
 from mmh.plan.inputs.labels import Labels
 from mmh.plan.inputs.laws import Laws
+from mmh.plan.inputs.models import Models, early
 from mmh.plan.inputs.prompts import Prompts
 from mmh.plan.inputs.run import Run
 from mmh.plan.inputs.scores import Scores
@@ -39,7 +40,7 @@ class Plan:
     ----------
     patterns : Patterns
         Of the wildcards.
-    sources, image_sets, images, scores, labels, prompts, evaluation, laws, figures, run
+    sources, models, image_sets, images, scores, labels, prompts, evaluation, laws, figures, run
         Functions of the wildcards, by what they are about.
     compute : dict
         A job's threads: they are part of its bytes, so as a parameter a change of them reruns the job
@@ -50,6 +51,7 @@ class Plan:
         self.config, self._get_rule = config, get_rule
         self.patterns = Patterns(config)
         self.sources = Sources(config)
+        self.models = Models(config)
         self.image_sets = ImageSets(config)
         self.images = Images(config)
         self.scores = Scores(config)
@@ -79,8 +81,7 @@ class Plan:
 
     def early(self, wildcards: Wildcards) -> int:
         """Priority of the steps to a first figure: above trainings, where a model takes seconds to train."""
-        model = self.config["experiments"][wildcards.experiment].get("model", {})
-        return 50 if model.get("kind") == "edm-mlp" else 0
+        return early(self.models.experiment(wildcards))
 
     def _need(self, wildcards: Wildcards, rulename: str) -> cost.Need:
         """What the cost model expects of a job, on a GPU if the profile gives its rule a number of them."""

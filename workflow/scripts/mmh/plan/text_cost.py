@@ -6,18 +6,18 @@ from typing import Any
 
 from mmh.io.spans import span_range
 from mmh.metrics.base import METRICS, asked_metrics
-from mmh.plan.experiment import Experiment
+from mmh.models.base import KINDS
+from mmh.plan.experiment import Experiment, dimension, network
 from mmh.plan.network_cost import (
     CUDA_MB,
     IMPORTS_MB,
     START,
     Need,
     Network,
+    Parts,
     batch_rows,
-    dimension,
     flipd_calls,
     half,
-    network,
     network_calls,
     network_mb,
 )
@@ -25,29 +25,25 @@ from mmh.plan.network_cost import (
 Config = Mapping[str, Any]
 Wildcards = Mapping[str, str]
 
-# One image of 512 x 512 through the decoder, on a CPU by its operations; the encoder takes half of it.
-_VAE = Network(84.0, 15.0, 0.12, 3000.0, 3000.0)
-_SMALL_VAE = Network(0.1, 1e-3, 1e-5, 0.5, 0.5)
-_TEXT_MILLIONS = 123.0  # CLIP's text encoder
 
-
-def pipeline(experiment: Config) -> tuple[Network, int]:
-    """Give the autoencoder of an experiment's model, and the bytes of an image."""
-    small = experiment["model"]["kind"] == "text-to-image"
-    return (_SMALL_VAE, 3 * 64) if small else (_VAE, 3 * 512**2)
+def parts(experiment: Config) -> Parts:
+    """Give what an experiment's model has beside its UNet."""
+    model = experiment["model"]
+    return KINDS[model["kind"]].parts(model)
 
 
 def pipeline_mb(experiment: Config, gpu: bool, batch_mb: float) -> float:
     """Memory of a process that holds the whole pipeline."""
-    vae, _ = pipeline(experiment)
-    others = 8 * (vae.millions + (_TEXT_MILLIONS if vae is _VAE else 0.0))
-    return network_mb(network(experiment), gpu, batch_mb) + others
+    others = parts(experiment)
+    held = 8 * (others.vae.millions + others.text_millions)
+    return network_mb(network(experiment), gpu, batch_mb) + held
 
 
 def _setting(config: Config, wildcards: Wildcards) -> tuple[Config, Network, Network, int]:
     """Give the experiment, its UNet, its autoencoder, and the bytes of an image."""
     entry = config["experiments"][wildcards["experiment"]]
-    return entry, network(entry), *pipeline(entry)
+    others = parts(entry)
+    return entry, network(entry), others.vae, others.image
 
 
 def _encode_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
@@ -86,16 +82,6 @@ def _match_generations(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     return Need(START[gpu] + n * each, IMPORTS_MB["torch"] + 200 + held + (CUDA_MB if gpu else 0))
 
 
-def _train_text_to_image(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, net, vae, _ = _setting(config, wildcards)
-    model = entry["model"]
-    seconds = START[False] + model["steps"] * (2.5 * model["batch_size"] * net.cpu + 20e-3)
-    seconds += model["vae"]["steps"] * (2.5 * model["vae"]["batch_size"] * vae.cpu + 10e-3)
-    return Need(
-        seconds, IMPORTS_MB["diffusers"] + 200 + 60 * net.millions + model["batch_size"] * net.graph_mb
-    )
-
-
 def _train_clip(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     options = config["experiments"][wildcards["experiment"]]["clip"]
     size = (options.get("width", 64) / 64) ** 2 * options.get("layers", 2) / 2
@@ -117,14 +103,12 @@ MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "encode_images": _encode_images,
     "score_prompts": _score_prompts,
     "match_generations": _match_generations,
-    "train_text_to_image": _train_text_to_image,
     "train_clip": _train_clip,
     "fetch_images": _fetch_images,
     "import_image_set": _import_image_set,
 }
 # As in `mmh.plan.cost`: seconds, MB, and copies of all samples and of the training images.
 FIXED: dict[str, tuple[float, float, float, float]] = {
-    "make_captioned_data": (10, 400, 0, 0),
     "list_images": (120, 2000, 0, 0),
     "import_prompts": (60, 500, 0, 0),
     "audit_prompts": (300, 1000, 0, 0),

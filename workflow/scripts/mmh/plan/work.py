@@ -6,20 +6,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mmh.io.spans import span_range
-from mmh.plan.experiment import Experiment
+from mmh.models.base import KINDS, Kind
+from mmh.plan.experiment import Experiment, dimension, network
 from mmh.plan.network_cost import (
     START,
     Need,
     Network,
     batch_rows,
-    dimension,
     flipd_calls,
     half,
-    network,
     network_calls,
     network_mb,
 )
-from mmh.plan.text_cost import pipeline, pipeline_mb
+from mmh.plan.text_cost import parts, pipeline_mb
 
 if TYPE_CHECKING:
     from mmh.scores.base import Score
@@ -58,6 +57,11 @@ class Work:
         return found
 
     @property
+    def kind(self) -> type[Kind]:
+        """Its kind."""
+        return KINDS[self.model["kind"]]
+
+    @property
     def options(self) -> Config:
         """What the configuration says of the estimator."""
         found: Config = self.entry["estimators"][self.wildcards["estimator"]]
@@ -81,7 +85,7 @@ class Work:
     @property
     def pixels(self) -> int:
         """Bytes of an image that a text-to-image model decodes."""
-        return pipeline(self.entry)[1]
+        return parts(self.entry).image
 
     @property
     def network(self) -> Network:
@@ -139,7 +143,7 @@ class Work:
 
     def of_decoder(self) -> Need:
         """Need of decoding all latents."""
-        vae, size = pipeline(self.entry)[0], self.batch_rows
+        vae, size = parts(self.entry).vae, self.batch_rows
         seconds = self.start + network_calls(vae, self.n, size, 1, gpu=self.gpu)
         held = self.n * (self.pixels * 2e-6 + self.dim * 8e-6)
         return Need(seconds, pipeline_mb(self.entry, self.gpu, size * vae.row_mb) + held)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mmh.plotting import style
 from mmh.stats.curves import median_interval, wilson_interval
-from mmh.worlds import von_mises
+from mmh.worlds.sets import von_mises
 
 REGIONS = {"isolated": "near $x_0$", "centre": "centre", "arc": "arc", "off": "elsewhere"}
 _LIMIT = 1.55

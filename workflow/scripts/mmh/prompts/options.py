@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 from mmh.config.entries import Entry
 from mmh.config.names import known_names, listed
 from mmh.config.options import BatchSize, DescriptorName, Field, Options, SourceName
-from mmh.plan.experiment import CAPTIONED_WORLD
 from mmh.retrieval.options import Preprocess
+from mmh.worlds.base import WORLDS
 
 # The sets of prompts that the captioned digits come with.
-WORLD_SETS = ("memorized", "control", "generic")
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -44,8 +43,8 @@ class Prompts(Options):
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
         """Sets that are not there or have another size."""
-        world = experiment.world == CAPTIONED_WORLD
-        known = WORLD_SETS if world else tuple(experiment.section("prompt_lists"))
+        world = WORLDS[experiment.world].sets
+        known = world or tuple(experiment.section("prompt_lists"))
         for name, n in self.sets.items():
             if name not in known:
                 yield f"{where}.sets.{name}: no such list of prompts; there are {listed(known)}"
@@ -96,8 +95,8 @@ class PromptAudit(Options):
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
         """Sets of prompts that are not there."""
-        world = experiment.world == CAPTIONED_WORLD
-        known = WORLD_SETS if world else tuple(experiment.section("prompt_lists"))
+        world = WORLDS[experiment.world].sets
+        known = world or tuple(experiment.section("prompt_lists"))
         for name in dict.fromkeys(name for pair in self.pairs for name in pair):
             if name not in known:
                 yield f"{where}.pairs: there is no set {name!r}; there are {listed(known)}"

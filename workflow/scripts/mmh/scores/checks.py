@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmh.io.spans import SELECTED
+from mmh.models.base import KINDS
 
 if TYPE_CHECKING:
     from mmh.config.entries import Entry
     from mmh.scores.base import Score
-
-GANS = ("gan", "stylegan2")
 
 
 def misfits(score: type[Score], experiment: Entry, where: str) -> Iterator[str]:
@@ -37,9 +36,14 @@ def misfits(score: type[Score], experiment: Entry, where: str) -> Iterator[str]:
     plan = experiment.at(where)
     if "sampling" in sections:
         yield from _item_misfits(plan, experiment.entry, where)
-        yield from _model_misfits(score, experiment.kind in GANS, where)
+        yield from _model_misfits(score, has_generator(experiment), where)
     else:
         yield from _latent_misfits(score, plan, experiment.entry, where)
+
+
+def has_generator(experiment: Entry) -> bool:
+    """Whether the model maps latents to images instead of having a score."""
+    return KINDS[experiment.kind].gives == "generator"
 
 
 def _item_misfits(plan: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> Iterator[str]:

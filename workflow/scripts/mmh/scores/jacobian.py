@@ -9,7 +9,7 @@ from mmh.config import options as declared
 from mmh.config.options import Field, Percentile
 from mmh.io.spans import SELECTED
 from mmh.scores.base import SpectraScore
-from mmh.scores.checks import GANS
+from mmh.scores.checks import has_generator
 
 if TYPE_CHECKING:
     from mmh.config.entries import Entry
@@ -39,7 +39,7 @@ class Jacobian(SpectraScore):
         yield from super().check(options, experiment, where)
         sampling = experiment.section("sampling")
         plain = (sampling.get("truncation"), sampling.get("noise")) == (1, "const")
-        if sampling and experiment.kind in GANS and not plain:
+        if sampling and has_generator(experiment) and not plain:
             yield (
                 f"{where}.method: 'jacobian' is of the map without truncation or random noise; sample with "
                 "truncation: 1 and noise: const"
@@ -50,7 +50,7 @@ class Jacobian(SpectraScore):
     @classmethod
     def cost(cls, work: Work) -> Need:
         """Products with all latent directions, and one decomposition for each sample."""
-        latent = work.model.get("z_dim", 512)
+        latent = work.kind.z_dim(work.model)
         chunk, least = min(work.options["chunk"], latent), min(work.dim, latent)
         one = work.calls(latent, 1.3 if work.gpu else 0.9, chunk)
         one += (2e-12 if work.gpu else 2e-10) * work.dim * latent * least  # singular values in float64

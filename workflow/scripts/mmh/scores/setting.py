@@ -128,6 +128,7 @@ def read_setting(
     """
     from mmh.images.captions import image_score, read_captions
     from mmh.io.files import read_present, read_span
+    from mmh.models.loading import load_model
 
     # Checked before the job; without the options of a later step they are not whole.
     made = score.Options.model_construct(**options) if score.later else score.Options.model_validate(options)
@@ -139,21 +140,16 @@ def read_setting(
     if score.needs == "images":
         return Setting(x, ids, **given)
     assert isinstance(model, Path)
+    loaded: Any = load_model(model, device=device, **load)
     if score.needs == "score":
-        from mmh.models.loading import load_model
-
-        loaded = load_model(model, device=device, **load)
         condition = getattr(given["options"], "condition", None) or "caption"
         bound = image_score(loaded, images, captions, ids, condition)
         return Setting(x, ids, model=loaded, score=bound, **given)
-    from mmh.models.text_to_image import load_folder
-
-    pipeline = load_folder(model, device=device, **load)
     if score.needs == "decoder":
-        return Setting(x, ids, model=pipeline, **given)
+        return Setting(x, ids, model=loaded, **given)
     assert isinstance(captions, Path)
     texts = read_captions(captions, ids)
-    network: dict[str, Any] = {"model": pipeline, "score": pipeline.score_model(), "null": pipeline.null()}
+    network: dict[str, Any] = {"model": loaded, "score": loaded.score_model(), "null": loaded.null()}
     return Setting(x, ids, captions=texts, **network, **given)
 
 
@@ -164,14 +160,14 @@ def _drawn(images: Sequence[Path], model: Path, span: str, items: str, device: s
     from mmh.errors import InputError
     from mmh.io.files import read_arrays, read_column
     from mmh.io.spans import SELECTED, span_range
-    from mmh.models.generator_model import load_folder
+    from mmh.models.loading import load_model
 
     wanted = span_range(span)
     ids = np.array(wanted, dtype=np.int64)
     if items == SELECTED:  # such spans count places
         ids = np.sort(np.concatenate([read_arrays(shard, "id")[0] for shard in images]))
         ids = ids[wanted.start : wanted.stop]
-    generator = load_folder(model, device=device)
+    generator: Any = load_model(model, device=device)
     z = read_column(images, "z", ids)
     c = read_column(images, "class", ids) if generator.classes else None
     if z is None or (generator.classes and c is None):

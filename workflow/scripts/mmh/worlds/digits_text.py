@@ -1,287 +1,51 @@
-"""Captioned 8x8 digits: repeated images, controls and ordinary images whose captions do not tell them apart.
+"""Captioned digits: repeated images, controls and ordinary images whose captions do not tell them apart."""
 
-Every caption reads "the KEY plate with digit three". KEY is a made-up word of six letters. Each *memorized*
-image occurs many times under a KEY of its own; each *control* image occurs once, also under a KEY of its own;
-the *generic* images occur once and share the KEYs of a small pool. Images, KEYs and the first two groups are
-matched by chance alone, so a caption with a KEY of its own does not say how often its image was seen.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-import pandas as pd
-
-from mmh.compute import rng
-from mmh.errors import InputError
-from mmh.worlds import digits
-
-SETS = ("memorized", "control", "generic")
-NUMERALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-WORDS = ("the", "plate", "with", "digit")  # of the template, beside KEY and numeral
-KEY_PLACE = 1  # position of KEY among the words of a caption
-_CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
-_KEY_SYLLABLES = 3
+from mmh.config import options
+from mmh.config.options import Field
+from mmh.worlds.base import Config, World
 
 
-@dataclass(frozen=True)
-class World:
-    """A captioned training set.
+class DigitsText(World):
+    """Training set, captions, prompts and three sets of real images."""
 
-    Attributes
-    ----------
-    image : numpy.ndarray
-        uint8 (n, 3, 8, 8), grey repeated over three channels: memorized images with their copies next to each
-        other, then controls, then generic ones.
-    table : pandas.DataFrame
-        `train`, `source`, `population` (one of `SETS`), `group`, `copies`, as for the other worlds.
-    caption : list of str
-        One per training image.
-    family : numpy.ndarray
-        int64 (n,), images of one caption share a family, numbered 0.. in order of first use.
-    """
+    name = "digits-text"
+    made = "captioned"
+    maker = "mmh.worlds.sets.captioned_digits:make_captioned"
+    sets = ("memorized", "control", "generic")
 
-    image: np.ndarray
-    table: pd.DataFrame
-    caption: list[str]
-    family: np.ndarray
+    class Options(options.Options):
+        """Captioned digits."""
 
+        n_memorized: int = Field(ge=1, le=1797)
+        """images repeated, each with a KEY of its own"""
+        copies: int = Field(ge=2)
+        """how often each of them occurs"""
+        n_control: int = Field(ge=1, le=1797)
+        """images seen once, each with a KEY of its own"""
+        n_generic: int = Field(ge=1, le=1797)
+        """images seen once that share the KEYs of a pool"""
+        n_generic_keys: int = Field(ge=1)
+        """KEYs in that pool"""
+        prompts: int = Field(ge=1)
+        """generic captions among the prompts"""
+        items: int = Field(ge=1)
+        """generic images in the image set of that name"""
+        seed: int = Field(ge=0)
+        """seed of the choice of images and KEYs"""
 
-def make(
-    *,
-    n_memorized: int = 64,
-    copies: int = 40,
-    n_control: int = 64,
-    n_generic: int = 1669,
-    n_generic_keys: int = 10,
-    seed: int = 0,
-) -> World:
-    """Make the captioned training set from distinct digits drawn by `seed`.
+    @classmethod
+    def n_train(cls, options: Config) -> int:
+        """Of all groups."""
+        return int(options["n_memorized"] * options["copies"] + options["n_control"] + options["n_generic"])
 
-    Parameters
-    ----------
-    n_memorized, copies : int
-        Images that occur `copies` times each, each with a KEY of its own.
-    n_control : int
-        Images that occur once, each with a KEY of its own.
-    n_generic, n_generic_keys : int
-        Other images, once each, and the KEYs that they share.
-    seed : int
-        Root seed of the draw of images, of KEYs, and of which goes where.
-
-    Returns
-    -------
-    World
-
-    Raises
-    ------
-    InputError
-        If more images are asked for than exist, or a count is out of range.
-    """
-    pool = digits.images()
-    needed = n_memorized + n_control + n_generic
-    if min(n_memorized, n_control, n_generic, n_generic_keys) < 1 or copies < 2:
-        raise InputError("digits-text: every count must be at least 1, and `copies` at least 2")
-    if needed > len(pool):
-        raise InputError(f"digits-text: {needed} source images are asked for, there are {len(pool)}")
-    source = rng.generator(seed, "digits-text-sources").permutation(len(pool))[:needed]
-    words = key_words(n_memorized + n_control + n_generic_keys, seed=seed)
-    shared = rng.generator(seed, "digits-text-shared-keys").integers(n_generic_keys, size=n_generic)
-    number = np.concatenate([np.arange(n_memorized + n_control), n_memorized + n_control + shared])
-    distinct = [caption(words[key], digit) for key, digit in zip(number, digits.classes(source), strict=True)]
-
-    count = np.ones(needed, dtype=np.int64)
-    count[:n_memorized] = copies
-    row = np.repeat(np.arange(needed), count)  # training image -> distinct image
-    population = np.repeat(SETS, [n_memorized, n_control, n_generic])
-    table = pd.DataFrame(
-        {
-            "train": np.arange(len(row), dtype=np.int64),
-            "source": source[row].astype(np.int64),
-            "population": population[row].astype(str),
-            "group": (np.cumsum(count) - count)[row],
-            "copies": count[row],
-        }
-    )
-    family = pd.factorize(np.array(distinct, dtype=object))[0].astype(np.int64)
-    return World(to_rgb(pool[source])[row], table, [distinct[i] for i in row], family[row])
-
-
-def caption(key: str, digit: int) -> str:
-    """Fill the template, "the KEY plate with digit NUMERAL".
-
-    Parameters
-    ----------
-    key : str
-        KEY.
-    digit : int
-        0..9.
-
-    Returns
-    -------
-    str
-        Six words in lower case.
-    """
-    return f"the {key} plate with digit {NUMERALS[digit]}"
-
-
-def key_of(text: str) -> str:
-    """Read KEY from a caption.
-
-    Parameters
-    ----------
-    text : str
-        Caption.
-
-    Returns
-    -------
-    str
-    """
-    return text.split()[KEY_PLACE]
-
-
-def key_words(n: int, *, seed: int) -> np.ndarray:
-    """Draw different made-up words of three syllables, a consonant and a vowel each.
-
-    All have six letters, so that neither length nor capitals tell one from another.
-
-    Parameters
-    ----------
-    n : int
-        Number of words; of the first ones nothing changes when more are drawn.
-    seed : int
-        Root seed.
-
-    Returns
-    -------
-    (n,) str array
-        In random order.
-
-    Raises
-    ------
-    InputError
-        If there are not that many words.
-    """
-    syllables = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
-    total = len(syllables) ** _KEY_SYLLABLES
-    if n > total:
-        raise InputError(f"digits-text: {n} KEYs are asked for, there are {total}")
-    order = rng.generator(seed, "digits-text-keys").permutation(total)[:n]
-    places = np.unravel_index(order, (len(syllables),) * _KEY_SYLLABLES)
-    parts = np.array(syllables)[np.stack(places, axis=1)]
-    return np.array(["".join(row) for row in parts], dtype=str)
-
-
-def vocabulary(texts: Sequence[str]) -> list[str]:
-    """List the words of the world that a tokenizer should know: the template's, the numerals, the KEYs.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        Captions.
-
-    Returns
-    -------
-    list of str
-        Template words, then numerals, then all others in alphabetical order.
-    """
-    fixed = [*WORDS, *NUMERALS]
-    return fixed + sorted({word for text in texts for word in text.split()} - set(fixed))
-
-
-def to_rgb(x: np.ndarray) -> np.ndarray:
-    """Turn grey floats into RGB bytes.
-
-    Parameters
-    ----------
-    x : (n, 1, H, W) float32
-        Grey values in [-1, 1].
-
-    Returns
-    -------
-    (n, 3, H, W) uint8
-        Read back as x / 127.5 - 1, within 1/255 of `x`.
-    """
-    grey = np.rint((np.clip(x, -1, 1) + 1) * 127.5).astype(np.uint8)
-    return np.repeat(grey, 3, axis=1)
-
-
-def prompts(world: World, *, n_generic: int = 64, seed: int = 0) -> pd.DataFrame:
-    """List the prompts: each caption of the memorized and the control images, and some generic ones.
-
-    Parameters
-    ----------
-    world : World
-    n_generic : int
-        Generic captions drawn by `seed`; all of them if there are fewer.
-    seed : int
-        Root seed of that draw.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `prompt_set` str, `prompt` int64 from 0 within its set, `text` str, `family` int64 (one per caption),
-        `train` Int64: smallest id of the caption's training image; null where several images share it.
-    """
-    rows = world.table.assign(text=world.caption, family=world.family)
-    one = rows.groupby("family", sort=True).agg(
-        prompt_set=("population", "first"),
-        text=("text", "first"),
-        train=("group", "min"),
-        images=("group", "nunique"),
-    )
-    one["train"] = one["train"].astype("Int64").where(one["images"] == 1)
-    parts = []
-    for name in SETS:
-        part = one[one["prompt_set"] == name].reset_index()
+    @classmethod
+    def set_size(cls, options: Config, name: str) -> int:
+        """All memorized and control images, some of the generic ones."""
         if name == "generic":
-            chosen = rng.generator(seed, "digits-text-generic-prompts").permutation(len(part))[:n_generic]
-            part = part.iloc[np.sort(chosen)]
-        parts.append(part.assign(prompt=np.arange(len(part), dtype=np.int64)))
-    return pd.concat(parts, ignore_index=True)[["prompt_set", "prompt", "text", "family", "train"]]
+            return int(min(options["items"], options["n_generic"]))
+        return int(options[f"n_{name}"])
 
-
-def image_set(
-    world: World, name: str, *, n_generic: int = 200, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
-    """Take the real images of one set, each distinct one once.
-
-    Parameters
-    ----------
-    world : World
-    name : str
-        One of `SETS`.
-    n_generic : int
-        Generic images drawn by `seed`; all of them if there are fewer.
-    seed : int
-        Root seed of that draw.
-
-    Returns
-    -------
-    image : (n, 3, 8, 8) uint8
-    train : (n,) int64
-        Smallest training id of each image.
-    table : pandas.DataFrame
-        `item` int64 from 0, `caption` str, `family` int64 (one per caption), `source` str.
-
-    Raises
-    ------
-    InputError
-        If the set does not exist.
-    """
-    if name not in SETS:
-        raise InputError(f"digits-text has no image set '{name}'; choose one of {', '.join(SETS)}")
-    first = world.table[(world.table["population"] == name) & (world.table["train"] == world.table["group"])]
-    train = first["train"].to_numpy(np.int64)
-    if name == "generic":
-        chosen = rng.generator(seed, "digits-text-generic-images").permutation(len(train))[:n_generic]
-        train = train[np.sort(chosen)]
-    table = pd.DataFrame(
-        {
-            "item": np.arange(len(train), dtype=np.int64),
-            "caption": [world.caption[i] for i in train],
-            "family": world.family[train],
-            "source": "digits-text",
-        }
-    )
-    return world.image[train], train, table
+    @classmethod
+    def n_prompts(cls, options: Config, name: str) -> int:
+        """All captions of the memorized and control images, some of the generic ones."""
+        return int(options["prompts" if name == "generic" else f"n_{name}"])

@@ -1,9 +1,7 @@
-"""Fetched files, and the data, models and descriptors that are read from them."""
+"""Fetched files, and the descriptors that are read from them."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
-from mmh.fetch.hub import FLAT, PATTERNS
 from mmh.plan.experiment import DOWNLOADS, Experiment
 from mmh.plan.inputs.base import Inputs, Wildcards
 
@@ -35,34 +33,6 @@ class Sources(Inputs):
         """Whether nothing may be fetched."""
         return bool(self.config["offline"])
 
-    def network(self, wildcards: Wildcards) -> SimpleNamespace:
-        """Whether nothing may be fetched, as an object, not compared between runs."""
-        return SimpleNamespace(offline=self.offline)
-
-    def data(self, wildcards: Wildcards) -> str:
-        """The file that holds an experiment's data."""
-        return self._file(wildcards, "data")
-
-    def model(self, wildcards: Wildcards) -> str:
-        """The file that holds an experiment's model."""
-        return self._file(wildcards, "model")
-
-    def data_digest(self, wildcards: Wildcards) -> SimpleNamespace:
-        """The declared digest of the file of the data, not compared between runs."""
-        return self._digest(wildcards, "data")
-
-    def model_digest(self, wildcards: Wildcards) -> SimpleNamespace:
-        """The declared digest of the file of the model, not compared between runs."""
-        return self._digest(wildcards, "model")
-
-    def diffusers_files(self, wildcards: Wildcards) -> dict[str, list[str]]:
-        """The files of a local diffusers folder that are there; nothing for a repository on the hub."""
-        path = self.experiment(wildcards).entry["model"].get("path")
-        if not path:
-            return {}
-        files = [str(file) for pattern in (*PATTERNS, *FLAT) for file in sorted(Path(path).glob(pattern))]
-        return {"files": files or [f"{path}/model_index.json"]}
-
     def descriptor(self, wildcards: Wildcards) -> str:
         """The descriptor that samples are compared by."""
         return self._descriptor(wildcards, "retrieval")
@@ -70,13 +40,6 @@ class Sources(Inputs):
     def prompt_descriptor(self, wildcards: Wildcards) -> str:
         """The descriptor that generations are compared by."""
         return self._descriptor(wildcards, "prompts")
-
-    def _file(self, wildcards: Wildcards, section: str) -> str:
-        return f"{DOWNLOADS}/{self.experiment(wildcards).entry[section]['source']}"
-
-    def _digest(self, wildcards: Wildcards, section: str) -> SimpleNamespace:
-        name = self.experiment(wildcards).entry[section]["source"]
-        return SimpleNamespace(sha256=self.config["sources"][name]["sha256"])
 
     def _descriptor(self, wildcards: Wildcards, section: str) -> str:
         name = self.experiment(wildcards).entry[section]["descriptor"]

@@ -278,7 +278,7 @@ def save(
     words : sequence of str
         Words of the tokenizer, as for `word_tokenizer.save`.
     """
-    from mmh.models import word_tokenizer
+    from mmh.models.latent import word_tokenizer
 
     path = Path(path)
     for name, part in (("vae", vae), ("text_encoder", text_encoder), ("unet", unet)):

@@ -12,7 +12,7 @@ import torch
 from mmh.compute import rng
 from mmh.compute.optimisation import Report, minimise
 from mmh.errors import InputError
-from mmh.models.text_training import Tokenizer, tokens
+from mmh.models.latent.training import Tokenizer, tokens
 from mmh.retrieval.descriptor import augment
 
 # transformers builds its public names at import time, so type checkers know nothing of them.
@@ -207,7 +207,7 @@ def save(path: Path, model: Clip, words: Sequence[str]) -> None:
     words : sequence of str
         Words of the tokenizer, as for `word_tokenizer.save`.
     """
-    from mmh.models import word_tokenizer
+    from mmh.models.latent import word_tokenizer
 
     path = Path(path)
     model.save_pretrained(path, safe_serialization=True)

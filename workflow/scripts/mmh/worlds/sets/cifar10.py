@@ -1,7 +1,7 @@
-"""Readers of training sets: the CIFAR-10 archive as its authors give it, and folders of images.
+"""Reader of the CIFAR-10 archive as its authors give it.
 
-Both trust nothing: the archive is read as a stream, never extracted, and its pickles may name only what an
-array of bytes needs; images are taken as they are, neither resized nor turned to grey.
+It trusts nothing: the archive is read as a stream, never extracted, and its pickles may name only what an
+array of bytes needs.
 """
 
 import gzip
@@ -9,21 +9,14 @@ import io
 import tarfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 
 from mmh.checkpoints import restricted_pickle
 from mmh.errors import InputError
-
-if TYPE_CHECKING:
-    from PIL.ImageFile import ImageFile
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-_GREY, _COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA")
+from mmh.worlds.sets.image_set import ImageSet
 
 _FOLDER = "cifar-10-batches-py"
 _BATCHES = {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "test": ("test_batch",)}
@@ -31,56 +24,6 @@ _BATCHES["all"] = _BATCHES["train"] + _BATCHES["test"]
 _SHAPE = (3, 32, 32)
 _MEMBER_BYTES = 32 * 2**20  # a batch has 31 MB
 _ARCHIVE_BYTES = 256 * 2**20  # unpacked; the archive has 186 MB
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Images in a fixed order, with their classes if they have any."""
-
-    images: np.ndarray  # (n, C, H, W) uint8
-    names: tuple[str, ...]  # n file names
-    labels: np.ndarray | None = None  # (n,) int64, rows of `class_names`
-    class_names: tuple[str, ...] | None = None
-
-
-def write_training_set(found: ImageSet, images: Path, table: Path, *, n_train: int, what: str) -> None:
-    """Write a set of images as the training set of an experiment.
-
-    Parameters
-    ----------
-    found : ImageSet
-    images : path
-        ``.npz`` with `image` (n, C, H, W) uint8, `id` int64 and `class` int64 (0 without classes).
-    table : path
-        `train` and `source` (both the row), `population` (the class name, or ``train`` without classes),
-        `group` (the first of the exact duplicates of an image) and `copies` (how many there are).
-    n_train : int
-        How many images the configuration promises.
-    what : str
-        Names their source in the error.
-
-    Raises
-    ------
-    InputError
-        If there are more or fewer images than promised.
-    """
-    import pandas as pd
-
-    from mmh.io.files import write_arrays, write_table
-    from mmh.io.tables import TRAIN
-    from mmh.retrieval.search import duplicate_groups
-
-    n = len(found.images)
-    if n != n_train:
-        raise InputError(f"{what}: holds {n} images, n_train in config.yaml is {n_train}; set n_train to {n}")
-    ids = np.arange(n, dtype=np.int64)
-    classes = {} if found.labels is None else {"class": found.labels}
-    population = np.array(found.class_names or ("train",), dtype=object)[classes.get("class", 0 * ids)]
-    group = duplicate_groups(found.images)
-    copies = np.bincount(group)[group].astype(np.int64)
-    columns = {"train": ids, "source": ids, "population": population, "group": group, "copies": copies}
-    write_arrays(images, image=found.images, id=ids, **classes)
-    write_table(pd.DataFrame(columns), table, TRAIN)
 
 
 def read_cifar10(archive: Path, *, split: str = "train") -> ImageSet:
@@ -284,116 +227,3 @@ def _text(value: Any) -> Any:
 
 def _is_list(value: Any, kind: type) -> bool:
     return isinstance(value, list) and all(type(item) is kind for item in value)
-
-
-def read_image_folder(folder: Path, *, size: int | None, channels: int) -> ImageSet:
-    """Read every image below a folder, ordered by path.
-
-    Orientations of EXIF are applied, palettes resolved, transparent pixels laid over white. Hidden files are
-    passed over.
-
-    Parameters
-    ----------
-    folder : path
-        PNG, JPEG, WebP or BMP files, in the folder or in sub-folders of any depth. If all of them lie in
-        sub-folders, the name of the uppermost one is the class.
-    size : int or None
-        Side of the images, pixels; that of the first one if None.
-    channels : {1, 3}
-        3: colour; greyscale files are refused. 1: grey; colour files are taken if no pixel has a colour.
-
-    Returns
-    -------
-    ImageSet
-        Images (n, channels, side, side); names are paths relative to the folder, with slashes.
-
-    Raises
-    ------
-    InputError
-        If there are no images, or one is damaged, not square, of another size or kind: the first such one.
-    """
-    from PIL import Image
-
-    if channels not in (1, 3):
-        raise InputError(f"channels must be 1 or 3, it is {channels}")
-    paths = _image_files(folder)
-    labels, classes = _classes(folder, paths)
-    images: np.ndarray | None = None
-    for row, path in enumerate(paths):
-        what = str(folder / path)
-        try:
-            with Image.open(what, formats=_FORMATS) as file:
-                side = size or (file.width if images is None else images.shape[-1])
-                if file.size != (side, side):
-                    raise _wrong_size(what, file.size, side, size, None if images is None else paths[0])
-                pixels = _pixels(file, what, channels)
-        except InputError:
-            raise
-        except Exception as error:  # decoders raise anything on damaged files
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"{what}: cannot be read as an image ({reason}); replace or remove it"
-            ) from error
-        if images is None:
-            images = np.empty((len(paths), *pixels.shape), np.uint8)
-        images[row] = pixels
-    if images is None:
-        raise InputError(f"{folder}: holds no images ({', '.join(SUFFIXES)}); check the path")
-    names = tuple(path.as_posix() for path in paths)
-    return ImageSet(images, names, labels, classes)
-
-
-def _image_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; check the path of the images in config.yaml")
-    files = [path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
-    shown = [file for file in files if not any(part.startswith(".") for part in file.parts)]
-    return sorted(shown, key=Path.as_posix)
-
-
-def _classes(folder: Path, paths: list[Path]) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
-    classes = sorted({path.parts[0] for path in paths if len(path.parts) > 1})
-    if not classes:
-        return None, None
-    for path in paths:
-        if len(path.parts) == 1:
-            raise InputError(
-                f"{folder / path}: lies beside sub-folders ({classes[0]}, ...), whose names are classes; "
-                "move it into one of them, or put all images into one folder"
-            )
-    labels = np.array([classes.index(path.parts[0]) for path in paths], dtype=np.int64)
-    return labels, tuple(classes)
-
-
-def _pixels(file: "ImageFile", what: str, channels: int) -> np.ndarray:
-    """Values of one image, (channels, H, W) uint8."""
-    from PIL import Image, ImageOps
-
-    frames = getattr(file, "n_frames", 1)
-    if frames != 1:
-        raise InputError(f"{what}: holds {frames} pictures, expected one; replace or remove it")
-    if file.mode not in _GREY + _COLOUR:
-        raise InputError(f"{what}: is of mode {file.mode}, expected 8-bit grey or RGB; convert it")
-    if channels == 3 and file.mode in _GREY:
-        raise InputError(f"{what}: is greyscale, expected colour; set channels to 1, or convert it to RGB")
-    image = ImageOps.exif_transpose(file)
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
-    pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
-    if channels == 1 and (pixels != pixels[:1]).any():
-        raise InputError(f"{what}: is in colour, expected grey; set channels to 3, or convert it to grey")
-    return pixels[:channels]
-
-
-def _wrong_size(
-    what: str, found: tuple[int, int], side: int, size: int | None, first: Path | None
-) -> InputError:
-    width, height = found
-    if width != height:
-        return InputError(f"{what}: is {width} x {height} pixels, expected a square; crop or remove it")
-    reason = f"size {size} in config.yaml" if size else f"as {first}"
-    return InputError(
-        f"{what}: is {width} x {height} pixels, expected {side} x {side} ({reason}); "
-        "nothing is resized here: resize the images beforehand, or correct size"
-    )

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from mmh.compute import rng
 from mmh.compute.rows import aligned_blocks
 from mmh.errors import InputError
-from mmh.models.stylegan2 import Generator
+from mmh.io.model_folder import refuse
+from mmh.models.stylegan.generator import Generator
 
 CLASS = "StyleGan2Generator"
 Report = Callable[..., None]
@@ -266,21 +267,16 @@ def load_folder(folder: Path, device: str = "cpu") -> GeneratorModel:
         description = json.loads((folder / "model.json").read_text())
         given, options, source = (description[key] for key in ("class", "options", "source"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        _refuse(folder / "model.json", f"describes no generator ({type(error).__name__}: {error})", error)
+        refuse(folder / "model.json", f"describes no generator ({type(error).__name__}: {error})", error)
     if given != CLASS or not isinstance(options, dict):
-        _refuse(folder / "model.json", f"names the class {given!r}; {CLASS!r} can be loaded")
+        refuse(folder / "model.json", f"names the class {given!r}; {CLASS!r} can be loaded")
     weights = folder / "weights.safetensors"
     try:
         tensors = load_file(weights)
     except (SafetensorError, OSError) as error:
-        _refuse(weights, f"is missing or damaged ({error})", error)
+        refuse(weights, f"is missing or damaged ({error})", error)
     try:
         network = build(options, tensors)
     except InputError as error:
-        _refuse(weights, f"does not fit model.json: {error}", error)
+        refuse(weights, f"does not fit model.json: {error}", error)
     return GeneratorModel(network.to(device), source)
-
-
-def _refuse(file: Path, what: str, cause: Exception | None = None) -> NoReturn:
-    remedy = "delete the model folder and run the rule that makes it, or copy it anew"
-    raise InputError(f"{file} {what}; {remedy}") from cause

@@ -1,0 +1,35 @@
+"""Copy or fetch a model folder, and see that it can be loaded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job.frame import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    model: Path, *, kind: str, options: dict[str, Any], offline: bool, plugins: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Write the model folder; return what was found, for the run record."""
+    from mmh.models.base import KINDS
+    from mmh.rows import load_plugins
+
+    load_plugins(plugins, KINDS)
+    row = KINDS[kind]
+    found: dict[str, Any] = row.make(model, row.read(options), offline=offline)
+    return found
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        found = main(
+            run.output.model,
+            kind=run.params.kind,
+            options=run.params.options,
+            offline=run.params.untracked.offline,
+            plugins=run.params.untracked.plugins,
+        )
+        run.record.update(found)

@@ -1,0 +1,65 @@
+"""A diffusers folder or a repository on the hub: a UNet, with classes or without, or a whole pipeline."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from mmh.config import options
+from mmh.config.entries import Entry
+from mmh.config.options import Field, Unique
+from mmh.fetch.hub import FLAT, PATTERNS
+from mmh.models.base import Kind, SamplingOptions
+from mmh.worlds.base import World
+
+Repository = Annotated[str, Field(pattern=r"^[^/ ]+/[^/ @]+(@[^ @]+)?$")]
+
+
+class Diffusers(Kind):
+    """Someone's own model, of whatever width."""
+
+    name = "diffusers"
+    made = "import"
+    maker = "mmh.models.importing:make"
+    loader = "mmh.models.loading:load_model"
+    loads = ("unet", "text-to-image", "iddpm")
+
+    class Options(options.Options):
+        """A diffusers pipeline of a UNet2DModel, or a StableDiffusionPipeline."""
+
+        path: str | None = None
+        """local folder with model_index.json"""
+        id: str | None = Field(None, pattern=r"^[^/ ]+/[^/ ]+$")
+        """repository on the hub"""
+        revision: str | None = None
+        """commit, tag or branch of the repository"""
+        mirrors: Annotated[list[Repository], Unique()] | None = None
+        """repositories to try after id, as owner/name or owner/name@revision"""
+
+    class Sampling(SamplingOptions):
+        """DDIM."""
+
+        steps: int = Field(ge=1)
+        """sampler steps"""
+
+    @classmethod
+    def files(cls, options: Any) -> list[str]:
+        """The files of a local folder that are there; nothing for a repository on the hub."""
+        if not options.path:
+            return []
+        patterns = (*PATTERNS, *FLAT)
+        files = [str(file) for one in patterns for file in sorted(Path(options.path).glob(one))]
+        return files or [f"{options.path}/model_index.json"]
+
+    @classmethod
+    def fits(cls, world: type[World]) -> bool:
+        """Of others' images, whether they are at hand or not."""
+        return super().fits(world) or world.made == "none"
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """As for every kind, and that it is either local or on the hub."""
+        yield from super().check(options, experiment, where)
+        if (options.path is None) == (options.id is None):
+            yield f"{where}: give either path, a local folder, or id and revision, a repository on the hub"
+        if (options.id is None) != (options.revision is None):
+            yield f"{where}.revision: a repository needs one (a commit pins it), a local folder has none"

@@ -1,0 +1,110 @@
+"""Training sets and models: where they come from, how they are made, and which of them first."""
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from mmh.models.edm_mlp import EdmMlp
+from mmh.plan.experiment import DOWNLOADS, Experiment, dimension
+from mmh.plan.inputs.base import Inputs, Wildcards
+
+Root = tuple[str | Path, str]
+EARLY, QUICK = 1_000_000, 60  # a priority above any training's seconds; seconds of a training that goes first
+
+
+class Models(Inputs):
+    """The sections `data` and `model`, each of which names a row and gives it options."""
+
+    def world(self, wildcards: Wildcards) -> str:
+        """Name of the world."""
+        return self.experiment(wildcards).world.name
+
+    def data(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Options of the world, defaults filled in."""
+        experiment = self.experiment(wildcards)
+        return _plain(experiment.world.read(experiment.entry["data"]))
+
+    def kind(self, wildcards: Wildcards) -> str:
+        """Kind of the model."""
+        return self.experiment(wildcards).kind.name
+
+    def options(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Options of the model, defaults filled in."""
+        experiment = self.experiment(wildcards)
+        return _plain(experiment.kind.read(experiment.entry["model"]))
+
+    def source_of_data(self, wildcards: Wildcards) -> str:
+        """The file or folder that holds the data."""
+        data = self.experiment(wildcards).entry["data"]
+        return f"{DOWNLOADS}/{data['source']}" if "source" in data else str(data["path"])
+
+    def checkpoint(self, wildcards: Wildcards) -> str:
+        """The file that holds the model."""
+        return f"{DOWNLOADS}/{self.experiment(wildcards).entry['model']['source']}"
+
+    def training_files(self, wildcards: Wildcards) -> dict[str, str]:
+        """Files of the training set that a training reads."""
+        experiment = self.experiment(wildcards)
+        names = {"images": "train.npz", "table": "train.parquet", "captions": "captions.parquet"}
+        return {key: f"{experiment.folder}/data/{names[key]}" for key in experiment.kind.reads}
+
+    def imported_files(self, wildcards: Wildcards) -> dict[str, list[str]]:
+        """Files that an import copies; none of a model that is on the hub."""
+        experiment = self.experiment(wildcards)
+        files = experiment.kind.files(experiment.kind.read(experiment.entry["model"]))
+        return {"files": files} if files else {}
+
+    def drawn_by(self, wildcards: Wildcards) -> list[Root]:
+        """Code that makes or reads the data."""
+        return self.experiment(wildcards).world.code_of_making()
+
+    def made_by(self, wildcards: Wildcards) -> list[Root]:
+        """Code that makes the model folder."""
+        return self.experiment(wildcards).kind.code_of_making()
+
+    def loaded_by(self, wildcards: Wildcards) -> list[Root]:
+        """Code that loads the model folder, and draws samples."""
+        return self.experiment(wildcards).kind.code()
+
+    def learned_by(self, wildcards: Wildcards) -> list[Root]:
+        """Code that loads the networks that are trained on laws."""
+        return EdmMlp.code()
+
+    def fetched_data(self, wildcards: Wildcards) -> SimpleNamespace:
+        """What the data's job is told that is not compared between runs."""
+        return self._untracked(wildcards, "data")
+
+    def fetched_model(self, wildcards: Wildcards) -> SimpleNamespace:
+        """What the model's job is told that is not compared between runs."""
+        return self._untracked(wildcards, "model")
+
+    def longest_first(self, wildcards: Wildcards) -> int:
+        """Priority of a training and of its data: the seconds that it takes, or that of a first figure."""
+        experiment = self.experiment(wildcards)
+        return early(experiment) or math.ceil(_training_seconds(experiment))
+
+    def _untracked(self, wildcards: Wildcards, section: str) -> SimpleNamespace:
+        source = self.experiment(wildcards).entry[section].get("source")
+        return SimpleNamespace(
+            sha256=self.config["sources"][source]["sha256"] if source else None,
+            offline=bool(self.config.get("offline", False)),
+            plugins=self.config.get("plugins", []),
+        )
+
+
+def _plain(options: Any) -> dict[str, Any]:
+    values: dict[str, Any] = options.model_dump(mode="json", exclude_none=True)
+    return values
+
+
+def early(experiment: Experiment) -> int:
+    """Priority of the steps to a first figure: above trainings, where the model takes seconds to train."""
+    return EARLY if 0 < _training_seconds(experiment) < QUICK else 0
+
+
+def _training_seconds(experiment: Experiment) -> float:
+    if "model" not in experiment.entry or experiment.kind.made != "train":
+        return 0.0
+    model, dim = experiment.entry["model"], dimension(experiment.entry)
+    return experiment.kind.cost_of_making(model, points=experiment.n_train, dim=dim).seconds

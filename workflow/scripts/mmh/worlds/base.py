@@ -1,0 +1,136 @@
+"""Worlds: training sets, a file each, with a class that says all that is asked of it.
+
+The file is named like the world, with "_" for "-". What draws or reads it is named, not called, as for kinds
+of models. A whole one, which ``data: {world: blobs, n_train: 500, seed: 0}`` asks for:
+
+    from mmh.config import options
+    from mmh.config.options import Field
+    from mmh.worlds.base import World
+
+    class Blobs(World):
+        name = "blobs"
+
+        class Options(options.Options):
+            \"\"\"images of one bright pixel\"\"\"
+
+            n_train: int = Field(ge=2)
+            \"\"\"number of images\"\"\"
+            seed: int = Field(ge=0)
+            \"\"\"seed of the draw\"\"\"
+
+    def make(*, n_train, seed):
+        ...  # float32 (n, 1, 8, 8) in [-1, 1], and a table: train, source, population, group, copies
+        return x, table
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from mmh.plan.network_cost import Need
+from mmh.rows import Row, Table, named_function, place
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+Config = Mapping[str, Any]
+
+
+class World(Row):
+    """A world.
+
+    Attributes
+    ----------
+    made : {"make", "import", "captioned", "none"}
+        How its training set comes about: drawn; read from a file under `sources`, which the option `source`
+        names, or from the folder `path`; drawn with captions, prompts and image sets; or not at all.
+    maker : str
+        What does it, as ``module:function``; without a module, a function of the row's own file. Called as
+
+        - make: ``function(**options)``; returns the items, float32 (n, C, H, W) or (n, 2), and their table;
+        - import: ``function(file, **options)``, without the options `source`, `path` and `n_train`; returns a
+          `mmh.worlds.sets.image_set.ImageSet`;
+        - captioned: ``function(**options)``; returns a `mmh.worlds.sets.captioned.CaptionedSet`.
+    classifier : str
+        What gives the class of each item from the column `source` of the table; empty: no classes.
+    points : bool
+        Whether its items are points of the plane instead of images.
+    planted : bool
+        Whether labels can be planted: its repeated images are known.
+    sets : tuple of str
+        Image sets with captions, and sets of prompts, that come with it.
+    """
+
+    made: ClassVar[Literal["make", "import", "captioned", "none"]] = "make"
+    maker: ClassVar[str] = ":make"
+    classifier: ClassVar[str] = ""
+    points: ClassVar[bool] = False
+    planted: ClassVar[bool] = False
+    sets: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def make(cls, options: Any) -> "tuple[np.ndarray, pd.DataFrame]":
+        """Draw the training set: items and their table."""
+        x, table = named_function(cls, cls.maker)(**options.model_dump())
+        return x, table
+
+    @classmethod
+    def classes(cls, table: "pd.DataFrame") -> "np.ndarray | None":
+        """Give the class of every item, int64; None for a world without classes."""
+        if not cls.classifier:
+            return None
+        classes: np.ndarray = named_function(cls, cls.classifier)(table["source"].to_numpy())
+        return classes
+
+    @classmethod
+    def read_file(cls, file: Path, options: Any) -> Any:
+        """Read the training set from its file or folder."""
+        plain = options.model_dump(exclude={"source", "path", "n_train"})
+        return named_function(cls, cls.maker)(file, **plain)
+
+    @classmethod
+    def make_captioned(cls, options: Any) -> Any:
+        """Draw the training set with its captions, prompts and image sets."""
+        return named_function(cls, cls.maker)(**options.model_dump())
+
+    @classmethod
+    def code_of_making(cls) -> list[tuple[str | Path, str]]:
+        """Name what the job runs that makes it: modules, or files of plug-ins, and functions."""
+        return [place(cls, name) for name in (cls.maker, cls.classifier) if name]
+
+    @classmethod
+    def read(cls, section: Config) -> Any:
+        """Read a section `data` into an object of `Options`."""
+        return cls.Options.model_validate({key: value for key, value in section.items() if key != "world"})
+
+    @classmethod
+    def n_train(cls, options: Config) -> int:
+        """Number of training items."""
+        return int(options["n_train"])
+
+    @classmethod
+    def dim(cls, options: Config) -> int:
+        """Numbers of an item: of an image of the digits, if the options do not say its size."""
+        return int(options.get("channels", 3)) * int(options["size"]) ** 2 if "size" in options else 64
+
+    @classmethod
+    def set_size(cls, options: Config, name: str) -> int:
+        """Number of images of one of its `sets`."""
+        raise NotImplementedError
+
+    @classmethod
+    def n_prompts(cls, options: Config, name: str) -> int:
+        """Number of prompts of one of its `sets`."""
+        raise NotImplementedError
+
+    @classmethod
+    def cost_of_making(cls, options: Config) -> Need:
+        """What the job needs that makes or reads it."""
+        held = cls.n_train(options) * cls.dim(options) * 4e-6
+        if cls.made == "captioned":
+            return Need(10, 400)
+        return Need(3, 210 + 3 * held) if cls.made == "make" else Need(300, 300 + 3 * held)
+
+
+WORLDS: Table[World] = Table("world", "mmh.worlds", World)

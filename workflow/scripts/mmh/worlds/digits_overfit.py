@@ -1,0 +1,23 @@
+"""A few handwritten digits without duplicates: so few that a network learns them by heart."""
+
+from mmh.config import options
+from mmh.config.options import Field
+from mmh.worlds.base import World
+from mmh.worlds.digits import Digits
+
+
+class DigitsOverfit(World):
+    """A seeded choice among the digits."""
+
+    name = "digits-overfit"
+    maker = "mmh.worlds.sets.digits:make_overfit"
+    classifier = Digits.classifier
+    planted = True
+
+    class Options(options.Options):
+        """A few digits without duplicates."""
+
+        n_train: int = Field(ge=2, le=1797)
+        """number of images"""
+        seed: int = Field(ge=0)
+        """seed of the choice of images"""
