@@ -156,7 +156,7 @@ def test_what_the_snakefile_imports_is_light() -> None:
 @pytest.mark.parametrize("file", RULE_FILES, ids=lambda file: file.name)
 def test_rule_files_hold_rules_and_nothing_else(file: Path) -> None:
     for line in file.read_text().split('"""', 2)[2].splitlines():
-        if file.name == "common.smk":
+        if file.name in ("common.smk", "reading.smk"):
             assert not re.match(r"\s*(async def|def|class) ", line), line
         else:
             assert re.match(r"\s|rule \w+:$|$", line), line
