@@ -7,10 +7,11 @@ import pytest
 from figure_tables import digits
 from mmh.errors import InputError
 from mmh.evaluation import selection
+from mmh.evaluation.groups import read_classes
 from mmh.evaluation.percentiles import COLUMNS
 from mmh.io.files import read_images, read_table, write_arrays
 from mmh.io.tables import ALL_SCORES, LABELS
-from mmh.plotting import choice, curve, groups, paired, pairs, panels, percentile, plane, style, tables
+from mmh.plotting import choice, curve, paired, pairs, panels, percentile, plane, style, tables
 
 GRID = np.linspace(-1.0, 11.0, 600)
 
@@ -130,7 +131,7 @@ class TestDensity:
 
 class TestTables:
     def test_calibration_and_unsure_are_left_out(self, world):
-        classes = groups.read_classes(world["labels"], world["matches"])
+        classes = read_classes(world["labels"], world["matches"])
         frame = selection.grouped_samples(world["scores"], classes, ["flipd"], calibration=60)
         labels = read_table(world["labels"], LABELS)
         assert frame["item"].min() >= 60
@@ -145,7 +146,7 @@ class TestTables:
             selection.single(read_table(world["scores"], ALL_SCORES), "flipd_curve", "samples")
 
     def test_matched_images_count_once_per_label(self, world):
-        classes = groups.read_classes(world["labels"], world["matches"])
+        classes = read_classes(world["labels"], world["matches"])
         frame = selection.matched_images(world["scores"], classes, "lpca")
         assert not frame.duplicated(["item", "label"]).any()
         labels = read_table(world["labels"], LABELS)
@@ -250,7 +251,7 @@ class TestPairs:
         assert blocks.groupby(["label", "metric"])["score"].apply(lambda s: s.is_monotonic_increasing).all()
 
     def test_not_memorized_examples_are_the_lowest(self, world):
-        classes = groups.read_classes(world["labels"], world["matches"])
+        classes = read_classes(world["labels"], world["matches"])
         frame = selection.grouped_samples(world["scores"], classes, ["flipd"])
         chosen = choice.choose_examples(frame, 4)
         lowest = frame.loc[frame["label"] == "not_memorized", "value"].min()

@@ -53,13 +53,14 @@ class FlipdCurve(Figure):
     ) -> None:
         """Draw the figure from the calibration samples, which no other figure shows."""
         from mmh.evaluation import selection
+        from mmh.evaluation.groups import read_classes
         from mmh.io.files import read_table
         from mmh.io.tables import ALL_SCORES
-        from mmh.plotting import curve, groups, style
+        from mmh.plotting import curve, style
 
         table = read_table(scores, ALL_SCORES)
         frame = selection.select(table, options.estimator, "samples").merge(
-            groups.read_classes(labels, matches), left_on="item", right_on="sample"
+            read_classes(labels, matches), left_on="item", right_on="sample"
         )
         frame = frame[frame["item"] < about.calibration]
         numbers = curve.curve_numbers(frame)

@@ -60,13 +60,14 @@ class MemorizedPairs(Figure):
         about: About,
     ) -> None:
         """Draw the figure; each block shows its closest pairs first, and says how many there are."""
+        from mmh.evaluation.groups import read_candidates
         from mmh.plotting import choice, groups, pairs, style
 
         compared, most = groups.read_groups(labels, matches, candidates, lists=True), options.per_class
         if compared.labelled:
             blocks, totals = choice.labelled_pairs(labels, matches, most)
         else:
-            blocks, totals = choice.ranked_pairs(groups.read_candidates(labels, candidates), matches, most)
+            blocks, totals = choice.ranked_pairs(read_candidates(labels, candidates), matches, most)
         images = choice.images_of(blocks["sample"], blocks["train"], samples, train)
         title = style.heading(
             "12-18",

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mmh.evaluation.groups import OTHERS
 from mmh.io.files import read_table
 from mmh.io.tables import LABELS, MATCHES
 from mmh.plotting import style
-from mmh.plotting.groups import OTHERS
 from mmh.retrieval.candidates import gather
 
 LOWEST = ("not_memorized", OTHERS)
@@ -93,7 +93,7 @@ def ranked_pairs(
     Parameters
     ----------
     candidates : DataFrame
-        From `groups.read_candidates`.
+        From `evaluation.groups.read_candidates`.
     matches : path
         `matches.parquet`.
     per_class : int

@@ -1,4 +1,4 @@
-"""Which samples a figure compares: the classes that people gave them or, until somebody has, ranks."""
+"""How the groups that a figure compares are drawn: classes that people gave or, until then, ranks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmh.errors import InputError
+from mmh.evaluation.groups import OTHERS, read_classes, read_ranks
 from mmh.io.files import read_table
-from mmh.io.tables import CANDIDATES as CANDIDATE_LIST
-from mmh.io.tables import LABELS, MATCHES
-from mmh.labels.label_files import sample_classes
+from mmh.io.tables import LABELS
 from mmh.plotting import style
-
-OTHERS = "others"
-CANDIDATES = "candidates"
 
 
 @dataclass(frozen=True)
@@ -51,23 +46,6 @@ class Groups:
         return frame if self.labelled else frame.rename(columns={"label": "group"}).assign(note=self.note)
 
 
-def read_classes(labels: str | Path, matches: str | Path) -> pd.DataFrame:
-    """Read the class of each labelled sample and the match that gave it, without `unsure`.
-
-    Parameters
-    ----------
-    labels, matches : path
-        `labels.parquet` and `matches.parquet`.
-
-    Returns
-    -------
-    DataFrame
-        Columns `sample`, `label`, `train`, ordered by sample.
-    """
-    classes = sample_classes(read_table(labels, LABELS), read_table(matches, MATCHES))
-    return classes[classes["label"].isin(list(style.LABELS))].sort_values("sample", ignore_index=True)
-
-
 def read_groups(
     labels: str | Path,
     matches: str | Path,
@@ -101,50 +79,9 @@ def read_groups(
     """
     if len(read_table(labels, LABELS)):
         return Groups(read_classes(labels, matches), style.LABELS, labelled=True)
-    listed = read_candidates(labels, candidates)
-    # In the order of style.METRICS calibrated l2 comes first.
-    preference = {metric: k for k, metric in enumerate(style.METRICS)}
-    listed = listed.sort_values(["sample", "metric"], key=lambda s: s.replace(preference), kind="stable")
-    once = listed.drop_duplicates("sample").assign(label=CANDIDATES)
-    pairs = read_table(matches, MATCHES).query("rank == 1")
-    pairs = pairs.sort_values(["sample", "metric"], key=lambda s: s.replace(preference), kind="stable")
-    rest = pairs[~pairs["sample"].isin(once["sample"])].drop_duplicates("sample").assign(label=OTHERS)
-    if lists:
-        present = set(listed["metric"])
-        looks = {name: look for name, look in style.LISTS.items() if name in {*present, OTHERS}}
-        parts = [listed.assign(label=listed["metric"]), rest]
-    else:
-        looks, parts = style.RANKS, [once, rest]
-    rows = pd.concat(parts)[["sample", "label", "train"]]
-    rows = rows.sort_values(["sample", "label"], kind="stable", ignore_index=True)
+    rows = read_ranks(labels, matches, candidates, lists=lists)
+    if not lists:
+        return Groups(rows, style.RANKS, labelled=False)
+    present = {*rows["label"], OTHERS}
+    looks = {name: look for name, look in style.LISTS.items() if name in present}
     return Groups(rows, looks, labelled=False)
-
-
-def read_candidates(labels: str | Path, candidates: str | Path | Sequence[str | Path]) -> pd.DataFrame:
-    """Read the table of candidates in place of labels that nobody has given yet.
-
-    Parameters
-    ----------
-    labels : path
-        `labels.parquet`, for the message.
-    candidates : path or sequence of path
-        `candidates.parquet`, or nothing.
-
-    Returns
-    -------
-    DataFrame
-        As `mmh.retrieval.candidates.candidates` gives it, of the distances that have a printed name.
-
-    Raises
-    ------
-    InputError
-        If there is no such table.
-    """
-    paths = [candidates] if isinstance(candidates, str | Path) else list(candidates)
-    if not paths:
-        raise InputError(
-            f"{labels}: nobody has labelled a pair, and the experiment lists no candidates to draw instead; "
-            "add label files, or a section `candidates` to the experiment in config.yaml"
-        )
-    table = read_table(paths[0], CANDIDATE_LIST)
-    return table[table["metric"].isin(list(style.METRICS))].reset_index(drop=True)

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmh.errors import InputError
+from mmh.evaluation.groups import OTHERS
 from mmh.plotting import style
 from mmh.plotting.choice import LOWEST
-from mmh.plotting.groups import OTHERS
 
 PAGE = 11.0
 """Greatest height of a page of pairs, inches."""
