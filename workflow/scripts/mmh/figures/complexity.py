@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from mmh.config import options
 from mmh.config.options import EstimatorName, Field, ImageSetName, Unique
+from mmh.detection.options import not_computed
 from mmh.figures.base import About, Figure, Files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from mmh.config.entries import Entry
     from mmh.plan.experiment import Experiment
 
 
@@ -33,6 +36,11 @@ class Complexity(Figure):
         """image sets, the memorized one first"""
         estimator: EstimatorName
         """PNG size on the sets"""
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """Scores that are shown where they are not computed."""
+        yield from not_computed(experiment, [options.estimator], options.sets, where)
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmh.config import options
 from mmh.config.options import EstimatorName, Field, ImageSetName, PromptSetName
+from mmh.detection.options import not_computed
 from mmh.figures.base import About, Figure, Files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from mmh.config.entries import Entry
     from mmh.plan.experiment import Experiment
 
 
@@ -43,6 +46,11 @@ class ManifoldWalk(Figure):
         """number of the prompt; the median one by default"""
         similarity: str = "SSCD similarity"
         """printed name of the similarity"""
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """Scores that are shown where they are not computed."""
+        yield from not_computed(experiment, [options.estimator], [options.items], where)
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:

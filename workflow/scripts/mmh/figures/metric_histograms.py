@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mmh.config import options
 from mmh.config.options import EstimatorName, Field, ImageSetName, Unique
+from mmh.detection.options import not_computed
 from mmh.figures.base import About, Figure, Files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from mmh.config.entries import Entry
     from mmh.plan.experiment import Experiment
 
 
@@ -34,6 +37,11 @@ class MetricHistograms(Figure):
         """image sets, the memorized one first"""
         estimators: Annotated[list[EstimatorName], Field(min_length=1), Unique()]
         """scores, one panel each"""
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """Scores that are shown where they are not computed."""
+        yield from not_computed(experiment, options.estimators, options.sets, where)
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:

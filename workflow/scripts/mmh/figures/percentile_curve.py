@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from mmh.config import options
 from mmh.config.options import EstimatorName, Field, Percentile, Unique
 from mmh.figures.base import About, Figure, Files
+from mmh.io.spans import SELECTED
+from mmh.scores.base import SCORES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from mmh.config.entries import Entry
     from mmh.plan.experiment import Experiment
 
 
@@ -39,6 +43,15 @@ class PercentileCurve(Figure):
         """normal-bundle or jacobian estimator of samples"""
         percentiles: Annotated[list[Percentile], Field(min_length=2), Unique()]
         """percentiles of the pool"""
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """An estimator without singular values at samples."""
+        found = experiment.section("estimators").get(options.estimator)
+        if found and "sampling" in experiment.entry:
+            spectral = SCORES[found["method"]].shape == "spectra"
+            if not spectral or not {"samples", SELECTED} & set(found["items"]):
+                yield f"{where}.estimator: {options.estimator!r} gives no singular values at samples"
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from mmh.config import options
 from mmh.config.options import Field, PromptSetName, Unique
+from mmh.evaluation.names import Detector
 from mmh.figures.base import About, Figure, Files
+from mmh.metrics.base import DEFAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from mmh.config.entries import Entry
     from mmh.plan.experiment import Experiment
 
 
@@ -53,6 +57,24 @@ class PromptDetection(Figure):
         """rows of these metrics only"""
         anchors: list[Anchor] = Field(default_factory=list)
         """published values"""
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """Detectors that are shown without their being evaluated."""
+        asked = experiment.section("detection").get("prompts", {})
+        taken = experiment.section("prompts").get("metrics", DEFAULT)
+        if options.pair not in asked.get("pairs", []):
+            yield f"{where}.pair: {options.pair} is not among detection.prompts.pairs"
+        shown = [("curves", name) for name in options.curves]
+        shown += [("anchors", anchor.estimator) for anchor in options.anchors]
+        for key, name in shown:
+            detector = Detector.parse(name)
+            counts = {"steps": detector.steps, "generations": detector.generations} if detector else {}
+            for part, wanted in counts.items():
+                if wanted is not None and wanted not in asked.get(part, []):
+                    yield f"{where}.{key}: {name!r}, but detection.prompts.{part} has no {wanted}"
+            if detector and detector.metric not in taken:
+                yield f"{where}.{key}: {name!r}, but prompts.metrics has no {detector.metric!r}"
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from mmh.config import options
 from mmh.config.options import EstimatorName, Field, ImageSetName, Unique
+from mmh.detection.options import not_computed
 from mmh.figures.base import About, Figure, Files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from mmh.config.entries import Entry
     from mmh.plan.experiment import Experiment
 
 
@@ -44,6 +47,11 @@ class ScoreNorms(Figure):
         """images drawn of each set"""
         guidance: float = Field(ge=0)
         """guidance scale, printed"""
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """Scores that are shown where they are not computed."""
+        yield from not_computed(experiment, [options.guided, options.difference], options.sets, where)
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
