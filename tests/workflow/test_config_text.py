@@ -157,6 +157,22 @@ CASES = {
         set_to(f"{LISTS}/prompts/steps", 4),
         "experiments.stable-diffusion.detection.prompts.steps: 5, but prompts.steps is 4",
     ),
+    "a metric that nobody knows": (
+        set_to(f"{WORLD}/prompts/metrics", ["flipd", "cfg_nrom"]),
+        "experiments.digits-text.prompts.metrics: there is no metric of prompts 'cfg_nrom'; there are ",
+    ),
+    "a metric that nobody knows, with options": (
+        set_to(f"{WORLD}/prompts/metrics", {"cfg_nrom": {}}),
+        "experiments.digits-text.prompts.metrics.cfg_nrom: unknown key (did you mean 'cfg_norm'?)",
+    ),
+    "an option of a metric out of its range": (
+        set_to(f"{WORLD}/prompts/metrics", {"flipd": {"trace": 0}}),
+        "experiments.digits-text.prompts.metrics.flipd.trace: 0 is not allowed: exact, auto",
+    ),
+    "a curve of a metric that is not taken": (
+        set_to(f"{WORLD}/prompts/metrics", ["cfg_norm"]),
+        "experiments.digits-text.figures.prompt_detection.curves: 'flipd.low.n4', but prompts.metrics has no 'flipd'",
+    ),
     "an unknown descriptor of the generations": (
         set_to(f"{LISTS}/prompts/descriptor", "sscd"),
         "experiments.stable-diffusion.prompts.descriptor: there is no descriptor 'sscd'",

@@ -137,6 +137,15 @@ def may_be_left_out(form: type[Options], key: str) -> bool:
     return not field.is_required() and field.default is None and field.default_factory is None
 
 
+def fits(of: Kind, value: Any) -> bool:
+    """Whether a value is of a type, whatever is in it."""
+    if of.choices:
+        return value in of.choices
+    if isinstance(value, bool):
+        return of.base is bool
+    return isinstance(value, dict if of.form else (int, float) if of.base is float else of.base)
+
+
 @dataclass(frozen=True)
 class Node:
     """A part of the configuration with its type: a value, or a name that a mapping has it under.
@@ -173,6 +182,9 @@ def nodes(of: Kind, value: Any, path: tuple[Any, ...], form: type[Options] | Non
     Node
     """
     yield Node(path, of, value, form)
+    for member in of.members:
+        if fits(member, value):
+            yield from nodes(member, value, path)
     if of.mark(Block) or of.mark(Blocks):
         return
     if of.form and isinstance(value, Mapping):
@@ -205,6 +217,7 @@ def described(form: type[Options], key: str = "") -> str:
     text = (inspect.getdoc(form) or "") if not key else ""
     for owner in form.__mro__ if key else ():
         text = text or _field_texts(owner).get(key, "")
+    text = text or ((form.model_fields[key].description or "") if key else "")
     text = " ".join(text.split("\n\n")[0].split()).removesuffix(".")
     first = re.match(r"[A-Z][a-z]*\b(?!')", text)
     return text[:1].lower() + text[1:] if first and first[0] not in _PROPER else text

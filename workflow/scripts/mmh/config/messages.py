@@ -9,7 +9,7 @@ from typing import Any
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import TypeAdapter, ValidationError
 
-from mmh.config.forms import Kind, described, fields, one_of_many
+from mmh.config.forms import Kind, described, fields, fits, one_of_many
 from mmh.config.options import Options
 
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean", list: "array", dict: "object"}
@@ -173,7 +173,7 @@ def _of_union(of: Kind, value: Any, path: tuple[Any, ...], meaning: str) -> Iter
         text = f"{value!r} is not allowed{_colon(meaning)}"
         yield Mistake(path, text if told and meaning else f"{text}; expected {expected}", path)
         return
-    fitting = [member for member in of.members if _fits(member, value)]
+    fitting = [member for member in of.members if fits(member, value)]
     if not fitting:
         yield wrong_type(path, value, wanted(of), meaning)
         return
@@ -183,12 +183,6 @@ def _of_union(of: Kind, value: Any, path: tuple[Any, ...], meaning: str) -> Iter
         for one in error.errors(include_url=False, include_context=False, include_input=False):
             for mistake in _sentence(one["type"], tuple(one["loc"]), fitting[0], value, path, ()):
                 yield Mistake(mistake.path, mistake.text + _colon(meaning), mistake.block)
-
-
-def _fits(of: Kind, value: Any) -> bool:
-    if isinstance(value, bool):
-        return of.base is bool
-    return isinstance(value, (int, float) if of.base is float else of.base)
 
 
 def wanted(of: Kind) -> str:

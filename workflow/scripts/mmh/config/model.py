@@ -27,7 +27,7 @@ from mmh.images.options import image_set_blocks, image_set_kind
 from mmh.labels.options import LabelFiles, LabelSheet, PlantedLabels
 from mmh.models.options import Clip, Latents
 from mmh.oracles.options import Accuracy
-from mmh.prompts.options import PromptAudit, PromptList, Prompts
+from mmh.prompts.options import PromptAudit, PromptList, prompt_forms
 from mmh.retrieval.options import Candidates, DownloadedDescriptor, Retrieval, TrainedDescriptor
 
 NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]*")
@@ -96,7 +96,7 @@ class Experiment(Options):
     """The page on which people label."""
     latents: Latents | None = None
     """How a text-to-image model is run on real images."""
-    prompts: Prompts | None = None
+    prompts: Annotated[dict[str, Any], Block("", prompt_forms, lambda *_: "prompts")] | None = None
     """Prompts that are sampled and scored on the way."""
     prompt_lists: dict[str, PromptList] | None = None
     """Files of prompts, by the name of their set."""

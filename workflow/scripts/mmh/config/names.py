@@ -6,6 +6,7 @@ from mmh.config.entries import Config, Entry
 from mmh.config.forms import Node
 from mmh.config.messages import did_you_mean
 from mmh.config.options import Named
+from mmh.metrics.base import METRICS, in_order
 
 OWN_ITEMS = ("samples", "selected", "train")
 # Scores that the retrieval of training images gives beside `estimators`.
@@ -68,6 +69,8 @@ def known_names(what: str, config: Config, experiment: Entry | None) -> list[str
             return estimators
         case "item set":
             return [*OWN_ITEMS, *sets]
+        case "metric":
+            return in_order(METRICS.rows())
         case "image set":
             return [name for name, options in sets.items() if "experiment" not in options]
         case "prompt set":
@@ -93,6 +96,8 @@ def _unknown(named: Named, name: str, known: list[str], in_list: bool) -> str:
             return f"there is no {named.said} {name!r}; there are {listed(known)}{hint}"
         case "image set":
             return f"there is no image set {name!r}; there are {listed(known)}{hint}"
+        case "metric":
+            return f"there is no metric of prompts {name!r}; there are {', '.join(known)}{hint}"
         case "prompt set":
             return f"no prompts {name!r}; there are {listed(known)}{hint}"
         case "experiment" if in_list:

@@ -32,6 +32,7 @@ __all__ = [
     "Field",
     "ImageSetName",
     "ItemSetName",
+    "MetricName",
     "NoiseLevel",
     "Options",
     "Percentile",
@@ -149,6 +150,8 @@ ComputedName = Annotated[str, Named("computed estimator")]
 ItemSetName = Annotated[str, Named("item set")]
 """``samples``, ``selected``, ``train``, or a name under `image_sets`."""
 ImageSetName = Annotated[str, Named("image set")]
+MetricName = Annotated[str, Named("metric")]
+"""A metric of prompts."""
 PromptSetName = Annotated[str, Named("prompt set")]
 DescriptorName = Annotated[str, Named("descriptor")]
 SourceName = Annotated[str, Named("source")]

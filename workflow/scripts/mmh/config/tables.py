@@ -5,37 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmh.claims.base import CLAIMS
-from mmh.config.options import Alternative, Options
+from mmh.config.options import Alternative
+from mmh.config.rows import rows_of
 from mmh.figures.base import FIGURES
+from mmh.metrics.base import METRICS
 from mmh.models.base import KINDS, SamplingPlan
 from mmh.rows import Table
 from mmh.scores.base import SCORES
 from mmh.worlds.base import WORLDS
 
-TABLES: list[Table[Any]] = [SCORES, KINDS, WORLDS, FIGURES, CLAIMS]
-
-
-def rows_of(table: Table[Any]) -> Mapping[str, Alternative]:
-    """What a block may hold that names a row of a table.
-
-    Parameters
-    ----------
-    table : Table
-
-    Returns
-    -------
-    dict of str to Alternative
-    """
-    return _alternatives(tuple(table.rows().values()))
-
-
-@functools.cache
-def _alternatives(rows: tuple[Any, ...]) -> Mapping[str, Alternative]:
-    found = {}
-    for row in rows:
-        forms = (row.Options,) if row.planning() is Options else (row.planning(), row.Options)
-        found[row.name] = Alternative(forms, row, getattr(row, "shows", ""))
-    return found
+TABLES: list[Table[Any]] = [SCORES, KINDS, WORLDS, FIGURES, METRICS, CLAIMS]
 
 
 def score_blocks() -> Mapping[str, Alternative]:

@@ -1,16 +1,35 @@
 """Options of prompts: which are sampled and scored, where lists lie, what their words alone give away."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import create_model
 
 from mmh.config.entries import Entry
+from mmh.config.forms import described
 from mmh.config.names import known_names, listed
-from mmh.config.options import BatchSize, DescriptorName, Field, Options, SourceName
+from mmh.config.options import (
+    Alternative,
+    BatchSize,
+    Blocks,
+    DescriptorName,
+    Field,
+    MetricName,
+    Options,
+    SourceName,
+    Unique,
+)
+from mmh.config.rows import rows_of
+from mmh.metrics.base import DEFAULT, METRICS, Metric
 from mmh.retrieval.options import Preprocess
 from mmh.worlds.base import WORLDS
 
-# The sets of prompts that the captioned digits come with.
 Count = Annotated[int, Field(ge=1)]
+
+
+MetricNames = Annotated[list[MetricName], Field(min_length=1), Unique()]
+MetricBlocks = Annotated[dict[str, Any], Field(min_length=1), Blocks(lambda: rows_of(METRICS))]
 
 
 class Prompts(Options):
@@ -24,11 +43,8 @@ class Prompts(Options):
     """DDIM steps."""
     guidance: float = Field(ge=0)
     """Guidance scale lambda."""
-    trace: Literal["exact", "auto"] | Count
-    """Divergence of A^FLIPD: exact, auto (exact up to 256 dimensions, else one probe), or the number of
-    probes (an integer >= 1)."""
-    probe: Literal["gaussian", "rademacher"] = "gaussian"
-    """Law of the probes; gaussian is the paper's."""
+    metrics: MetricNames | MetricBlocks = list(DEFAULT)
+    """Metrics that are taken on the way: names, or names with options; docs/text-to-image.md."""
     batch_size: BatchSize
     """Trajectories that are computed together: an integer >= 1, or auto (what a GPU's free memory holds; 8 on
     a CPU); part of a result's bytes."""
@@ -43,18 +59,38 @@ class Prompts(Options):
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
         """Sets that are not there or have another size."""
-        world = WORLDS[experiment.world].sets
-        known = world or tuple(experiment.section("prompt_lists"))
+        world = WORLDS[experiment.world]
+        known = world.sets or tuple(experiment.section("prompt_lists"))
         for name, n in self.sets.items():
             if name not in known:
                 yield f"{where}.sets.{name}: no such list of prompts; there are {listed(known)}"
-            elif world:
-                most = experiment.section("data")["prompts" if name == "generic" else f"n_{name}"]
+            elif world.sets:
+                most = world.n_prompts(experiment.section("data"), name)
                 if n != most:
                     yield f"{where}.sets.{name}: {n} prompts where the world has {most}; all are scored"
-        sets = {*known_names("image set", experiment.config, experiment), *(("train",) if world else ())}
+        sets = {*known_names("image set", experiment.config, experiment), *(("train",) if world.sets else ())}
         if self.images not in sets:
             yield f"{where}.images: {self.images!r} holds no training images; use an image set"
+
+
+def prompt_forms() -> Mapping[str, Alternative]:
+    """The section `prompts`: options that several metrics share stand in it too, if they are given there."""
+    return _forms(tuple(METRICS.rows().values()))
+
+
+@functools.cache
+def _forms(rows: tuple[type[Metric], ...]) -> Mapping[str, Alternative]:
+    shared: dict[str, Any] = {}
+    for row in rows:
+        for key in row.shared:
+            field = row.Options.model_fields[key]
+            of: Any = field.annotation
+            for mark in field.metadata:
+                of = Annotated[of, mark]
+            of = of | None
+            shared[key] = (of, Field(default=None, description=described(row.Options, key)))
+    form = create_model("SharedOptions", __base__=Options, **shared)
+    return {"prompts": Alternative((form, Prompts))}
 
 
 class PromptList(Options):
@@ -95,8 +131,7 @@ class PromptAudit(Options):
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
         """Sets of prompts that are not there."""
-        world = WORLDS[experiment.world].sets
-        known = world or tuple(experiment.section("prompt_lists"))
+        known = WORLDS[experiment.world].sets or tuple(experiment.section("prompt_lists"))
         for name in dict.fromkeys(name for pair in self.pairs for name in pair):
             if name not in known:
                 yield f"{where}.pairs: there is no set {name!r}; there are {listed(known)}"
