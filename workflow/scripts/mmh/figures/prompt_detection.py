@@ -8,6 +8,7 @@ from mmh.config import options
 from mmh.config.options import Field, PromptSetName, Unique
 from mmh.evaluation.names import Detector
 from mmh.figures.base import About, Figure, Files
+from mmh.metrics.base import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +71,8 @@ class PromptDetection(Figure):
                 for part, number in wanted.items():
                     if number is not None and number not in asked.get(part, []):
                         yield f"{where}.{key}: {name!r}, but detection.prompts.{part} has no {number}"
+                if found and found.metric not in experiment.section("prompts").get("metrics", DEFAULT):
+                    yield f"{where}.{key}: {name!r}, but prompts.metrics has no {found.metric!r}"
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
