@@ -134,7 +134,8 @@ def test_large_values_are_those_of_the_method_unless_the_configuration_says_so()
     config = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
     plan, wildcards = Plan(config), SimpleNamespace(experiment="digits-text")
     assert plan.evaluation.detection(wildcards)["images"]["large"] == ["cfg_norm", "guided_norm"]
-    assert plan.figures.options("metric_histograms")(wildcards)["large"] == ["cfg_norm"]
+    figure = SimpleNamespace(experiment="digits-text", figure="metric_histograms")
+    assert plan.figures.about(figure)["more"]["large"] == ["cfg_norm"]
     assert plan.evaluation.large(SimpleNamespace(experiment="digits")) == []
     config["experiments"]["digits-text"]["detection"]["images"]["large"] = []
     assert plan.evaluation.detection(wildcards)["images"]["large"] == []

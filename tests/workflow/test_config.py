@@ -140,10 +140,6 @@ CASES = {
         set_to("experiments/von-mises/data", {"world": "digits-control", "n_train": 1797}),
         "experiments.von-mises.model.kind: 'edm-mlp' does not fit the world digits-control",
     ),
-    "one name, two methods": (
-        set_to("experiments/digits-control/estimators/lpca", {"method": "png", "items": ["train"]}),
-        "experiments.digits-control.estimators.lpca.method: 'png', but the same name is 'local-pca' in digits",
-    ),
     "noise levels out of order": (
         set_to("experiments/von-mises/model/sigma_min", 4.0),
         "experiments.von-mises.model.sigma_min: must be below sigma_max, 3.0",

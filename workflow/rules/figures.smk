@@ -23,8 +23,8 @@ rule draw_figure:
         "logs/draw_figure/{experiment}/{figure}.log",
     benchmark:
         "benchmarks/draw_figure/{experiment}/{figure}.jsonl"
-    localrule: True
     priority: plan.early
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     threads: 1

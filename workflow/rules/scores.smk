@@ -31,6 +31,7 @@ rule score_span:
         options=plan.scores.options,
         load=plan.scores.loading,
         seed=plan.scores.seed,
+        untracked=plan.scores.untracked,
     script:
         "../scripts/score_span.py"
 
@@ -58,6 +59,7 @@ rule score_spectra:
         method=plan.scores.method,
         options=plan.scores.spectra_options,
         seed=plan.scores.seed,
+        untracked=plan.scores.untracked,
     script:
         "../scripts/score_spectra.py"
 
@@ -86,6 +88,7 @@ rule score_set:
         method=plan.scores.method,
         options=plan.scores.options,
         seed=plan.scores.seed,
+        untracked=plan.scores.untracked,
     script:
         "../scripts/score_set.py"
 
@@ -111,5 +114,6 @@ rule gather_scores:
         code=plan.code("gather_scores.py", plan.scores.combined_by),
         item_sets=plan.scores.item_sets,
         ratios=plan.scores.ratios,
+        untracked=plan.scores.untracked,
     script:
         "../scripts/gather_scores.py"

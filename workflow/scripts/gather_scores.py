@@ -1,5 +1,6 @@
 """Put all scores of an experiment into one long table and add the ratios such as LID / PNG size."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,24 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, dict[str, Any]]) -> None:
+def main(
+    files: list[Path],
+    out: Path,
+    *,
+    items: list[str],
+    ratios: dict[str, dict[str, Any]],
+    plugins: Sequence[str] = (),
+) -> None:
     """Write the table of all scores, item sets and estimators in the order of the configuration."""
     import pandas as pd
 
     from mmh.io.files import read_table, write_table
     from mmh.io.spans import SELECTED
     from mmh.io.tables import ALL_SCORES, SCORES
+    from mmh.rows import load_plugins
     from mmh.scores import base
+
+    load_plugins(plugins, base.SCORES)
 
     def set_of(name: str) -> str:
         """Name whose ids these are: selected samples are samples."""
@@ -38,4 +49,10 @@ def main(files: list[Path], out: Path, *, items: list[str], ratios: dict[str, di
 
 if __name__ == "__main__":
     with job(snakemake) as run:
-        main(run.input.scores, run.output.scores, items=run.params.item_sets, ratios=run.params.ratios)
+        main(
+            run.input.scores,
+            run.output.scores,
+            items=run.params.item_sets,
+            ratios=run.params.ratios,
+            plugins=run.params.untracked.plugins,
+        )

@@ -1,5 +1,6 @@
 """Compute one estimator at a whole item set: from its images, or by counting its spectra."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,16 @@ def main(
     options: dict[str, Any],
     seed: int,
     record: dict[str, Any],
+    plugins: Sequence[str] = (),
 ) -> None:
     """Write the long score table; `images` or `spectra` is empty, and `candidates` where all have spectra."""
     from mmh.io.files import write_table
     from mmh.io.tables import SCORES
+    from mmh.rows import load_plugins
     from mmh.scores import base
     from mmh.scores.steps import count_spectra, score_set
 
+    load_plugins(plugins, base.SCORES)
     score: Any = base.SCORES[method]
     how: dict[str, Any] = {"options": options, "seed": seed, "record": record}
     if spectra:
@@ -48,4 +52,5 @@ if __name__ == "__main__":
             options=run.params.options,
             seed=run.params.seed,
             record=run.record,
+            plugins=run.params.untracked.plugins,
         )

@@ -1,5 +1,6 @@
 """Compute one estimator at one span of items: a number for each."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +27,18 @@ def main(
     record: dict[str, Any],
     progress: Any,
     store: Any = None,
+    plugins: Sequence[str] = (),
 ) -> None:
     """Write the long score table of one span; nothing stands for captions or a model that it needs not."""
     from mmh.io.files import write_table
     from mmh.io.tables import SCORES
+    from mmh.models.base import KINDS
+    from mmh.rows import load_plugins
     from mmh.scores import base
     from mmh.scores.setting import read_setting
     from mmh.scores.steps import score_span
 
+    load_plugins(plugins, base.SCORES, KINDS)
     score: Any = base.SCORES[method]
     setting = read_setting(
         score,
@@ -69,4 +74,5 @@ if __name__ == "__main__":
             record=run.record,
             progress=run.progress,
             store=run.chunks,
+            plugins=run.params.untracked.plugins,
         )

@@ -1,5 +1,6 @@
 """Compute the singular values that one estimator counts, at one span of items."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,17 @@ def main(
     record: dict[str, Any],
     progress: Any,
     store: Any = None,
+    plugins: Sequence[str] = (),
 ) -> None:
     """Write the spectra of one span; the threshold is a later, cheap step."""
     from mmh.io.files import write_arrays
+    from mmh.models.base import KINDS
+    from mmh.rows import load_plugins
     from mmh.scores.base import SCORES
     from mmh.scores.setting import read_setting
     from mmh.scores.steps import score_spectra
 
+    load_plugins(plugins, SCORES, KINDS)
     score: Any = SCORES[method]
     setting = read_setting(
         score, images, [], model, span=span, items=items, options=options, load={}, seed=seed, device=device
@@ -53,4 +58,5 @@ if __name__ == "__main__":
             record=run.record,
             progress=run.progress,
             store=run.chunks,
+            plugins=run.params.untracked.plugins,
         )

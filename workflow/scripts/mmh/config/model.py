@@ -194,7 +194,7 @@ def experiment_mistakes(experiment: Entry) -> Iterator[str]:
 
 
 def name_mistakes(config: Config) -> Iterator[str]:
-    """Refuse names that cannot be part of a path, and one estimator name with two methods.
+    """Refuse names that cannot be part of a path.
 
     Parameters
     ----------
@@ -228,17 +228,3 @@ def name_mistakes(config: Config) -> Iterator[str]:
         for name in group:
             if not NAME.fullmatch(name):
                 yield f"{where}.{name}: a name is part of file paths: letters, digits, '-' and '_' only"
-    yield from _two_methods(config)
-
-
-def _two_methods(config: Config) -> Iterator[str]:
-    methods: dict[str, tuple[str, str]] = {}
-    for experiment, entry in config["experiments"].items():
-        for name, options in entry.get("estimators", {}).items():
-            first, method = methods.setdefault(name, (experiment, options["method"]))
-            if method != options["method"]:
-                place = f"experiments.{experiment}.estimators.{name}.method"
-                yield (
-                    f"{place}: {options['method']!r}, but the same name is {method!r} in {first}; "
-                    "rules are chosen by name, so use two names"
-                )

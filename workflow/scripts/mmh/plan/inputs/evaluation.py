@@ -30,7 +30,8 @@ class Evaluation(Inputs):
         if "images" in options:
             images = options["images"]
             large = experiment.large([*images["estimators"], *images["baselines"]])
-            options["images"] = {"large": large, **images}
+            said = images.get("large")
+            options["images"] = {**images, "large": large if said is None else said}
         return options
 
     def control_scores(self, wildcards: Wildcards) -> str:

@@ -1,6 +1,7 @@
 """Estimators: their options, the spectra that some of them threshold, and the tables of all scores."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from mmh.digest.reach import Root
@@ -45,6 +46,10 @@ class Scores(Inputs):
     def seed(self, wildcards: Wildcards) -> int:
         """Root seed of the run; 0 where nothing is drawn at random."""
         return int(self.config["seed"]) if self._row(wildcards).random else 0
+
+    def untracked(self, wildcards: Wildcards) -> SimpleNamespace:
+        """Where plug-ins lie: no change of that computes a score again."""
+        return SimpleNamespace(plugins=self.config.get("plugins", []))
 
     def model(self, wildcards: Wildcards) -> str | list[str]:
         """The model, for an estimator that needs one."""
