@@ -25,7 +25,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not (root / "tiny.done").exists():
             folder.mkdir(exist_ok=True)
             shutil.copy(TINY / "config.yaml", folder / "config.yaml")
-            snakemake(folder)
+            snakemake(folder, trace=folder / "trace")
             (root / "tiny.done").touch()
     return folder
 

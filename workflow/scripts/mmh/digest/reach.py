@@ -36,7 +36,6 @@ class Reach:
         self.code = code
         self._readings: dict[tuple[Definition, Heard], Reading] = {}
         self._texts: dict[tuple[Definition, Heard], str] = {}
-        self._closures: dict[tuple[Definition, Heard], str] = {}
         self._registered: dict[Module, list[Definition]] = {}
         rows = code.module("mmh.rows")
         tables = code.lookup(rows, "Table") if rows is not None else []
@@ -58,13 +57,15 @@ class Reach:
         count: dict[str, int] = {}
         for one in reached:
             count[one.name] = count.get(one.name, 0) + 1
-        items, files = [], set[Path]()
+        items, files, closures = [], set[Path](), dict[Definition, str]()
         for one in reached:
             reading = self.read(one, heard)
             files |= reading.files
             # Where a name stands for several things, what each use of it stands for counts as well.
             several = [n for n in reading.names if count.get(n.name, 0) > 1 and n is not one and n in reached]
-            items.append(" ".join([self._text(one, heard), *(self._closure(n, heard) for n in several)]))
+            for n in set(several) - closures.keys():
+                closures[n] = self._closure(n, heard, reached)
+            items.append(" ".join([self._text(one, heard), *(closures[n] for n in several)]))
         items += [hashlib.sha256(self.code.read(path)).hexdigest() for path in files]
         return _hash(sorted(items))[:16]
 
@@ -115,22 +116,16 @@ class Reach:
             self._texts[key] = _hash([whose, *self.read(definition, heard).parts])
         return self._texts[key]
 
-    def _closure(self, definition: Definition, heard: Heard) -> str:
+    def _closure(self, definition: Definition, heard: Heard, reached: set[Definition]) -> str:
         """Digest of a definition and all that it leads to, which tells two of one name apart."""
-        key = definition, heard
-        if key not in self._closures:
-            seen, left = {definition}, [definition]
-            while left:
-                one = left.pop()
-                below = [
-                    *self.read(one, heard).names,
-                    *(m for ms in (one.members or {}).values() for m in ms),
-                ]
-                new = {found for found in below if not is_frame(found)} - seen
-                seen |= new
-                left += new
-            self._closures[key] = _hash(sorted(self._text(one, heard) for one in seen))
-        return self._closures[key]
+        seen, left = {definition}, [definition]
+        while left:
+            one = left.pop()
+            below = [*self.read(one, heard).names, *(m for ms in (one.members or {}).values() for m in ms)]
+            new = (reached & set(below)) - seen
+            seen |= new
+            left += new
+        return _hash(sorted(self._text(one, heard) for one in seen))
 
 
 class _Walk:

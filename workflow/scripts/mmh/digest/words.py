@@ -63,7 +63,10 @@ class Words:
 
     def is_heard(self, names: Iterator[str] | tuple[str, ...]) -> bool:
         """Whether somebody reads the text of an error, given the names of its class and those above."""
-        return bool(self.heard) and not self.heard.isdisjoint({ANY, *names})
+        if not self.heard:
+            return False
+        raised = set(names)
+        return ANY in raised | self.heard or not self.heard.isdisjoint(raised)
 
     def is_error(self, node: ast.expr | None) -> bool:
         """Whether a call makes an error out of words that nobody reads, or never returns but by one."""

@@ -1,0 +1,254 @@
+"""Which edits of code and configuration rerun which jobs of the shipped experiments, by digests and parameters.
+
+A job runs again if its code's digest, another parameter or the list of its inputs differs, and so do the jobs
+that read what it makes. No Snakemake is started: dry runs of some of this are in tests/workflow.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from test_plan_inputs import CONFIG, ROOT, RULES, evaluated, jobs, section
+
+from mmh.digest.code import SCRIPTS, code_digest, edited_digest
+from mmh.digest.reach import Root
+from mmh.plan import plan as plan_module
+from mmh.plan.plan import Plan
+
+TINY = yaml.safe_load((ROOT / "tests" / "workflow" / "tiny" / "config.yaml").read_text())
+Call = tuple[str, tuple[Root, ...]]
+Edit = Callable[[str], str]
+
+
+def call_of(plan: Plan, rule: str, wildcards: Any) -> Call | None:
+    """What the digest of a job is taken of: script and roots; nothing if its rule has no digest."""
+    stated = re.search(r"code=(.*),\n", section(rule, "params"))
+    if stated is None:
+        return None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan_module, "code_digest", lambda script, *roots: (script, roots))
+        code = evaluated(plan, wildcards, stated[0])["code"]
+    return (code, ()) if isinstance(code, str) else code
+
+
+@cache
+def codes() -> dict[tuple[str, str], Call]:
+    """What the digests of the shipped jobs are taken of, by rule and the names of the roots."""
+    found: dict[tuple[str, str], Call] = {}
+    plan = Plan({**CONFIG, "run": list(CONFIG["experiments"])})
+    for rule, wildcards, _ in jobs(plan, *plan.run.targets()).values():
+        call = call_of(plan, rule, wildcards)
+        if call is not None:
+            found[rule, ", ".join(str(name) for _, name in call[1])] = call
+    return found
+
+
+def changed(edits: dict[str, Edit | None], *, new: dict[str, str] | None = None) -> dict[str, set[str]]:
+    """Rules whose digest an edit of files changes, each with the roots of its jobs that it does so for."""
+    texts: dict[Path, str | None] = {SCRIPTS / name: text for name, text in (new or {}).items()}
+    for name, edit in edits.items():
+        before = (SCRIPTS / name).read_text()
+        texts[SCRIPTS / name] = None if edit is None else edit(before)
+        assert texts[SCRIPTS / name] != before, f"{name}: the edit must change the file"
+    digest, found = edited_digest(texts), dict[str, set[str]]()
+    for (rule, roots), (script, given) in codes().items():
+        if digest(script, *given) != code_digest(script, *given):
+            found.setdefault(rule, set()).add(roots)
+    return found
+
+
+def put(old: str, text: str) -> Edit:
+    """Replace the first occurrence of what must be there."""
+
+    def edit(before: str) -> str:
+        assert old in before, old
+        return before.replace(old, text, 1)
+
+    return edit
+
+
+def within(function: str, old: str, text: str) -> Edit:
+    """Replace what stands first after the head of a function or class."""
+
+    def edit(before: str) -> str:
+        head, mark, rest = before.partition(f"{function}(")
+        assert old in rest, (function, old)
+        return head + mark + rest.replace(old, text, 1)
+
+    return edit
+
+
+def users(name: str) -> set[str]:
+    """Rules whose script, or a module that only such scripts use, names a table's contract."""
+    return {rule for rule, _ in codes() if re.search(rf"\b{name}\b", (SCRIPTS / f"{rule}.py").read_text())}
+
+
+def test_a_contract_reruns_those_that_read_or_write_the_table() -> None:
+    new = put("SCORES = ", 'NEW = Contract("new", {"item": "int64"})\nSCORES = ')
+    assert changed({"mmh/io/tables.py": new}) == {}
+    for name, modules in (
+        ("SHEET", {"summarize"}),
+        ("VERDICTS", set()),
+        ("GENERATION_MATCHES", {"summarize"}),
+        ("LEDGER", {"import_image_set"}),
+    ):
+        edit = put(f"{name} = Contract(\n    ", f"{name} = Contract(\n    'x' + ")
+        assert set(changed({"mmh/io/tables.py": edit})) - {"fetch_source"} == users(name) | modules, name
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("mmh/io/files.py", "columns {list(columns)}, got", "the columns {list(columns)}, found"),
+        ("mmh/io/files.py", "it is probably truncated", "it is perhaps truncated"),
+        ("mmh/io/files.py", "an id occurs twice", "one id occurs twice"),
+        ("mmh/io/spans.py", 'f"', 'f"Sorry: '),
+        ("mmh/job/progress.py", 'f"', 'f"about '),
+        ("mmh/compute/blocks.py", 'f"', 'f"note: '),
+        ("mmh/retrieval/search.py", "anchor must be", "anchor has to be"),
+        ("mmh/lid/flipd.py", '"""', '"""Indeed: '),
+        ("mmh/lid/flipd.py", "\n\n\n", "\n\n\n# a remark\n"),
+    ],
+)
+def test_words_rerun_nothing(file: str, old: str, new: str) -> None:
+    assert changed({file: put(old, new)}) == {}
+
+
+def test_an_estimator_reruns_its_own_jobs() -> None:
+    found = changed({"mmh/scores/flipd.py": within("def values", "return", "rows = rows\n        return")})
+    assert set(found.pop("score_span")) == {"Flipd"}
+    assert found == {}
+
+
+def test_a_new_estimator_reruns_nothing() -> None:
+    row = "from mmh.scores.base import SpanScore\n\n\nclass Mine(SpanScore):\n    name = 'mine'\n"
+    assert changed({}, new={"mmh/scores/mine.py": row}) == {}
+
+
+def test_what_the_plan_alone_asks_of_an_estimator_reruns_nothing() -> None:
+    cost = put("        return 2.0\n", "        return 3.0\n")
+    assert changed({"mmh/scores/base.py": cost}) == {}
+
+
+def test_a_colour_reruns_figures() -> None:
+    found = set(changed({"mmh/plotting/style.py": put('"#', '"#0')}))
+    assert len(found) > 10
+    assert all(rule.startswith("figure_") for rule in found)
+
+
+def test_one_figure_script_reruns_one_figure() -> None:
+    edit = within("def main", "    name =", "    name = name =")
+    assert set(changed({"figure_lid_data.py": edit})) == {"figure_lid_data"}
+
+
+def test_a_training_loop_reruns_its_training() -> None:
+    edit = within("def train", "network =", "network = network =")
+    assert set(changed({"mmh/models/unet.py": edit})) == {"train_unet"}
+
+
+def test_a_score_model_reruns_no_training() -> None:
+    edit = put("class ScoreModel:", "class ScoreModel(object):")
+    found = set(changed({"mmh/diffusion/score_model.py": edit}))
+    assert {"score_span", "score_spectra", "score_prompts"} <= found
+    assert not {rule for rule in found if rule.startswith("figure_")} | (found & {"train_unet", "train_mlp"})
+
+
+def test_the_frame_and_the_plan_rerun_nothing() -> None:
+    for file in ("job/frame", "job/chunks", "provenance", "plan/files", "plan/cost", "config/check", "lazy"):
+        path = f"mmh/{file}.py"
+        if (SCRIPTS / path).exists():
+            assert (
+                changed({path: lambda text: re.sub(r"\n    return ", "\n    1\n    return ", text)}) == {}
+            ), file
+
+
+def moved(old: str, new: str) -> tuple[dict[str, Edit | None], dict[str, str]]:
+    """Edits that move a module and follow it everywhere."""
+    before, after = (f"mmh.{name.replace('/', '.')}" for name in (old, new))
+
+    def follow(text: str) -> str:
+        return re.sub(rf"\b{re.escape(before)}\b", after, text)
+
+    files = {path.relative_to(SCRIPTS).as_posix(): path.read_text() for path in SCRIPTS.rglob("*.py")}
+    edits: dict[str, Edit | None] = {n: follow for n, text in files.items() if follow(text) != text}
+    source = files[f"mmh/{old}.py"]
+    return {**edits, f"mmh/{old}.py": None}, {f"mmh/{new}.py": follow(source)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("io/tables", "store/contracts"), ("lid/spectra", "lid/counts"), ("compute/rows", "compute/places")],
+)
+def test_a_file_moved_or_renamed_reruns_nothing(old: str, new: str) -> None:
+    edits, files = moved(old, new)
+    assert len(edits) > 3
+    assert changed(edits, new=files) == {}
+
+
+def states(config: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any], set[str], set[str]]]:
+    """Jobs of a configuration by their logs: rule, parameters, inputs, outputs."""
+    plan, found = Plan(config), {}
+    for log, (rule, wildcards, given) in jobs(plan, *plan.run.targets()).items():
+        params = evaluated(plan, wildcards, section(rule, "params"))
+        inputs = {one for value in given.values() for one in ([value] if isinstance(value, str) else value)}
+        outputs = {one.format(**vars(wildcards)) for one in RULES[rule].outputs}
+        found[log] = rule, params, inputs, outputs
+    return found
+
+
+def rerun(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Rules of the jobs that a change of the configuration runs again, or for the first time."""
+    old, new = states(before), states(after)
+    again = {
+        log
+        for log, (_, params, given, _) in new.items()
+        if log not in old or old[log][1:3] != (params, given)
+    }
+    size = -1
+    while size < len(again):
+        size, made = len(again), {file for log in again for file in new[log][3]}
+        again |= {log for log, (_, _, given, _) in new.items() if given & made}
+    return [new[log][0] for log in sorted(again)]
+
+
+def with_key(config: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy of a configuration with another value under a path that has one."""
+    key, _, rest = path.partition("/")
+    assert key in config
+    return {**config, key: with_key(config[key], rest, value) if rest else value}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reruns", "leaves"),
+    [
+        ("experiments/digits/estimators/nb/percentile", 20, "score_set", "score_spectra"),
+        (
+            "experiments/digits/figures/memorized_pairs/per_class",
+            5,
+            "figure_memorized_pairs",
+            "gather_scores",
+        ),
+        ("experiments/digits/labels/exact_distance", 13.9, "plant_labels", "search_copies"),
+        ("experiments/digits/retrieval/neighbours", 6, "search_copies", "embed_images"),
+        ("experiments/digits/sampling/calibration", 5, "evaluate", "sample_images"),
+        ("threads", 2, "train_unet", "make_dataset"),
+    ],
+)
+def test_a_config_key_reruns_its_users(
+    key: str, value: Any, reruns: str, leaves: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rules = rerun(TINY, with_key(TINY, key, value))
+    assert reruns in rules
+    assert leaves not in rules
+
+
+def test_more_samples_compute_new_spans_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    more = with_key(TINY, "experiments/digits/sampling/n_samples", 36)
+    assert rerun(TINY, TINY) == []
+    assert rerun(TINY, more).count("sample_images") == 1
