@@ -32,11 +32,10 @@ FIGURES = {
     "mmh_cartoon": (("cartoon",), {}),
     "percentile_curve": (("percentiles",), {"estimator": "nb", "percentiles": [10, 50, 90]}),
 }
-PRINTED = {"flipd": "FLIPD", "lpca": "LPCA"}
 MORE = {
     "lid_model": {"number": "5c"},
     "lid_complexity": {"number": "8a"},
-    "lid_paired": {"estimator": "flipd", "data_estimator": "lpca"},
+    "lid_paired": {"estimator": "FLIPD", "data_estimator": "LPCA"},
     "lid_scatter": {"concentration": 2.0, "centre_weight": 0.3},
 }
 # Experiments without labels: here a GAN's, in colour.
@@ -296,9 +295,7 @@ def test_paired_names_its_estimators_and_counts_by_its_margin(tables, tmp_path, 
     monkeypatch.setattr(style, "save", lambda fig, *paths: (figures.append(fig), save(fig, *paths)))
     for options in ({}, {"margin": 20}):
         outputs = [tmp_path / f"x.{suffix}" for suffix in ("pdf", "png", "csv")]
-        draw_figure(
-            "lid_paired", [tables["paired"]], outputs, options, {"names": PRINTED, "more": MORE["lid_paired"]}
-        )
+        draw_figure("lid_paired", [tables["paired"]], outputs, options, {"more": MORE["lid_paired"]})
         pd.testing.assert_frame_equal(pd.read_csv(outputs[2]), pd.read_csv(tables["paired"]))
     values = pd.read_csv(tables["paired"])
     seen = []

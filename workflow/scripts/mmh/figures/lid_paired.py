@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mmh.config import options
 from mmh.config.options import Field
 from mmh.figures.base import About, Figure, Files
+from mmh.scores.base import printed_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +40,13 @@ class LidPaired(Figure):
 
     @classmethod
     def reads(cls, experiment: Experiment) -> dict[str, Any]:
-        """The two estimators, which are named on the axes."""
+        """Printed names of the two estimators; LID_* is estimated in the control's experiment."""
         paired = experiment.entry["paired"]
-        return {key: paired[key] for key in ("estimator", "data_estimator")}
+        control = type(experiment)(experiment.config, paired["control"])
+        return {
+            "estimator": printed_names(experiment.estimators)[paired["estimator"]],
+            "data_estimator": printed_names(control.estimators)[paired["data_estimator"]],
+        }
 
     @staticmethod
     def draw(  # type: ignore[override]
@@ -55,11 +60,10 @@ class LidPaired(Figure):
     ) -> None:
         """Draw the figure, with the share of images that are OD-Mem (LID_θ < LID_*) for each model."""
         from mmh.plotting import paired as panels
-        from mmh.plotting import style, tables
+        from mmh.plotting import style
 
         values = panels.read_values(paired)
-        names = {key: tables.printed(name, about.names) for key, name in about.more.items()}
         title = style.heading(None, "overfit model and control on the same images", about.experiment)
-        fig = panels.paired_figure(values, options.margin, **names, title=title)
+        fig = panels.paired_figure(values, options.margin, **about.more, title=title)
         style.save(fig, pdf, png)
         style.write_numbers(values, csv)

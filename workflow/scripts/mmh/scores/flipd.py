@@ -35,8 +35,9 @@ class Flipd(SpanScore):
 
     @classmethod
     def printed(cls, options: Config, others: Any) -> str:
-        """Name the one without captions apart."""
-        return f"{cls.label}, unconditional" if options.get("condition") == "empty" else cls.label
+        """Name those of captioned images apart."""
+        kind = {"caption": ", conditional", "empty": ", unconditional"}.get(options.get("condition", ""), "")
+        return f"{cls.label}{kind}"
 
     @classmethod
     def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
