@@ -1,5 +1,6 @@
 """Sample one span of prompts by guided DDIM, and take metrics on the way (one pass)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ def main(
     record: dict[str, Any],
     progress: Any,
     store: Any = None,
+    plugins: Sequence[str] = (),
 ) -> None:
     """Write generations and scores; `options`: generations, steps, guidance, metrics, batch_size, load."""
     import numpy as np
@@ -33,10 +35,12 @@ def main(
     from mmh.io.files import read_table, write_arrays, write_table
     from mmh.io.spans import span_range
     from mmh.io.tables import PROMPT_SCORES, PROMPTS
-    from mmh.metrics.base import made
+    from mmh.metrics.base import METRICS, made
     from mmh.models.latent.folder import load_folder
     from mmh.prompts.scoring import PromptScores, prompt_scores, score_table
+    from mmh.rows import load_plugins
 
+    load_plugins(plugins, METRICS)
     numbers = np.array(span_range(span), dtype=np.int64)
     texts = read_table(prompts, PROMPTS).query("prompt_set == @prompt_set").set_index("prompt")["text"]
     if not np.isin(numbers, texts.index).all():
@@ -97,4 +101,5 @@ if __name__ == "__main__":
             record=run.record,
             progress=run.progress,
             store=run.chunks,
+            plugins=run.params.untracked.plugins,
         )
