@@ -15,6 +15,7 @@ from mmh.io.files import read_images, read_table, write_arrays, write_table
 from mmh.io.tables import IMAGE_SET, PROMPT_SCORES, PROMPTS, SCORES
 from mmh.lid.flipd import flipd
 from mmh.metrics.averages import cfg_norm, flipd_metric
+from mmh.metrics.base import METRICS as METRICS_TABLE
 from mmh.metrics.base import asked_metrics
 from mmh.models.latent import folder as text_to_image
 
@@ -117,11 +118,12 @@ def test_guidance_of_captioned_images(world):
         score_images(world, [latents], out, "cfg-norm", span, options)
 
 
-def score(world, span, **options):
+def score(world, span, plugins=(), **options):
     record, out, scores = {}, world / f"{span}.npz", world / f"{span}.parquet"
     settings = {"generations": 2, "steps": 10, "guidance": 7.5, "metrics": METRICS, "batch_size": 4} | options
     settings |= {"decode_batch_size": 4}
     how = {"prompt_set": "memorized", "span": span, "options": settings, "seed": 3, "record": record}
+    how |= {"plugins": plugins}
     call("score_prompts", world / "prompts.parquet", world / "model", out, scores, **how)
     with np.load(out) as file:
         return dict(file), read_table(scores, PROMPT_SCORES), record["numerics"]
@@ -146,6 +148,68 @@ def test_prompts_are_sampled_and_scored(world):
     assert len(cfg_norm(table)) == len(flipd_metric(table)) == 5
     with pytest.raises(InputError, match="set memorized lacks prompts of 000004-000005, it has 5"):
         score(world, "000004-000005")
+
+
+PLUGIN = '''
+"""Two metrics of one's own."""
+
+from mmh.config import options
+from mmh.config.options import Field
+from mmh.metrics.base import Metric
+
+
+class Powered(Metric):
+    """Some power of the norm of the noise without a caption, at the steps with t <= .5."""
+
+    name, printed, large, until = "plugged_power", "power", False, 0.5
+
+    class Options(options.Options):
+        """Options of the metric."""
+
+        power: float = Field(2.0, gt=0)
+        """Exponent."""
+
+    def see(self, step):
+        return step.squared(step.empty) ** (self.options.power / 2)
+
+
+class Brightness(Metric):
+    """Mean of the finished image."""
+
+    name, needs = "plugged_brightness", "image"
+
+    def see_images(self, images):
+        return images.mean(axis=(1, 2, 3))
+'''
+
+
+def test_a_metric_may_be_one_file_outside_of_the_checkout(world, monkeypatch):
+    """Its scores, its detectors with their signs, and its rows of the evaluation."""
+    for attribute, value in (("_rows", dict(METRICS_TABLE.rows())), ("_read", True)):
+        monkeypatch.setattr(METRICS_TABLE, attribute, value)
+    plugin = world / "mine.py"
+    plugin.write_text(PLUGIN)
+    asked = {"plugged_power": {"power": 1.0}, "plugged_brightness": {}, "cfg_norm": {}}
+    arrays, table, _ = score(world, "000000-000004", [plugin], metrics=asked)
+    assert list(dict.fromkeys(table["metric"])) == ["cfg_norm", "plugged_power", "plugged_brightness"]
+    power = table[table["metric"] == "plugged_power"]
+    assert power["t"].max() <= 0.5
+    assert len(power) == 2 * 5 * 5
+    bright = table[table["metric"] == "plugged_brightness"]["value"].to_numpy()
+    np.testing.assert_allclose(bright, arrays["image"].mean((1, 2, 3)))
+    other = table.assign(prompt_set="control", value=table["value"] + 1)
+    prompts = read_table(world / "prompts.parquet", PROMPTS).query("prompt_set == 'memorized'")
+    both = pd.concat([prompts, prompts.assign(prompt_set="control", family=prompts["family"] + 9)])
+    write_table(both, world / "both.parquet", PROMPTS)
+    files = [world / "a.parquet", world / "b.parquet"]
+    for file, part in zip(files, (table, other), strict=True):
+        write_table(part, file, PROMPT_SCORES)
+    options = {"prompts": {"pairs": [["memorized", "control"]], "generations": [2]}, "resamples": 20}
+    importlib.import_module("evaluate_detection").main(
+        None, [], world / "both.parquet", files, world / "e.csv", options=options, seed=0, plugins=[plugin]
+    )
+    rows = pd.read_csv(world / "e.csv").set_index("estimator")
+    assert rows.loc["plugged_power.low.n2", "auc"] > 0.5 > rows.loc["plugged_brightness.final.n2", "auc"]
 
 
 def test_latents_of_a_generation_are_those_of_the_model(world):

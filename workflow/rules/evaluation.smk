@@ -182,11 +182,12 @@ rule check_claims:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("check_claims.py"),
+        code=plan.code("check_claims.py", plan.evaluation.tested_by),
         calibration=plan.evaluation.calibration,
         resamples=plan.evaluation.resamples,
         options=lookup("experiments/{experiment}/claims", within=config),
         seed=lookup("seed", within=config),
+        untracked=plan.untracked,
     script:
         "../scripts/check_claims.py"
 

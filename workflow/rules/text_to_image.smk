@@ -61,7 +61,7 @@ rule encode_images:
 
 
 rule score_prompts:
-    """Sample one span of prompts with guidance, and take every detection metric on the way."""
+    """Sample one span of prompts with guidance, and take metrics on the way."""
     input:
         prompts="results/{experiment}/prompts.parquet",
         model="results/{experiment}/model",
@@ -79,10 +79,11 @@ rule score_prompts:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("score_prompts.py"),
+        code=plan.code("score_prompts.py", plan.prompts.measured_by),
         compute=plan.compute,
         options=plan.prompts.options,
         seed=lookup("seed", within=config),
+        untracked=plan.untracked,
     script:
         "../scripts/score_prompts.py"
 
@@ -139,8 +140,9 @@ rule evaluate_detection:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=code_digest("evaluate_detection.py"),
+        code=plan.code("evaluate_detection.py", plan.prompts.measured_by),
         options=plan.evaluation.detection,
         seed=lookup("seed", within=config),
+        untracked=plan.untracked,
     script:
         "../scripts/evaluate_detection.py"

@@ -1,5 +1,6 @@
 """Test the papers' claims on an experiment: holds, fails or undecided."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,27 @@ if TYPE_CHECKING:
 
 
 def main(
-    inputs: dict[str, Any], out: Path, *, calibration: int, resamples: int, options: dict[str, Any], seed: int
+    inputs: dict[str, Any],
+    out: Path,
+    *,
+    calibration: int,
+    resamples: int,
+    options: dict[str, Any],
+    seed: int,
+    plugins: Sequence[str] = (),
 ) -> None:
     """Write ``claims.csv`` from whichever tables the experiment has."""
     import pandas as pd
 
+    from mmh.claims.base import CLAIMS
     from mmh.claims.table import check_claims
     from mmh.evaluation.image_sets import read_sets
     from mmh.io.files import read_images, read_table, write_csv
     from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
+    from mmh.rows import load_plugins
     from mmh.worlds.sets.von_mises import regions
 
+    load_plugins(plugins, CLAIMS)
     contracts = {"scores": ALL_SCORES, "labels": LABELS, "matches": MATCHES, "train": TRAIN}
     tables = {name: read_table(inputs[name], contracts[name]) for name in contracts if name in inputs}
     for name in ("evaluation", "paired"):
@@ -47,4 +58,5 @@ if __name__ == "__main__":
             resamples=run.params.resamples,
             options=run.params.options,
             seed=run.params.seed,
+            plugins=run.params.untracked.plugins,
         )

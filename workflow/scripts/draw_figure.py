@@ -20,10 +20,10 @@ def main(
 ) -> None:
     """Write `pdf`, `png` and `csv`; the rest is what the figure asks for: `mmh.figures.base`."""
     from mmh.figures.base import FIGURES, About
-    from mmh.rows import load_plugin
+    from mmh.metrics.base import METRICS
+    from mmh.rows import load_plugins
 
-    for path in plugins:
-        load_plugin(Path(path), [FIGURES])
+    load_plugins(plugins, FIGURES, METRICS)
     row = FIGURES[figure]
     row.draw(**files, **outputs, options=row.Options.model_validate(options), about=About(**about))
 

@@ -1,5 +1,6 @@
 """Compute AUC and TPR of detectors on image sets and on prompts, with gains over the controls."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ def main(
     *,
     options: dict[str, Any],
     seed: int,
+    plugins: Sequence[str] = (),
 ) -> None:
     """Write ``evaluation.csv``: rows of image sets, then rows of prompts.
 
@@ -38,6 +40,8 @@ def main(
         absent where its rows are not wanted; all others go to both.
     seed : int
         Root seed of the run; decides on folds and resamples.
+    plugins : sequence of str
+        Files with metrics of one's own.
 
     Raises
     ------
@@ -50,8 +54,11 @@ def main(
     from mmh.detection.prompt_detectors import SCORE_COLUMNS
     from mmh.io.files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES
+    from mmh.metrics.base import METRICS
     from mmh.prompts.lists import read_columns, read_prompts
+    from mmh.rows import load_plugins
 
+    load_plugins(plugins, METRICS)
     common = {key: value for key, value in options.items() if key not in {"images", "prompts"}}
     parts = []
     if scores is not None and "images" in options:
@@ -75,4 +82,5 @@ if __name__ == "__main__":
             run.output.evaluation,
             options=run.params.options,
             seed=run.params.seed,
+            plugins=run.params.untracked.plugins,
         )

@@ -95,6 +95,11 @@ class Figure(Row):
         return {}
 
     @classmethod
+    def asks(cls, experiment: Experiment) -> list[type[Row]]:
+        """Rows of other tables that it asks for by their names."""
+        return []
+
+    @classmethod
     def paper_of(cls, experiment: Experiment) -> str:
         """Where it stands in the paper, for this experiment."""
         return cls.paper

@@ -8,7 +8,7 @@ from mmh.config import options
 from mmh.config.options import Field, PromptSetName, Unique
 from mmh.evaluation.names import Detector
 from mmh.figures.base import About, Figure, Files
-from mmh.metrics.base import DEFAULT
+from mmh.metrics.base import DEFAULT, METRICS, asked_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mmh.config.entries import Entry
     from mmh.plan.experiment import Experiment
+    from mmh.rows import Row
 
 
 SEED = 0  # of the draw and of the bootstrap
@@ -82,6 +83,11 @@ class PromptDetection(Figure):
             "prompts": f"{experiment.folder}/prompts.parquet",
             "prompt_scores": experiment.prompt_score_files,
         }
+
+    @classmethod
+    def asks(cls, experiment: Experiment) -> list[type[Row]]:
+        """The metrics that are taken, whose signs and names it needs."""
+        return [METRICS[name] for name in asked_metrics(experiment.entry["prompts"])]
 
     @classmethod
     def reads(cls, experiment: Experiment) -> dict[str, Any]:

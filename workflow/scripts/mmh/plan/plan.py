@@ -5,6 +5,7 @@ wildcards: ``plan.images.files`` stands in ``mmh/plan/inputs/images.py``, and so
 """
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from mmh.digest.code import code_digest
@@ -42,6 +43,8 @@ class Plan:
         Of the wildcards.
     sources, models, image_sets, images, scores, labels, prompts, evaluation, laws, figures, run
         Functions of the wildcards, by what they are about.
+    untracked : SimpleNamespace
+        Where plug-ins lie: no change of this reruns a job, the digest of their code does.
     compute : dict
         A job's threads: they are part of its bytes, so as a parameter a change of them reruns the job
         (``mmh.job.frame`` checks them).
@@ -62,6 +65,7 @@ class Plan:
         self.figures = Figures(config)
         self.run = Run(config)
         self.compute = {"threads": config["threads"]}
+        self.untracked = SimpleNamespace(plugins=config.get("plugins", []))
 
     def code(self, script: str, *called: Callable[[Wildcards], list[Root]]) -> Callable[[Wildcards], str]:
         """Params function: the digest of a script's code and of what a job of it calls by name."""

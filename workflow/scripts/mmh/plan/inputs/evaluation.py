@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from mmh.claims.base import CLAIMS
+from mmh.digest.reach import Root
 from mmh.io.spans import SELECTED
 from mmh.plan.inputs.base import Inputs, Wildcards
+from mmh.rows import root_of
 
 
 class Evaluation(Inputs):
@@ -89,6 +92,10 @@ class Evaluation(Inputs):
             images = f"{folder}/data/train.npz"
             tables |= {"images": images, "samples": experiment.image_files("samples")}
         return tables
+
+    def tested_by(self, wildcards: Wildcards) -> list[Root]:
+        """Code of the claims that are asked of an experiment."""
+        return [root_of(CLAIMS[name]) for name in self.experiment(wildcards).entry["claims"]["check"]]
 
     def detection_tables(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
         """Tables that detectors are evaluated on; nothing for what an experiment does not evaluate."""

@@ -47,8 +47,9 @@ class Figures(Inputs):
         return {"figure": f"{row.name}{f' ({paper})' if paper else ''}, {wildcards.experiment}"}
 
     def drawn_by(self, wildcards: Wildcards) -> list[Root]:
-        """Code of a figure."""
-        return [root_of(self._row(wildcards))]
+        """Code of a figure, and of the rows that it asks for."""
+        row = self._row(wildcards)
+        return [root_of(one) for one in (row, *row.asks(self.experiment(wildcards)))]
 
     def _row(self, wildcards: Wildcards) -> type[Figure]:
         return FIGURES[wildcards.figure]

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from mmh.metrics.base import asked_metrics
+from mmh.digest.reach import Root
+from mmh.metrics.base import METRICS, asked_metrics
 from mmh.plan.experiment import DOWNLOADS, Config
 from mmh.plan.inputs.base import Inputs, Wildcards, chosen
+from mmh.rows import root_of
 
 
 class Prompts(Inputs):
@@ -51,6 +53,11 @@ class Prompts(Inputs):
         own = chosen(section, "generations", "steps", "guidance", "batch_size")
         metrics = {name: taken.model_dump(mode="json") for name, taken in asked_metrics(section).items()}
         return {**own, "metrics": metrics, "decode_batch_size": decoded, **experiment.loading}
+
+    def measured_by(self, wildcards: Wildcards) -> list[Root]:
+        """Code of the metrics that are taken on the way; of none where no prompts are sampled."""
+        section = self.experiment(wildcards).entry.get("prompts")
+        return [root_of(METRICS[name]) for name in asked_metrics(section)] if section else []
 
     def generations(self, wildcards: Wildcards) -> list[str]:
         """Generations of all prompt sets."""
