@@ -1,6 +1,6 @@
 """StyleGAN2's forward pass as the papers state it: one image at a time, one modulated kernel per image and layer.
 
-Works on a state dict with the published names and shares no code with `mmh.models.stylegan2`.
+Works on a state dict with the published names and shares no code with `mmh.models.stylegan`.
 """
 
 import math

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mmh.io.saving import save_unet
-from mmh.models import unet
+from mmh.models.ddpm.model import save
+from mmh.models.ddpm.network import build, noise_schedule
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 # What the usual import brings along; seconds of processor time: PyTorch's compiler 1.4, transformers 0.6,
@@ -72,7 +72,7 @@ except AttributeError as error:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("unet")
-    save_unet(path, unet.build(), unet.noise_schedule())
+    save(path, build(), noise_schedule())
     return path
 
 

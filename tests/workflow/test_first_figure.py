@@ -38,7 +38,7 @@ def test_the_steps_to_the_first_figure_go_before_all_others(tmp_path: Path) -> N
     while found := [job for job in jobs if job not in steps and job.outputs & wanted]:
         steps += found
         wanted = set().union(*(job.inputs for job in found))
-    assert {"train_mlp", "draw_figure"} <= {job.rule for job in steps}
+    assert {"train_model", "draw_figure"} <= {job.rule for job in steps}
     lowest = min(job.priority for job in steps)
     assert {job.rule for job in jobs if job not in steps and job.priority >= lowest} <= {"draw_figure"}
     # Nothing else of length hides among them: those experiments are trained in seconds.
