@@ -296,6 +296,15 @@ def test_a_mistake_is_named_with_path_and_remedy(
     assert "mistake" in str(caught.value).splitlines()[0]
 
 
+def test_one_name_may_stand_for_two_methods_in_two_experiments() -> None:
+    config = copy.deepcopy(CONFIG)
+    config["experiments"]["digits-control"]["estimators"]["png"] = {
+        **config["experiments"]["digits"]["estimators"]["flipd"],
+        "items": ["overfit"],
+    }
+    check_config(config)
+
+
 def test_all_mistakes_are_listed_at_once() -> None:
     config = copy.deepcopy(CONFIG)
     config["sead"] = 1

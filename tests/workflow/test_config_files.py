@@ -158,6 +158,13 @@ def test_options_are_read_as_they_were_typed(tmp_path: Path, monkeypatch: pytest
     assert ConfigFiles.of_options(Path("config.yaml"), typed).merged() == {"mine": 1}
 
 
+def test_the_documented_second_file_is_sound(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    (tmp_path / "mine.yaml").write_text(text.split("```yaml")[1].split("```")[0])
+    files = ConfigFiles([ROOT / "config.yaml", tmp_path / "mine.yaml"])
+    assert check_config(files.merged(), files)["run"] == ["mine"]
+
+
 OWN = """\
 run: [own]
 experiments:

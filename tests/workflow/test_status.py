@@ -70,13 +70,23 @@ def test_while_a_run_holds_the_lock_and_when_its_work_is_done(fresh: Path) -> No
 
 
 def test_a_plan_that_cannot_be_made_is_one_line(fresh: Path) -> None:
-    text = (fresh / "config.yaml").read_text()
-    (fresh / "config.yaml").write_text(text.replace("width: 32", "width: -32"))
-    done = tool(fresh)
+    done = tool(fresh, "results/nothing/of/this/name.csv")
     assert done.returncode == 1
     assert done.stderr.startswith("error: snakemake cannot plan the run: ")
-    assert "config.yaml: experiments.von-mises.model.width: -32" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert not (fresh / "results").exists()
+
+
+def test_mistakes_of_the_configuration_are_listed_as_by_a_run(fresh: Path) -> None:
+    text = (fresh / "config.yaml").read_text()
+    (fresh / "config.yaml").write_text(text.replace("width: 32", "width: -32"))
+    (fresh / "mine.yaml").write_text("threads: 0\n")
+    done = tool(fresh, "--configfile", "config.yaml", "mine.yaml")
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0] == "error: 2 mistakes in the configuration:"
+    assert lines[1].startswith("  config.yaml: experiments.von-mises.model.width: -32 is out of range")
+    assert lines[2].startswith("  mine.yaml: threads: 0 is out of range")
     assert not (fresh / "results").exists()
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic.fields import FieldInfo
 
-from mmh.config.options import Block, Blocks, Options
+from mmh.config.options import Block, Blocks, Named, Options
 
 # First words of descriptions that keep their capital inside a sentence.
 _PROPER = {
@@ -60,11 +60,27 @@ class Kind:
     parts: tuple["Kind", ...] = ()
     annotation: Any = None
 
-    @property
+    @functools.cached_property
     def form(self) -> type[Options] | None:
         """The class of options that it is, if it is one."""
         own = isinstance(self.core, type) and issubclass(self.core, Options)
         return self.core if own else None
+
+    @functools.cached_property
+    def block(self) -> Block | Blocks | None:
+        """How the options of a mapping follow from what it says, if they do."""
+        return next((mark for mark in self.marks if isinstance(mark, Block | Blocks)), None)
+
+    @functools.cached_property
+    def named(self) -> Named | None:
+        """What a text names, if it names something."""
+        return next((mark for mark in self.marks if isinstance(mark, Named)), None)
+
+    @functools.cached_property
+    def plain(self) -> bool:
+        """Whether nothing in it is a section, a block or a name."""
+        marked = self.form or self.block or self.named
+        return not marked and all(part.plain for part in self.parts)
 
     @property
     def members(self) -> tuple["Kind", ...]:
@@ -166,7 +182,9 @@ class Node:
 
 
 def nodes(of: Kind, value: Any, path: tuple[Any, ...], form: type[Options] | None = None) -> Iterator[Node]:
-    """Every part of a value, as far as it has the form that its type asks for; blocks are not entered.
+    """The parts of a value that are sections, blocks or names, as far as they have the form asked for.
+
+    Blocks are yielded and not entered.
 
     Parameters
     ----------
@@ -185,7 +203,7 @@ def nodes(of: Kind, value: Any, path: tuple[Any, ...], form: type[Options] | Non
     for member in of.members:
         if fits(member, value):
             yield from nodes(member, value, path)
-    if of.mark(Block) or of.mark(Blocks):
+    if of.block or of.plain:
         return
     if of.form and isinstance(value, Mapping):
         for key, within in fields(of.form).items():
@@ -225,8 +243,7 @@ def described(form: type[Options], key: str = "") -> str:
 
 def one_of_many(of: Kind) -> str:
     """What an item of a list or a mapping is, empty if its type does not say it."""
-    block = of.mark(Block)
-    return described(of.form) if of.form else block.text if block else ""
+    return described(of.form) if of.form else of.block.text if isinstance(of.block, Block) else ""
 
 
 @functools.cache

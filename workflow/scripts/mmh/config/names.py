@@ -30,7 +30,7 @@ def unknown_names(found: Iterable[Node], config: Config, experiment: Entry | Non
         One message per name.
     """
     for node in found:
-        named = node.kind.mark(Named)
+        named = node.kind.named
         if named and isinstance(node.value, str):
             known = known_names(named.what, config, experiment)
             if node.value not in known:

@@ -105,9 +105,9 @@ class Reading:
 
     def _enter(self, node: Node, around: Mapping[str, Any]) -> None:
         """Read the block that a mark announces."""
-        block, blocks = node.kind.mark(Block), node.kind.mark(Blocks)
-        if block:
-            alternatives = block.alternatives()
+        block = node.kind.block
+        alternatives = block.alternatives() if block else {}
+        if isinstance(block, Block):
             name = block.chosen(node.value, around) if block.chosen else node.value.get(block.key)
             if isinstance(name, str) and name in alternatives:
                 others = [one for other, one in alternatives.items() if other != name]
@@ -117,8 +117,7 @@ class Reading:
                 self.mistakes.append(missing_key(node.path, block.key, meaning))
             elif not block.chosen:
                 self.mistakes.append(not_among((*node.path, block.key), name, alternatives))
-        for name, value in node.value.items() if blocks else ():
-            alternatives = blocks.alternatives()
+        for name, value in node.value.items() if isinstance(block, Blocks) else ():
             if name in alternatives:
                 self.block(alternatives[name], value, (*node.path, name))
             else:

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from mmh.config.forms import Kind, described, fields, one_of_many
 from mmh.config.model import Configuration
-from mmh.config.options import Alternative, Block, Blocks, Options, Unique
+from mmh.config.options import Alternative, Block, Options, Unique
 
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean", list: "array", dict: "object"}
 _MARKS = {
@@ -64,12 +64,11 @@ def _of_kind(of: Kind, text: str, field: FieldInfo | None = None) -> dict[str, A
 
 
 def _plain(of: Kind, text: str) -> dict[str, Any]:
-    block, blocks = of.mark(Block), of.mark(Blocks)
-    if block:
-        return _of_block(block)
-    if blocks:
-        parts = {name: _of_form(*one.forms) for name, one in blocks.alternatives().items()}
-        for name, one in blocks.alternatives().items():
+    if isinstance(of.block, Block):
+        return _of_block(of.block)
+    if of.block:
+        parts = {name: _of_form(*one.forms) for name, one in of.block.alternatives().items()}
+        for name, one in of.block.alternatives().items():
             parts[name]["description"] = one.text or parts[name]["description"]
         return {"type": "object", "properties": parts, "additionalProperties": False}
     if of.form:
