@@ -8,7 +8,7 @@ CORES ?= all
 export PYTHONDONTWRITEBYTECODE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup check schema demo report test test-browser test-slurm test-slurm-faults slurm-packages lint format bench status unlock unlock-slurm clean
+.PHONY: help setup check schema demo reproduce replicates studies report results check-results pictures test test-browser test-slurm test-slurm-faults slurm-packages lint format bench status unlock unlock-slurm clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -28,9 +28,28 @@ demo: setup ## Everything under `run` in config.yaml, then the report
 	@$(MAKE) --no-print-directory report
 	@cat results/summary.txt
 
+reproduce: setup ## Every experiment that needs no download, once; at most 60 minutes on two cores
+	$(BIN)/snakemake --cores $(CORES) --config run="$$($(BIN)/python workflow/tools/embedded.py)"
+	@cat results/summary.txt
+
+replicates: setup ## Several trainings of the demo's models: studies/replicates.yaml; hours, resumable; ARGS="--first 3"
+	$(BIN)/python workflow/tools/study.py --cores $(CORES) $(ARGS) studies/replicates.yaml
+
+studies: setup ## The long studies under studies/, all but the former; hours, resumable; a table of each under docs/studies/
+	$(BIN)/python workflow/tools/study.py --cores $(CORES) $(ARGS) $(filter-out studies/replicates.yaml,$(wildcard studies/*.yaml))
+
 report: setup ## results/report.html from finished results
 	$(BIN)/snakemake --report results/report.html --quiet all
 	@echo "report: results/report.html"
+
+results: setup ## docs/results.md from the tables of a finished run
+	$(BIN)/python workflow/tools/results_page.py
+
+check-results: setup ## Whether docs/results.md is in step with the tables of a finished run
+	$(BIN)/python workflow/tools/results_page.py --check
+
+pictures: setup ## Pictures of README.md, under docs/images/, from the figures of a finished run
+	$(BIN)/python workflow/tools/pictures.py
 
 test: setup ## All tests but those of the browser and of SLURM
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -79,5 +98,5 @@ unlock: setup ## After a kill: clear Snakemake's lock, if no run is alive
 unlock-slurm: setup ## The same after a run over SLURM: its jobs are cancelled first
 	@$(BIN)/python workflow/tools/unlock.py --slurm
 
-clean: ## Remove everything generated (results, logs, benchmarks, chunks); the environment stays
-	rm -rf results logs benchmarks chunks .snakemake
+clean: ## Remove everything generated (results, logs, benchmarks, chunks, runs); the environment stays
+	rm -rf results logs benchmarks chunks runs .snakemake

@@ -215,7 +215,7 @@ def test_the_key_covers_what_the_bytes_depend_on(tmp_path, monkeypatch):
     others.append(key(device="cuda"))
     monkeypatch.setattr(chunks, "_gpu", lambda: "GPU B")
     others.append(key(device="cuda"))
-    monkeypatch.setattr(chunks, "_processor", lambda: ["model name: other"])
+    monkeypatch.setattr(chunks.provenance, "processor", lambda: ["model name: other"])
     others.append(key())
     monkeypatch.undo()
     status = (model / "weights").stat()

@@ -1,7 +1,6 @@
 """Rows of kinds of models and worlds: what they name is there, what fits what, and rows of plug-ins."""
 
 import json
-import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -223,10 +222,8 @@ def test_the_kind_in_the_docs_is_whole(tmp_path: Path) -> None:
 
     from mmh.io.files import read_images
 
-    text = (Path(__file__).parents[2] / "docs" / "adding-a-model.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    file, images, model = tmp_path / "my_kinds.py", tmp_path / "train.npz", tmp_path / "model"
-    file.write_text(code)
+    file = Path(__file__).parents[2] / "docs" / "plugins" / "blur.py"
+    images, model = tmp_path / "train.npz", tmp_path / "model"
     assert load_plugin(file, [KINDS]) == {"kind of model": ["blur"]}
     try:
         digits = {"n_train": 5, "seed": 0}

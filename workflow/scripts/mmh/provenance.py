@@ -10,9 +10,10 @@ from typing import Any
 
 from mmh.digest.code import code_digest
 
-__all__ = ["PACKAGE", "code_digest", "run_record", "versions"]
+__all__ = ["PACKAGE", "code_digest", "processor", "run_record", "versions"]
 
 PACKAGE = Path(__file__).resolve().parent
+_PROCESSOR = {"vendor_id", "model name", "flags", "CPU implementer", "CPU part", "Features"}
 _REPORTED = (
     "numpy",
     "scipy",
@@ -45,6 +46,16 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def processor() -> list[str]:
+    """What the system says of the processor that rounding may depend on: lines ``name : value``."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = text.split("\n\n", 1)[0].splitlines()
+    return sorted(line for line in lines if line.split(":")[0].strip() in _PROCESSOR)
 
 
 def run_record(**fields: Any) -> dict[str, Any]:

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mmh.evaluation.names import PROMPTS
+from mmh.evaluation import cells
 from mmh.io.files import read_table
-from mmh.io.tables import GENERATION_MATCHES, LABELS, SHEET
+from mmh.io.tables import LABELS, SHEET
 from mmh.labels.label_files import CLASSES, sample_classes
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def _experiment(path: Path) -> str:
@@ -60,34 +56,18 @@ def generation_lines(paths: Iterable[Path]) -> list[str]:
     """
     lines = []
     for path in paths:
-        table = read_table(path, GENERATION_MATCHES)
-        for name, rows in table.groupby("prompt_set", sort=True):
-            low, middle, high = rows["similarity"].quantile([0.01, 0.5, 0.99])
-            lines.append(
-                f"  {_experiment(path)}, prompts of {name}: median similarity {middle:.3f}, 1st percentile "
-                f"{low:.3f}, 99th {high:.3f} (n = {len(rows)})"
-            )
+        lines += [f"  {_experiment(path)}, {said}" for said in cells.generation_sentences(path)]
     head = "Generations beside the training image of their prompt (cosine of copy descriptors)"
     return ["", head, *lines] if lines else []
 
 
-def _evaluation_block(experiment: str, table: "pd.DataFrame") -> list[str]:
-    """One line per score, one column per contrast; controls that say nothing at all are left out."""
-    idle = (table["auc_low"] == 0.5) & (table["auc_high"] == 0.5)
-    table = table[~idle.groupby(table["estimator"]).transform("all")]
-    contrasts = list(dict.fromkeys(table["contrast"]))
-    counts = table.drop_duplicates("contrast").set_index("contrast")
-    heads = [f"{name} ({counts.n_positive[name]} vs {counts.n_negative[name]})" for name in contrasts]
-    width = max(14, *table["estimator"].str.len())
+def _evaluation_block(experiment: str, heads: list[str], rows: list[list[str]]) -> list[str]:
+    """One line per score, one column per contrast."""
+    width = max(14, *(len(row[0]) for row in rows))
     column = max(30, *(len(head) + 2 for head in heads))
     lines = ["  " + experiment.ljust(width + 2) + "".join(head.rjust(column) for head in heads)]
-    for estimator, rows in table.groupby("estimator", sort=False):
-        cells = {
-            row.contrast: f"{row.auc:.3f} [{row.auc_low:.3f}, {row.auc_high:.3f}]"
-            for row in rows.itertuples()
-        }
-        values = "".join(cells.get(name, "-").rjust(column) for name in contrasts)
-        lines.append("    " + str(estimator).ljust(width) + values)
+    for name, *values in rows:
+        lines.append("    " + name.ljust(width) + "".join(value.rjust(column) for value in values))
     return lines
 
 
@@ -107,10 +87,8 @@ def evaluation_lines(paths: Iterable[Path]) -> list[str]:
 
     lines = []
     for path in paths:
-        table = pd.read_csv(path)
-        of_prompts = table["contrast"].str.startswith(PROMPTS)
-        for part in (table[~of_prompts], table[of_prompts]):
-            lines += _evaluation_block(_experiment(path), part) if len(part) else []
+        for heads, rows in cells.evaluation_grids(pd.read_csv(path)):
+            lines += _evaluation_block(_experiment(path), heads, rows)
     return lines or ["  no experiment of this run has labels to evaluate against"]
 
 
@@ -131,10 +109,6 @@ def claim_lines(paths: Iterable[Path]) -> list[str]:
     lines = []
     for path in paths:
         for row in pd.read_csv(path, dtype={"claim": str}).itertuples():
-            number = (
-                "no data"
-                if pd.isna(row.estimate)
-                else f"{row.estimate:.3g} [{row.low:.3g}, {row.high:.3g}], n={row.n}"
-            )
-            lines.append(f"  {row.verdict:<10} {row.claim:<3} {_experiment(path)}: {row.statistic}: {number}")
+            said = f"{_experiment(path)}: {row.statistic}: {cells.estimate(row)}"
+            lines.append(f"  {row.verdict:<10} {row.claim:<3} {said}")
     return lines or ["  no experiment of this run asks for claims"]

@@ -25,7 +25,6 @@ Arrays = dict[str, np.ndarray]
 FOLDER = Path("chunks")
 FORMAT = 1
 EVERY_SECONDS = 60.0
-_PROCESSOR = {"vendor_id", "model name", "flags", "CPU implementer", "CPU part", "Features"}
 
 
 class Chunks:
@@ -208,7 +207,7 @@ def chunk_folder(rule: str, inputs: Mapping[str, Any], *, device: str, **fields:
         "format": FORMAT,
         "rule": rule,
         "inputs": files,
-        "processor": _processor(),
+        "processor": provenance.processor(),
         "gpu": _gpu() if device == "cuda" else None,
         "versions": provenance.versions(),
         **fields,
@@ -261,15 +260,6 @@ def _identity(path: Path) -> list[Any]:
             status = file.stat()
             found.append([str(file), status.st_size, status.st_mtime_ns])
     return found
-
-
-def _processor() -> list[str]:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    lines = text.split("\n\n", 1)[0].splitlines()
-    return sorted(line for line in lines if line.split(":")[0].strip() in _PROCESSOR)
 
 
 def _gpu() -> str:

@@ -1,7 +1,7 @@
 """Kinds of models: a file each, with a class that says all that is asked of it.
 
 The file is named like the kind, with "_" for "-". What a job runs is named, not called, so that a change of
-a training loop reruns trainings and nothing else. docs/adding-a-model.md has a whole one. What comes after a
+a training loop reruns trainings and nothing else. docs/plugins/blur.py is a whole one. What comes after a
 model sees only the object that `load` gives, a `Model`, and cannot tell how the model was made.
 """
 

@@ -1,7 +1,10 @@
 """What a whole run makes, and the tables at its end."""
 
+from mmh.models.base import KINDS
 from mmh.plan.experiment import Experiment
 from mmh.plan.inputs.base import Inputs, Wildcards
+from mmh.plan.inputs.sources import Sources
+from mmh.worlds.base import WORLDS
 
 RUNTIME = "results/runtime.csv"
 
@@ -13,6 +16,19 @@ class Run(Inputs):
     def experiments(self) -> list[Experiment]:
         """The experiments, in their order."""
         return [Experiment(self.config, name) for name in self.config["run"]]
+
+    @property
+    def embedded(self) -> list[str]:
+        """Names of the experiments, run or not, that need no file or folder from elsewhere."""
+        fetching = {name for users in Sources(self.config).users.values() for name in users}
+        return [
+            name
+            for name, entry in self.config["experiments"].items()
+            if name not in fetching
+            and not Experiment(self.config, name).listed_sources
+            and ("data" not in entry or WORLDS[entry["data"]["world"]].made != "import")
+            and ("model" not in entry or KINDS[entry["model"]["kind"]].made == "train")
+        ]
 
     def targets(self) -> list[str]:
         """Everything that plain ``snakemake`` makes: figures and tables of the experiments under ``run``."""

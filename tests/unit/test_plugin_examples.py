@@ -1,0 +1,110 @@
+"""Each example under docs/plugins is a whole row: it is taken up from its file and computes what it says.
+
+The kind of model, ``blur``, is tried in ``test_kinds.py``.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import figure_tables
+from mmh.figures.base import FIGURES, About
+from mmh.metrics.base import METRICS
+from mmh.metrics.seen import Seen
+from mmh.models.base import KINDS
+from mmh.rows import Table, load_plugin
+from mmh.scores.base import SCORES
+from mmh.scores.setting import Setting
+from mmh.scores.steps import score_span
+from mmh.worlds.base import WORLDS
+
+FOLDER = Path(__file__).parents[2] / "docs" / "plugins"
+TABLES: dict[str, Table] = {
+    "contrast": SCORES,
+    "empty_norm": METRICS,
+    "score_by_label": FIGURES,
+    "blur": KINDS,
+    "blobs": WORLDS,
+}
+
+
+@pytest.fixture
+def row() -> Iterator[Callable[[str], type]]:
+    """Give the row that the file of a name adds; it is no row any more afterwards."""
+    taken: list[tuple[Table, str]] = []
+
+    def take(stem: str) -> type:
+        ((name,),) = load_plugin(FOLDER / f"{stem}.py", [*TABLES.values()]).values()
+        assert name.replace("-", "_") == stem
+        taken.append((TABLES[stem], name))
+        return TABLES[stem][name]
+
+    yield take
+    for table, name in taken:
+        del table.rows()[name]
+
+
+def silent(*args: object, **kwargs: object) -> object:
+    return lambda *args, **kwargs: None
+
+
+def test_every_example_is_tried_here() -> None:
+    assert {path.stem for path in FOLDER.glob("*.py")} == set(TABLES)
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_contrast_is_a_number_for_each_image(row: Callable[[str], type], power: float) -> None:
+    found = row("contrast")
+    x = np.stack([np.full((1, 4, 4), 0.25), np.resize([1.0, -1.0], (1, 4, 4)) / 2]).astype(np.float32)
+    options = found.Options.model_validate({"power": power})
+    setting = Setting(x=x, ids=np.array([7, 9]), options=options, seed=0)
+    table, numerics = score_span(found, setting, "contrast", progress=silent)
+    assert table["item"].tolist() == [7, 9]
+    assert table["value"].tolist() == [0.0, 0.5**power]
+    assert numerics["method"] == "contrast"
+
+
+def test_empty_norm_is_the_norm_without_a_caption(row: Callable[[str], type]) -> None:
+    metric = row("empty_norm")()
+    step = SimpleNamespace(empty=torch.tensor([[[3.0, 4.0]], [[0.0, 2.0]]]), squared=Seen.squared)
+    assert metric.see(step).tolist() == [5.0, 2.0]
+    assert not metric.large
+
+
+def test_score_by_label_draws_the_samples_that_have_a_label(
+    row: Callable[[str], type], tmp_path: Path
+) -> None:
+    figure = row("score_by_label")
+    files = figure_tables.digits(tmp_path, n=200)
+    inputs = figure.inputs(SimpleNamespace(folder="results/digits"))
+    assert {name: Path(path).name for name, path in inputs.items()} == {
+        "scores": "scores.parquet",
+        "labels": "labels.parquet",
+    }
+    made = {kind: tmp_path / f"figure.{kind}" for kind in ("pdf", "png", "csv")}
+    options = figure.Options.model_validate({"estimator": "flipd"})
+    about = About(experiment="digits", names={"flipd": "FLIPD"})
+    figure.draw(scores=files["scores"], labels=files["labels"], **made, options=options, about=about)
+    plotted = pd.read_csv(made["csv"])
+    assert len(plotted) == 200
+    medians = plotted.groupby("label")["value"].median()
+    assert medians["exact"] < medians["reconstructive"] < medians["not_memorized"]
+    assert made["pdf"].read_bytes().startswith(b"%PDF")
+    assert made["png"].stat().st_size > 1000
+
+
+def test_blobs_repeat_their_first_image(row: Callable[[str], type]) -> None:
+    world = row("blobs")
+    x, table = world.make(world.read({"world": "blobs", "n_train": 30, "copies": 4}))
+    assert x.shape == (30, 1, 8, 8)
+    assert (x[:4] == x[0]).all()
+    assert len(np.unique(x.reshape(30, -1), axis=0)) == 27
+    assert table["copies"].tolist() == [4] * 4 + [1] * 26
+    assert table["group"].tolist() == [0] * 4 + list(range(4, 30))
+    assert x.min() >= -1
+    assert x.max() <= 1
