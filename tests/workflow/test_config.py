@@ -55,6 +55,30 @@ CASES = {
     ),
     "wrong type": (set_to("seed", "zero"), "seed: 'zero' is a string, expected integer"),
     "boolean for a number": (set_to("threads", True), "threads: True is a boolean, expected integer"),
+    "a whole number with a point": (
+        set_to("experiments/digits/sampling/n_samples", 2000.0),
+        "experiments.digits.sampling.n_samples: 2000.0 is a number, expected integer: samples with ids",
+    ),
+    "a name that is a number": (
+        set_to("sources", {2024: CONFIG["sources"]["cifar10.pkl"]}),
+        "sources.2024: the name 2024 is a integer, expected string; put it in quotes",
+    ),
+    "a name that is a number, of an experiment": (
+        set_to("experiments", {7: CONFIG["experiments"]["digits-control"]}),
+        "experiments.7: the name 7 is a integer, expected string; put it in quotes",
+    ),
+    "a key that is no text": (
+        lambda config: config["experiments"]["digits"]["sampling"].update({True: 1}),
+        "experiments.digits.sampling.True: unknown key",
+    ),
+    "a section that is a list": (
+        set_to("experiments", ["digits"]),
+        "experiments: ['digits'] is a array, expected object: experiments, by name",
+    ),
+    "a section that is a text": (
+        set_to("experiments/digits/estimators", "flipd"),
+        "experiments.digits.estimators: 'flipd' is a string, expected object: scores of samples and images",
+    ),
     "missing key": (
         remove("experiments/digits/sampling/steps"),
         "experiments.digits.sampling.steps: missing",

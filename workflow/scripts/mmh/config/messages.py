@@ -118,16 +118,15 @@ def _sentence(
     while loc and not of.members:
         part, *rest = loc
         if code in ("extra_forbidden", "invalid_key") and not rest:
-            keys = [key for key in value if str(key) == str(part)] or [part]
-            yield unknown_key((*path, *at), keys[0], (not at and known) or fields(of.form or Options))
+            key = next((key for key in value if key == part or str(key) == str(part)), part)
+            yield unknown_key((*path, *at), key, (not at and known) or fields(of.form or Options))
             return
         if code == "missing" and not rest:
             yield missing_key((*path, *at), part, described(of.form or Options, part))
             return
         if rest == ["[key]"]:
-            name = _TYPES.get(type(part), type(part).__name__)
-            text = f"the name {part!r} is a {name}, expected string; put it in quotes"
-            yield Mistake((*path, *at, part), text, (*path, *at))
+            if not of.block:  # where a key of a block is unknown, that is said instead
+                yield _no_text((*path, *at), next(key for key in value if key == part))
             return
         if of.form:
             meaning, of = described(of.form, part), fields(of.form)[part]
@@ -141,6 +140,12 @@ def _sentence(
         yield from _of_union(of, value, (*path, *at), meaning)
     else:
         yield _of_value(code, of, value, (*path, *at), meaning)
+
+
+def _no_text(path: tuple[Any, ...], key: Any) -> Mistake:
+    name = _TYPES.get(type(key), type(key).__name__)
+    text = f"the name {key!r} is a {name}, expected string; put it in quotes"
+    return Mistake((*path, key), text, path)
 
 
 def _of_value(code: str, of: Kind, value: Any, path: tuple[Any, ...], meaning: str) -> Mistake:

@@ -88,7 +88,7 @@ class Models(Inputs):
         source = self.experiment(wildcards).entry[section].get("source")
         return SimpleNamespace(
             sha256=self.config["sources"][source]["sha256"] if source else None,
-            offline=bool(self.config.get("offline", False)),
+            offline=self.config["offline"],
             plugins=self.config.get("plugins", []),
         )
 
