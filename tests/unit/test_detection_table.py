@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from test_words import random_texts, random_words
 
-from mmh.detection import detection_table, prompt_detectors
+from mmh.detection import audit, detection_table, prompt_detectors
 from mmh.errors import InputError
 from mmh.evaluation.samples import COLUMNS
 from mmh.io import files as io
@@ -277,8 +277,8 @@ def test_an_audit_needs_no_scores_and_counts_families():
     }
     table = prompts.prompt_table(lists)
     pairs = [["memorized", "control"], ["memorized", "numbers"]]
-    found = detection_table.audit(table, pairs=pairs, **OPTIONS)
-    assert found.columns.tolist() == detection_table.AUDIT_COLUMNS
+    found = audit.audit(table, pairs=pairs, **OPTIONS)
+    assert found.columns.tolist() == audit.AUDIT_COLUMNS
     names = [
         "memorized-control",
         "memorized-control:matched",
@@ -295,8 +295,8 @@ def test_an_audit_needs_no_scores_and_counts_families():
     assert row["auc_high"] - row["auc_low"] > 1.2 * (row["naive_auc_high"] - row["naive_auc_low"])
     numbers = found[found["contrast"] == names[2]].set_index("estimator")
     assert numbers.loc["text_digits", "auc"] == 1.0
-    assert found[detection_table.CHANCE].isna().all(axis=None)
-    alone = detection_table.audit(table, pairs=pairs[1:], **OPTIONS)
+    assert found[audit.CHANCE].isna().all(axis=None)
+    alone = audit.audit(table, pairs=pairs[1:], **OPTIONS)
     pd.testing.assert_frame_equal(alone, found[found["contrast"].isin(names[2:])].reset_index(drop=True))
 
 
@@ -307,11 +307,11 @@ def test_the_range_of_chance_holds_idle_lists_and_not_confounded_ones():
     )
     options = {"pairs": [["memorized", "control"]], "match": False, "shuffles": 12, "resamples": 20}
     for given, low, high in ((idle, True, True), (table, True, False)):
-        row = detection_table.audit(given, **options).set_index("estimator").loc["text_ngrams"]
+        row = audit.audit(given, **options).set_index("estimator").loc["text_ngrams"]
         assert (row["chance_low"] < row["auc"], row["auc"] < row["chance_high"]) == (low, high)
         assert 0.2 < row["chance_low"] < 0.5 < row["chance_high"] < 0.8
     with pytest.raises(InputError, match="shuffles"):
-        detection_table.audit(idle, **{**options, "shuffles": 1})
+        audit.audit(idle, **{**options, "shuffles": 1})
 
 
 def test_the_audit_script_reads_lists_and_tables_alike(tmp_path):
@@ -380,7 +380,7 @@ def test_the_evaluation_script_puts_images_before_prompts(tmp_path):
 def test_nothing_here_loads_torch():
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import mmh.detection.detection_table as d, mmh.prompts.lists as p\n"
+        "import mmh.detection.audit as d, mmh.detection.detection_table, mmh.prompts.lists as p\n"
         "t = p.prompt_table({'a': ['one red rug', 'sofa'], 'b': ['lamp by day', 'x']})\n"
         "d.audit(t, pairs=[['a', 'b']], resamples=5)\n"
         "assert 'torch' not in sys.modules"

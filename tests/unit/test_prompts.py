@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from mmh.errors import InputError
+from mmh.prompts import families
 from mmh.prompts import lists as prompts
 
 TEXTS = [
@@ -99,12 +100,12 @@ def test_a_missing_list_is_named(tmp_path, suffix):
 
 
 def test_duplicates_are_exact_and_in_order():
-    assert prompts.duplicates(["b", "a", "A", "a", "b", "b", "b "]) == [("b", 3), ("a", 2)]
+    assert families.duplicates(["b", "a", "A", "a", "b", "b", "b "]) == [("b", 3), ("a", 2)]
 
 
 def jaccard(one, other, gram=3):
     sets = [
-        {f" {prompts.normalized(t)} "[k:][:gram] for k in range(len(prompts.normalized(t)) + 3 - gram)}
+        {f" {families.normalized(t)} "[k:][:gram] for k in range(len(families.normalized(t)) + 3 - gram)}
         for t in (one, other)
     ]
     return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
@@ -130,8 +131,8 @@ def test_families_are_the_components_of_the_pairs_that_overlap(monkeypatch, simi
             for member in reach[j]:
                 reach[member] = reach[i]
     expected = np.array([min(reach[i]) for i in range(len(texts))])
-    monkeypatch.setattr(prompts, "_ROWS", 7)
-    found = prompts.prompt_families(texts, similar=similar, template_size=1000)
+    monkeypatch.setattr(families, "_ROWS", 7)
+    found = families.prompt_families(texts, similar=similar, template_size=1000)
     assert found.dtype == np.int64
     assert 1 < len(np.unique(expected)) < len(texts)
     assert (found == expected).all()
@@ -140,8 +141,8 @@ def test_families_are_the_components_of_the_pairs_that_overlap(monkeypatch, simi
 def test_a_chain_of_near_duplicates_is_one_family_and_case_or_marks_do_not_count():
     chain = ["abcdefgh", "efghijkl abcdefgh", "efghijkl"]
     assert jaccard(chain[0], chain[2]) < 0.4 <= min(jaccard(chain[0], chain[1]), jaccard(chain[1], chain[2]))
-    assert prompts.prompt_families(chain).tolist() == [0, 0, 0]
-    assert prompts.prompt_families(
+    assert families.prompt_families(chain).tolist() == [0, 0, 0]
+    assert families.prompt_families(
         ["<i>The Stick</i> of Truth!", "something else", "the stick OF truth"]
     ).tolist() == [0, 1, 0]
 
@@ -154,19 +155,19 @@ def shaw(n):
 def test_prompts_that_a_template_begins_are_one_family():
     texts = ["a lonely boat", *shaw(6), "Floors shaw sand"]
     assert max(jaccard(a, b) for a, b in combinations(texts, 2)) < 0.4
-    assert prompts.prompt_families(texts).tolist() == [0, *[1] * 6, 7]
-    assert len(np.unique(prompts.prompt_families(shaw(4)))) == 4  # too few to be a template
+    assert families.prompt_families(texts).tolist() == [0, *[1] * 6, 7]
+    assert len(np.unique(families.prompt_families(shaw(4)))) == 4  # too few to be a template
     short = [t.replace("Shaw Floors", "A man") for t in shaw(6)]
-    assert len(np.unique(prompts.prompt_families(short))) == 6  # a beginning of any language
+    assert len(np.unique(families.prompt_families(short))) == 6  # a beginning of any language
     mixed = shaw(6) + [f"Shaw {chr(97 + k) * 11} {700001 * (k + 3)}" for k in range(7)]
-    assert len(np.unique(prompts.prompt_families(mixed))) == 13  # "Shaw" goes on otherwise in most
+    assert len(np.unique(families.prompt_families(mixed))) == 13  # "Shaw" goes on otherwise in most
 
 
 def test_families_do_not_depend_on_the_order():
     texts = random_prompts(40, seed=2) + shaw(6)
     order = np.random.default_rng(0).permutation(len(texts))
-    shuffled = prompts.prompt_families([texts[i] for i in order])
-    straight = prompts.prompt_families(texts)
+    shuffled = families.prompt_families([texts[i] for i in order])
+    straight = families.prompt_families(texts)
     assert partition(straight) == {frozenset(order[list(group)].tolist()) for group in partition(shuffled)}
 
 
@@ -175,7 +176,7 @@ def test_families_do_not_depend_on_the_order():
 )
 def test_options_of_families_are_checked(options):
     with pytest.raises(InputError, match="prompt families need"):
-        prompts.prompt_families(["a"], **options)
+        families.prompt_families(["a"], **options)
 
 
 def test_a_table_of_lists_survives_its_file_and_is_described(tmp_path):

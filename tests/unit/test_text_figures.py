@@ -14,6 +14,7 @@ from scipy.stats import spearmanr
 from text_tables import SETS, experiment
 
 from figure_tables import draw_figure
+from mmh.detection.curve_scores import curve_scores, is_control
 from mmh.errors import InputError
 from mmh.evaluation import image_sets as sets
 from mmh.io.files import read_arrays, read_table, write_table
@@ -353,7 +354,7 @@ def test_detection_draws_what_was_evaluated(tables, numbers):
 def test_curves_are_those_of_the_evaluated_scores(tables):
     """Detectors and the text-only control, whose folds are drawn anew, have the AUC of the evaluation."""
     frame = pd.concat(map(pd.read_parquet, tables["prompt_scores"]))
-    scores, positive, _ = detection.curve_scores(read_prompts(tables["prompts"]), frame, PAIR, CURVES)
+    scores, positive, _ = curve_scores(read_prompts(tables["prompts"]), frame, PAIR, CURVES)
     rows = detection.read_rows(tables["evaluation"], PAIR).set_index("estimator")
     for name in CURVES:
         assert auc(scores[name].to_numpy(), positive) == pytest.approx(rows.loc[name, "auc"])
@@ -362,7 +363,7 @@ def test_curves_are_those_of_the_evaluated_scores(tables):
 def test_rows_of_chosen_metrics_keep_the_controls(tables):
     rows = detection.read_rows(tables["evaluation"], PAIR, ["flipd"])
     assert rows["estimator"].tolist()[:3] == ["flipd.low.n1", "flipd.low.n4", "text_ngrams"]
-    assert rows["estimator"].iloc[2:].map(detection.is_control).all()
+    assert rows["estimator"].iloc[2:].map(is_control).all()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from mmh.errors import InputError
-from mmh.prompts import words
+from mmh.prompts import matching, words
 from mmh.stats.curves import auc
 
 LETTERS = list("abcdefghijklmnopqrstuvwxyz")
@@ -137,7 +137,7 @@ def test_matched_prompts_are_the_most_pairs_within_the_caliper_and_then_the_near
         cost = sum(abs(length[i] - length[j]) for i, j in pairs)
         best = max(best, (len(pairs), -cost, tuple(sorted(sum(pairs, ())))))
     assert 0 < best[0] < 4
-    found = words.matched(texts, positive, caliper=caliper)
+    found = matching.matched(texts, positive, caliper=caliper)
     assert tuple(found) == best[2]
 
 
@@ -146,10 +146,10 @@ def test_matching_takes_the_power_of_what_is_matched():
     positive = np.arange(400) < 200
     count = np.where(positive, rng.integers(4, 10, 400), rng.integers(2, 8, 400))
     texts = [" ".join(random_words(k, rng)) for k in count]
-    chosen = words.matched(texts, positive)
+    chosen = matching.matched(texts, positive)
     assert (positive[chosen].sum(), (~positive[chosen]).sum()) == (len(chosen) // 2,) * 2
     assert len(chosen) > 200
     assert auc(count.astype(float), positive) > 0.75
     assert abs(auc(count[chosen].astype(float), positive[chosen]) - 0.5) < 0.02
     with pytest.raises(InputError, match="caliper"):
-        words.matched(texts, positive, caliper=0)
+        matching.matched(texts, positive, caliper=0)

@@ -29,7 +29,7 @@ def main(
     out, report : path
         CSV and JSON to write.
     options : dict
-        Options of `detection_table.audit`; and `families`, those of `prompts.prompt_families`.
+        Options of `detection.audit.audit`; and `families`, those of `prompts.prompt_families`.
     seed : int
         Root seed of the run; decides on folds and resamples.
 
@@ -38,7 +38,7 @@ def main(
     InputError
         If a list is malformed, or a pair names an unknown list.
     """
-    from mmh.detection.detection_table import audit
+    from mmh.detection.audit import audit
     from mmh.io.files import write_csv, write_json
     from mmh.prompts.lists import describe, prompt_table, read_prompt_list, read_prompts
 

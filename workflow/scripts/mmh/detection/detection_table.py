@@ -5,33 +5,22 @@ with the best *control*: the text of captions or prompts alone, and the PNG size
 the other folds say that it points the other way (`<name>.turned`): a control need not follow the papers.
 """
 
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mmh.detection.contrasts import contrast_records, with_controls, with_turned, word_contrasts
 from mmh.detection.prompt_detectors import prompt_detectors
 from mmh.errors import InputError
-from mmh.evaluation.names import MATCHED, PROMPTS, TURNED, Detector, contrast_name
-from mmh.evaluation.samples import COLUMNS, FPR, MIN_CLASS, score_record
+from mmh.evaluation.names import PROMPTS, Detector, contrast_name
+from mmh.evaluation.samples import COLUMNS
 from mmh.metrics.base import METRICS
 from mmh.prompts.words import (
     FOLDS,
-    family_folds,
-    matched,
-    oriented,
-    shuffled_areas,
-    word_controls,
 )
-from mmh.stats.curves import MIN_CLUSTERS, cluster_bootstrap, delong_interval, wilson_interval
-
-MIN_PAIRS = 20
-"""Fewer matched pairs than this make no contrast."""
-NAIVE = ["naive_auc_low", "naive_auc_high", "naive_tpr_low", "naive_tpr_high"]
-CHANCE = ["chance_low", "chance_high"]
-AUDIT_COLUMNS = [*COLUMNS[:11], *NAIVE, *CHANCE, "families_positive", "families_negative"]
+from mmh.stats.curves import MIN_CLUSTERS
 
 
 def evaluate_image_sets(
@@ -95,11 +84,11 @@ def evaluate_image_sets(
         table = pd.concat(parts, ignore_index=True).rename(columns={"caption": "text"})
         table["family"] = table.groupby(["set", "family"], sort=False).ngroup()
         table["positive"] = table["set"] == pair[0]
-        table, controls = _turned(table, baselines, folds, seed)
+        table, controls = with_turned(table, baselines, folds, seed)
         if table["text"].fillna("").str.strip().ne("").all():
-            table, text = _with_controls(table, folds, seed)
+            table, text = with_controls(table, folds, seed)
             controls += text
-        records += _records(
+        records += contrast_records(
             table,
             list(dict.fromkeys([*names, *controls])),
             controls,
@@ -157,7 +146,7 @@ def evaluate_prompts(
     table = pd.concat([prompts.reset_index(drop=True), beside.reset_index(drop=True)], axis=1)
     records: list[dict[str, Any]] = []
     simple = [name for name in detectors if _is_simple(name)]
-    for contrast, rows, text in _word_contrasts(table, pairs, match, folds, seed):
+    for contrast, rows, text in word_contrasts(table, pairs, match, folds, seed):
         lacking = rows[rows[list(detectors)].isna().any(axis=1)]
         if len(lacking):
             first = lacking.iloc[0]
@@ -165,9 +154,9 @@ def evaluate_prompts(
                 f"prompt {first['prompt']} of '{first['prompt_set']}' lacks scores, as {len(lacking)} of "
                 f"{len(rows)} do; score all prompts of both sets"
             )
-        rows, turned = _turned(rows, simple, folds, seed)
+        rows, turned = with_turned(rows, simple, folds, seed)
         controls = [*turned, *text]
-        records += _records(
+        records += contrast_records(
             rows,
             [*detectors, *controls],
             controls,
@@ -185,100 +174,6 @@ def _is_simple(name: str) -> bool:
     return detector is not None and METRICS[detector.metric].control
 
 
-def audit(
-    prompts: pd.DataFrame,
-    *,
-    pairs: Sequence[Sequence[str]],
-    match: bool = True,
-    shuffles: int = 0,
-    folds: int = FOLDS,
-    resamples: int = 1000,
-    seed: int = 0,
-    min_clusters: int = MIN_CLUSTERS,
-) -> pd.DataFrame:
-    """Say how well lists of prompts can be told apart from their text alone; no model has a part in it.
-
-    Parameters
-    ----------
-    prompts, pairs, match, folds, resamples, seed, min_clusters
-        As for `evaluate_prompts`.
-    shuffles : int
-        Idle labellings that give the range of chance, see `words.shuffled_areas`; each takes as long
-        as the contrast itself. At least 2, or 0 for none.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `AUDIT_COLUMNS`: a row per control and contrast. The `naive_` intervals take prompts for independent
-        (DeLong's of the AUC, Wilson's of the TPR); the others resample families. `chance_low` and
-        `chance_high` are the mean AUC of idle labels -/+ 1.96 standard deviations.
-
-    Raises
-    ------
-    InputError
-        If a set is unknown, or has fewer than two families.
-    """
-    if shuffles < 0 or shuffles == 1:
-        raise InputError(f"shuffles must be 0, or at least 2, it is {shuffles}")
-    records: list[dict[str, Any]] = []
-    for contrast, rows, controls in _word_contrasts(prompts, pairs, match, folds, seed):
-        positive, family = rows["positive"].to_numpy(), rows["family"].to_numpy()
-        chance = shuffled_areas(
-            rows["text"].tolist(), positive, family, shuffles=shuffles, folds=folds, seed=seed
-        ).reindex(columns=controls)
-        middle, spread = chance.mean(), 1.96 * chance.std()
-        options = {"resamples": resamples, "seed": seed, "min_clusters": min_clusters}
-        for record in _records(rows, controls, [], contrast, **options):
-            name = record["estimator"]
-            area = delong_interval(rows[name].to_numpy(), positive)
-            rate = wilson_interval(round(record["tpr_at_1fpr"] * positive.sum()), int(positive.sum()))
-            record |= zip(NAIVE, (area.low, area.high, rate.low, rate.high), strict=True)
-            record |= zip(CHANCE, (middle[name] - spread[name], middle[name] + spread[name]), strict=True)
-            record["families_positive"] = len(np.unique(family[positive]))
-            record["families_negative"] = len(np.unique(family[~positive]))
-            records.append(record)
-    return pd.DataFrame(records, columns=AUDIT_COLUMNS)
-
-
-def _word_contrasts(
-    prompts: pd.DataFrame, pairs: Sequence[Sequence[str]], match: bool, folds: int, seed: int
-) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
-    """Give each contrast's name, its prompts with `positive` and the text-only controls, and their names."""
-    for pair in pairs:
-        for name in pair:
-            if not (prompts["prompt_set"] == name).any():
-                known = ", ".join(prompts["prompt_set"].unique())
-                raise InputError(f"prompt set '{name}' is unknown; there are {known}")
-        rows = prompts[prompts["prompt_set"].isin(pair)].reset_index(drop=True)
-        rows["positive"] = rows["prompt_set"] == pair[0]
-        yield contrast_name(*pair), *_with_controls(rows, folds, seed)
-        if not match:
-            continue
-        chosen = matched(rows["text"].tolist(), rows["positive"].to_numpy())
-        if len(chosen) >= 2 * MIN_PAIRS:
-            near = rows.iloc[chosen].reset_index(drop=True)
-            if near.groupby("positive")["family"].nunique().min() > 1:
-                yield contrast_name(*pair) + MATCHED, *_with_controls(near, folds, seed)
-
-
-def _with_controls(table: pd.DataFrame, folds: int, seed: int) -> tuple[pd.DataFrame, list[str]]:
-    positive, families = table["positive"].to_numpy(), table["family"].to_numpy()
-    controls = word_controls(table["text"].tolist(), positive, families, folds=folds, seed=seed)
-    return pd.concat([table, controls], axis=1), list(controls)
-
-
-def _turned(
-    table: pd.DataFrame, names: Sequence[str], folds: int, seed: int
-) -> tuple[pd.DataFrame, list[str]]:
-    """Add scores that need no model, each turned round where the other folds say so; give their names."""
-    positive, families = table["positive"].to_numpy(), table["family"].to_numpy()
-    if not len(names):
-        return table, []
-    fold = family_folds(families, positive, folds=folds, seed=seed)
-    columns = {f"{name}{TURNED}": oriented(table[name].to_numpy(), positive, fold) for name in names}
-    return table.assign(**columns), list(columns)
-
-
 def _of_set(scores: pd.DataFrame, name: str, estimator: str, items: pd.Series) -> np.ndarray:
     """Take an estimator's values of a set's images, in their order."""
     rows = scores[(scores["items"] == name) & (scores["estimator"] == estimator)]
@@ -293,32 +188,3 @@ def _of_set(scores: pd.DataFrame, name: str, estimator: str, items: pd.Series) -
             f"{absent.iloc[0]}; score the whole set, or leave the estimator out"
         )
     return values.reindex(items).to_numpy(dtype=np.float64)
-
-
-def _records(
-    table: pd.DataFrame,
-    names: Sequence[str],
-    baselines: Sequence[str],
-    contrast: str,
-    *,
-    resamples: int,
-    seed: int,
-    min_clusters: int,
-) -> list[dict[str, Any]]:
-    """Evaluate columns of one contrast, larger = memorized, on one set of draws."""
-    positive, columns = table["positive"].to_numpy(), list(names)
-    if min(positive.sum(), (~positive).sum()) < MIN_CLASS:
-        raise InputError(f"contrast '{contrast}' needs {MIN_CLASS} items of each class, {len(table)} in all")
-    draws = cluster_bootstrap(
-        table[columns].to_numpy(dtype=np.float64),
-        positive,
-        table["family"].to_numpy(),
-        resamples=resamples,
-        seed=seed,
-        ids=[zlib.crc32(contrast.encode())],  # the draws depend on no other contrast
-        fpr=FPR,
-        min_clusters=min_clusters,
-    )
-    areas = [draws.auc[columns.index(name)] for name in baselines]
-    best = baselines[int(np.argmax(areas))] if areas else None
-    return [score_record(name, contrast, best, columns, draws, positive) for name in columns]

@@ -111,6 +111,7 @@ class PromptDetection(Figure):
         """Draw the figure: ROC curves, and the AUC by metric, steps and number of generations."""
         import pandas as pd
 
+        from mmh.detection.curve_scores import curve_scores
         from mmh.detection.prompt_detectors import SCORE_COLUMNS
         from mmh.plotting import detection, style
         from mmh.prompts.lists import read_columns, read_prompts
@@ -119,7 +120,7 @@ class PromptDetection(Figure):
         pair = options.pair
         rows = detection.read_rows(evaluation, pair, options.metrics)
         anchors = detection.checked_anchors([anchor.model_dump() for anchor in options.anchors], rows)
-        scores, positive, families = detection.curve_scores(
+        scores, positive, families = curve_scores(
             read_prompts(prompts),
             pd.concat([read_columns(path, SCORE_COLUMNS) for path in prompt_scores], ignore_index=True),
             pair,

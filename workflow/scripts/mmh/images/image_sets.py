@@ -12,7 +12,7 @@ from mmh.fetch.ledger import attrition
 from mmh.images.image_policy import UndecodableError, decode, fit, near_pairs
 from mmh.io.files import write_arrays, write_table
 from mmh.io.tables import IMAGE_SET
-from mmh.prompts.lists import prompt_families
+from mmh.prompts.families import prompt_families
 
 _SAME = 2  # bits of 64 in which hashes of one picture may differ
 
@@ -96,8 +96,8 @@ def families(digests: Sequence[str], hashes: Sequence[str], captions: Sequence[s
     """Find items that are no independent observations: one file, one picture, or hardly different captions.
 
     Pictures are one if their perceptual hashes differ in at most 2 of 64 bits; captions are kin as
-    `mmh.prompts.lists.prompt_families` says, so near-duplicates and those of one template are, and an empty
-    one has no kin. Kinship is passed on. Time grows with the square of n.
+    `mmh.prompts.families.prompt_families` says, so near-duplicates and those of one template are, and an
+    empty one has no kin. Kinship is passed on. Time grows with the square of n.
 
     Parameters
     ----------

@@ -38,18 +38,7 @@ class Piece:
 
 
 def to_rgb(x: np.ndarray) -> np.ndarray:
-    """Turn images into 8-bit RGB.
-
-    Parameters
-    ----------
-    x : (n, C, H, W) float
-        In [-1, 1], C = 1 or 3; values outside are clipped.
-
-    Returns
-    -------
-    (n, H, W, 3) uint8
-        The grey or colour values as a PNG of the image has them.
-    """
+    """Turn images (n, C, H, W) in [-1, 1] into uint8 (n, H, W, 3), as a PNG of them has; C is 1 or 3."""
     values = np.clip(np.rint((np.asarray(x, dtype=np.float64) + 1.0) * 127.5), 0, 255).astype(np.uint8)
     return np.broadcast_to(values, (len(values), 3, *values.shape[2:])).transpose(0, 2, 3, 1)
 
