@@ -27,7 +27,7 @@ from mmh.compute.attention import full_float32
 from mmh.compute.memory import fitting_batch
 from mmh.diffusion.score_model import ScoreModel
 from mmh.io.files import write_json
-from mmh.lid import _batched, normal_bundle
+from mmh.lid import batched, normal_bundle
 from mmh.lid.flipd import flipd, flipd_estimate
 from mmh.lid.jacobian import jacobian_spectrum
 from mmh.lid.normal_bundle import normal_bundle_groups, normal_bundle_spectrum
@@ -355,7 +355,7 @@ def stable_diffusion_costs(setting: Setting) -> Result:
     for name, dtype in PRECISIONS.items():
         model = ScoreModel.from_diffusers(network.to(dtype), scheduler).conditioned(text)
         x = images(model, most)
-        trial = _batched._trial_batch(model, x.double(), ids, T0, options)
+        trial = batched._trial_batch(model, x.double(), ids, T0, options)
         fitting = fitting_batch(trial, model.device, None, most)
         rows, few = min(fitting, most), min(fitting, setting.pick(8, 1))
         found: dict[str, float] = {"fitting batch": fitting}
