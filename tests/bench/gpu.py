@@ -374,7 +374,7 @@ def stable_diffusion_costs(setting: Setting) -> Result:
         works["forward"] = forward(chosen, x[:few])
         with full_float32():
             found |= seconds(works, 3)
-        with mock.patch.object(_batched, "repeatable", return_value=nullcontext()):
+        with mock.patch.object(batched, "repeatable", return_value=nullcontext()):
             found["1 probe, any order"] = seconds({"f": works["1 probes"]}, 2)["f"]
         further = (found["3 probes"] - found["1 probes"]) / 2
         what = f"Stable Diffusion size, {name}"
@@ -460,7 +460,7 @@ def agreement(setting: Setting) -> Result:
                 f"FLIPD, standard deviation over the same, {what}", float(values[0].value.std()), "dimensions"
             ),
         ]
-        with mock.patch.object(_batched, "full_float32", side_effect=lambda: tf32(True)):
+        with mock.patch.object(batched, "full_float32", side_effect=lambda: tf32(True)):
             loose = flipd(there, x, T0, batch_size=len(x))
         measures.append(
             Measure(

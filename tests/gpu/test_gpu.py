@@ -193,7 +193,7 @@ def _count_calls(monkeypatch):
         calls[-1][1] = True
         return result
 
-    monkeypatch.setattr(_batched, "_one_batch", counted)
+    monkeypatch.setattr(batched, "_one_batch", counted)
     return calls
 
 
