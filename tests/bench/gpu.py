@@ -22,12 +22,12 @@ from unittest import mock
 import numpy as np
 import torch
 
-from mmh.compute import rng
+from mmh.compute import memory, rng
 from mmh.compute.attention import full_float32
 from mmh.compute.memory import fitting_batch
 from mmh.diffusion.score_model import ScoreModel
 from mmh.io.files import write_json
-from mmh.lid import batched, normal_bundle
+from mmh.lid import normal_bundle
 from mmh.lid.flipd import flipd, flipd_estimate
 from mmh.lid.jacobian import jacobian_spectrum
 from mmh.lid.normal_bundle import normal_bundle_groups, normal_bundle_spectrum
@@ -351,11 +351,13 @@ def stable_diffusion_costs(setting: Setting) -> Result:
     network, ids = stable_diffusion_network(setting), np.arange(most)
     scheduler = DDPMScheduler(1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
     text = rng.normal(0, "bench-conditions", ids, (77, setting.pick(768, 16)))
-    options = {"probes": 1, "probe": "gaussian", "seed": 0, "mode": "reverse"}
     for name, dtype in PRECISIONS.items():
         model = ScoreModel.from_diffusers(network.to(dtype), scheduler).conditioned(text)
         x = images(model, most)
-        trial = batched._trial_batch(model, x.double(), ids, T0, options)
+
+        def trial(rows: int, model: ScoreModel = model, x: np.ndarray = x) -> object:
+            return flipd(model, x[np.arange(rows) % most], T0, batch_size=rows)
+
         fitting = fitting_batch(trial, model.device, None, most)
         rows, few = min(fitting, most), min(fitting, setting.pick(8, 1))
         found: dict[str, float] = {"fitting batch": fitting}
@@ -374,7 +376,7 @@ def stable_diffusion_costs(setting: Setting) -> Result:
         works["forward"] = forward(chosen, x[:few])
         with full_float32():
             found |= seconds(works, 3)
-        with mock.patch.object(batched, "repeatable", return_value=nullcontext()):
+        with mock.patch.object(memory, "repeatable", return_value=nullcontext()):
             found["1 probe, any order"] = seconds({"f": works["1 probes"]}, 2)["f"]
         further = (found["3 probes"] - found["1 probes"]) / 2
         what = f"Stable Diffusion size, {name}"
@@ -460,7 +462,7 @@ def agreement(setting: Setting) -> Result:
                 f"FLIPD, standard deviation over the same, {what}", float(values[0].value.std()), "dimensions"
             ),
         ]
-        with mock.patch.object(batched, "full_float32", side_effect=lambda: tf32(True)):
+        with mock.patch.object(memory, "full_float32", side_effect=lambda: tf32(True)):
             loose = flipd(there, x, T0, batch_size=len(x))
         measures.append(
             Measure(

@@ -8,9 +8,11 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
+from mmh.compute import trace
 from mmh.compute.attention import full_float32
+from mmh.compute.variants import variant
 from mmh.diffusion.score_model import Schedule, ScoreModel
-from mmh.lid import batched
+from mmh.errors import InputError
 from mmh.lid.flipd import flipd, flipd_estimate
 from mmh.lid.jacobian import jacobian_spectrum
 from mmh.lid.normal_bundle import normal_bundle_groups, normal_bundle_spectrum
@@ -185,7 +187,7 @@ def test_bits_of_a_spectrum_do_not_depend_on_company():
 
 def _count_calls(monkeypatch):
     """Record (rows, finished) of every batch of FLIPD."""
-    calls, inner = [], batched._one_batch
+    calls, inner = [], trace.noise_traces
 
     def counted(model, x, *arguments, **options):
         calls.append([len(x), False])
@@ -193,7 +195,7 @@ def _count_calls(monkeypatch):
         calls[-1][1] = True
         return result
 
-    monkeypatch.setattr(batched, "_one_batch", counted)
+    monkeypatch.setattr(trace, "noise_traces", counted)
     return calls
 
 
@@ -256,7 +258,7 @@ def test_one_row_too_many_is_said_plainly():
     total = torch.cuda.get_device_properties(0).total_memory
     try:
         torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**29) / total)
-        with pytest.raises(batched.InputError, match="one sample does not fit"):
+        with pytest.raises(InputError, match="one sample does not fit"):
             flipd(many, np.zeros((3, 64), np.float32), T0, batch_size=None)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
@@ -282,7 +284,7 @@ def test_half_precision_is_retried_in_float32_on_the_device():
     assert found.retried == 2
     np.testing.assert_allclose(found.value[[1, 3]], expected.value[[1, 3]], rtol=1e-6)
     np.testing.assert_allclose(found.value[[0, 2]], expected.value[[0, 2]], rtol=0.02)
-    again = batched.in_float32(half)
+    again = variant(half, dtype=torch.float32)
     assert (again.device.type, again.dtype, half.dtype) == (half.device.type, torch.float32, torch.float16)
 
 
