@@ -356,15 +356,15 @@ def test_a_row_counts_by_the_members_that_jobs_ask_for(where: str, tmp_path: Pat
     assert of(SCORE, main=all_rows, **changed) != of(SCORE, main=all_rows)
     # A member that is asked for by a string counts like any other.
     costly = SCORE.replace("return 2", "return 3")
-    for asked in ("'cost'", "f'c{m}'", "m"):
-        main = f"getattr(TABLE[m], {asked})()"
-        assert of(SCORE, main=main) != of(costly, main=main), asked
-    for idle in (
-        "getattr(TABLE[m], 'name')",
-        "getattr(TABLE[m], f'a{m}')",
-        "import torch\nn = torch.a\ngetattr(n, m)",
-    ):
-        assert of(SCORE, main=idle) == of(costly, main=idle), idle
+    asks = [f"getattr(TABLE[m], {asked})()" for asked in ("'cost'", "f'c{m}'", "m")]
+    asks += ["n = TABLE[m]\nn.cost()", "from copy import copy\nn = copy(TABLE[m])\nn.cost()"]
+    for main in asks:
+        assert of(SCORE, main=main) != of(costly, main=main), main
+    foreign = "import torch\nn = torch.a"
+    idle = ["getattr(TABLE[m], 'name')", "getattr(TABLE[m], f'a{m}')"]
+    idle += [f"{foreign}\ngetattr(n, m)", f"{foreign}()\nn.cost()"]
+    for main in idle:
+        assert of(SCORE, main=main) == of(costly, main=main), main
 
 
 def test_a_class_that_foreign_code_may_call_counts_whole() -> None:

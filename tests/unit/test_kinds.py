@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from mmh.config.entries import Entry
+from mmh.digest.code import code_digest, edited_digest
 from mmh.errors import InputError
 from mmh.models.base import DESCRIPTIONS, KINDS, Kind, SamplingOptions, SamplingPlan
 from mmh.models.loading import kind_of, load_model
 from mmh.plan.network_cost import IDDPM
-from mmh.rows import load_plugin, load_plugins
+from mmh.rows import load_plugin, load_plugins, root_of
 from mmh.worlds.base import WORLDS
 
 PLUGIN = '''
@@ -121,7 +122,7 @@ def test_every_kind_has_folders_of_its_own_or_makes_those_of_others() -> None:
     for row in KINDS.rows().values():
         assert bool(row.folders) != bool(row.loads), row.name
         assert all(KINDS[name].folders for name in row.loads)
-        assert all("load" in function for _, function in row.code())
+        assert "load" in row.loader
 
 
 @pytest.mark.parametrize(
@@ -206,8 +207,15 @@ def test_rows_of_a_plug_in_need_no_cost_and_no_list_of_what_fits(plugin: Path) -
     assert dots.cost_of_making({"n_train": 3}).seconds > 0
     assert mean.network({}, 3072) == IDDPM.scaled(1, 1)
     assert mean.cost_of_making({}, points=3, dim=64).seconds > 0
-    assert mean.code() == [(plugin, "load")]
-    assert mean.code_of_making() == [(plugin, "make")]
+    assert root_of(mean) == (plugin, "Mean")
+    for function, script, other in (("make", "train", "sample"), ("load", "sample", "train")):
+        head, mark, rest = plugin.read_text().partition(f"\ndef {function}(")
+        digest = edited_digest(
+            {plugin.resolve(): head + mark + rest.replace("\n    ", "\n    added = 1\n    ", 1)}
+        )
+        scripts = {"train": "train_model.py", "sample": "sample_images.py"}
+        assert digest(scripts[script], root_of(mean)) != code_digest(scripts[script], root_of(mean))
+        assert digest(scripts[other], root_of(mean)) == code_digest(scripts[other], root_of(mean))
     assert mean.read({"kind": "mean"}).factor == 1.0
     other = plugin.with_name("other.py")
     other.write_text("from mmh.models.base import Kind\n\n\nclass Unet(Kind):\n    name = 'unet'\n")

@@ -82,7 +82,7 @@ rule import_model:
         mem_mb=plan.memory,
         runtime=plan.runtime,
     params:
-        code=plan.code("import_model.py", plan.models.made_by, plan.models.loaded_by),
+        code=plan.code("import_model.py", plan.models.made_by),
         kind=plan.models.kind,
         options=plan.models.options,
         untracked=plan.models.fetched_model,

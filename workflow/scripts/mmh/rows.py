@@ -104,6 +104,15 @@ class Table(Generic[R]):
             raise InputError(f"there is no {self.what} {name!r}; known: {', '.join(rows)}")
         return rows[name]
 
+    def find(self, fits: Callable[[type[R]], bool]) -> type[R] | None:
+        """Give the first row that something is true of, if there is one."""
+        return next((row for row in self.rows().values() if fits(row)), None)
+
+    def among(self, names: Iterable[str]) -> dict[str, type[R]]:
+        """Give those rows that have one of some names, in the order of the table."""
+        wanted = set(names)
+        return {name: row for name, row in self.rows().items() if name in wanted}
+
     def add(self, module: ModuleType, plugin: Path | None = None) -> list[str]:
         """Take up the rows that a module defines.
 
@@ -155,26 +164,8 @@ def root_of(row: type[Row]) -> tuple[str | Path, str]:
     return row.plugin or row.__module__, row.__qualname__
 
 
-def place(row: type[Row], name: str) -> tuple[str | Path, str]:
-    """Say where a function lies that a row names as ``module:function``.
-
-    Parameters
-    ----------
-    row : type
-    name : str
-        Without a module, as ``:function``, it lies beside the row.
-
-    Returns
-    -------
-    (str or Path, str)
-        Module, or file of a plug-in, and function.
-    """
-    module, _, function = name.partition(":")
-    return module or row.plugin or row.__module__, function
-
-
 def named_function(row: type[Row], name: str) -> Callable[..., Any]:
-    """Import a function that a row names; arguments as for `place`."""
+    """Import a function that a row names as ``module:function``; ``:function`` lies beside the row."""
     module, _, function = name.partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module or row.__module__), function)
     return found

@@ -50,7 +50,7 @@ def edited_digest(edits: Mapping[Path, str | None]) -> Callable[..., str]:
     Parameters
     ----------
     edits : mapping of Path to str or None
-        Files in ``workflow/scripts``.
+        Files in ``workflow/scripts``, and plug-ins.
 
     Returns
     -------

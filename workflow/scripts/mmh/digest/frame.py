@@ -19,6 +19,13 @@ FRAME = {
     "mmh.io.spans": "reads the ids of a span, which is a wildcard of the job and names its output",
 }
 
+# Functions that read texts of caught errors, and why no text of this project reaches an output thereby.
+DEAF = {
+    "mmh.fetch.hub.fetch_pipeline": "the errors are those of the hub, and end in another error",
+    "mmh.images.image_policy.decode": "the errors are those of the decoder",
+    "mmh.labels.label_files.read_label_files": "the errors are joined to one",
+}
+
 
 def is_frame(definition: Definition) -> bool:
     """Whether a definition is part of the frame."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mmh.digest.scopes import (
     PROJECT,
+    Bound,
     Import,
     base_name,
     bound_by,
@@ -82,7 +83,7 @@ class Module:
     main: Definition = field(init=False)
     """What runs if it is a script."""
     reads_files: bool = False
-    scopes: dict[ast.AST, Scope] = field(default_factory=dict)
+    scopes: dict[ast.AST, tuple[Scope, Bound]] = field(default_factory=dict)
     """What each function binds, as far as it was asked for."""
 
     def __post_init__(self) -> None:
@@ -114,7 +115,7 @@ class Code:
         other = Code(self.folder)
         other._edits = {**self._edits, **edits}
         names = {str(path) for path in edits}
-        for path in edits:
+        for path in (one for one in edits if one.is_relative_to(self.folder)):
             parts = path.relative_to(self.folder).with_suffix("").parts
             names.add(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
         other._modules = {name: one for name, one in self._modules.items() if name not in names}

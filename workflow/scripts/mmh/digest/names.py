@@ -8,6 +8,10 @@ from mmh.digest.modules import Code, Definition, External, Module, Scope, Target
 from mmh.digest.scopes import bound_by, imports_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+# Libraries whose functions may give back what they are given.
+_GIVING_BACK = frozenset(
+    {"contextlib", "copy", "dataclasses", "functools", "itertools", "operator", "typing"}
+)
 
 
 @dataclass
@@ -81,21 +85,21 @@ class Names:
 
     def scope_of(self, node: ast.AST, body: list[ast.AST]) -> Scope:
         """What the body of a function or class binds."""
-        known = self.module.scopes.get(node)
-        if known is None:
+        if node not in self.module.scopes:
             bound = bound_by(body)
-            known = self.module.scopes[node] = dict.fromkeys(bound.names)
+            known: Scope = dict.fromkeys(bound.names)
+            self.module.scopes[node] = known, bound
             for statement in bound.imports:
                 for name, one in imports_of(statement, self.module.package):
                     known[name] = [*(known.get(name) or ()), one]
             for name in bound.elsewhere:
                 known.pop(name, None)
-        return known
+        return self.module.scopes[node][0]
 
-    def enter(self, node: Function, body: list[ast.AST], arguments: list[ast.arg]) -> None:
+    def enter(self, node: Function, body: list[ast.AST]) -> None:
         """Go into a function, which sees no names of the classes around it."""
         self._functions.append(node)
-        own = {**dict.fromkeys(one.arg for one in arguments), **self.scope_of(node, body)}
+        own = {**dict.fromkeys(_parameters(node)), **self.scope_of(node, body)}
         self.scopes = [*(scope for scope in self.scopes if not scope[0]), (False, own)]
 
     def leave(self, scopes: list[tuple[bool, Scope]]) -> None:
@@ -103,21 +107,24 @@ class Names:
         self.scopes = scopes
         self._functions.pop()
 
-    def is_foreign(self, node: ast.expr) -> bool:
+    def is_foreign(self, node: ast.expr, seen: frozenset[str] = frozenset()) -> bool:
         """Whether an object is none of the project's: a module, what other libraries define, or give."""
+        called = isinstance(node, ast.Call)
         targets, left = self.chain(node.func if isinstance(node, ast.Call) else node)
         if targets:
-            return all(isinstance(one, External | Module) for one in targets)
-        if targets == [] or not isinstance(node, ast.Name) or left:
+            outside = [isinstance(one, Module) or (isinstance(one, External) and one.name) for one in targets]
+            return all(one and not (called and str(one).split(".")[0] in _GIVING_BACK) for one in outside)
+        if targets == [] or not isinstance(node, ast.Name) or left or node.id in seen:
             return False
-        given = [
-            one.arg for function in self._functions for one in ast.walk(function) if isinstance(one, ast.arg)
-        ]
-        inside = [one for function in self._functions for one in ast.walk(function)]
-        values = [one.value for one in inside if isinstance(one, ast.Assign) and _binds(one, node.id)]
-        names = [one for one in inside if isinstance(one, ast.Name) and one.id == node.id]
-        bound = sum(not isinstance(one.ctx, ast.Load) for one in names)
-        return node.id not in given and len(values) == bound > 0 and all(map(self.is_foreign, values))
+        for function in reversed(self._functions):
+            scope, bound = self.module.scopes[function]
+            if node.id in _parameters(function):
+                return False
+            if node.id in scope:
+                values = bound.values.get(node.id, ())
+                alone = len(values) == bound.names.count(node.id)
+                return alone and all(self.is_foreign(one, seen | {node.id}) for one in values)
+        return False
 
     def write(self, targets: list[Target] | None, name: str, *, asked: bool = False) -> None:
         """Write down a use of a name; `asked`: only a row of it is asked for."""
@@ -145,5 +152,12 @@ class Names:
         return any(t in self.tables for one in calls for t in self.chain(one.func, target.module)[0] or ())
 
 
-def _binds(node: ast.Assign, name: str) -> bool:
-    return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+def parameters(node: Function) -> list[ast.arg]:
+    """All parameters of a function."""
+    given = node.args
+    starred = (one for one in (given.vararg, given.kwarg) if one is not None)
+    return [*given.posonlyargs, *given.args, *given.kwonlyargs, *starred]
+
+
+def _parameters(node: Function) -> list[str]:
+    return [one.arg for one in parameters(node)]

@@ -166,6 +166,8 @@ class _Walk:
 
     def _ask(self, row: Definition, attributes: set[str]) -> None:
         """Reach the members of a row that something asks for by their names."""
+        for name in (one[1:] for one in attributes if one.startswith(":")):
+            self._add(*_definitions(self.code, row.module, name))
         patterns = [one for one in attributes if ANY in one]
         for name, members in (row.members or {}).items():
             asked = name in attributes or name.startswith("__")

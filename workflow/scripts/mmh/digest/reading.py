@@ -7,14 +7,16 @@ errors, unless the code reads them: a handler that does more with an error than 
 import ast
 from contextlib import suppress
 
+from mmh.digest.frame import DEAF
 from mmh.digest.modules import Code, Definition, External, files_named
-from mmh.digest.names import Function, Reading
-from mmh.digest.scopes import is_bare, is_type_checking, loaded_by
+from mmh.digest.names import Function, Reading, parameters
+from mmh.digest.scopes import base_name, is_bare, is_type_checking, loaded_by
 from mmh.digest.strings import Strings
 from mmh.digest.words import ANY, Words
 
 _LEFT_OUT = frozenset({"ctx", "type_comment", "type_params", "kind"})
 _ASKING = frozenset({"getattr", "hasattr", "attrgetter", "methodcaller"})
+_BY_NAME = frozenset({"find", "among"})  # methods of a table that give rows which are asked for
 _HEARING = frozenset({"exc_info", "format_exc", "exception", "__cause__", "__context__"})
 # Decorators from here look at no hint of a type; others may.
 _BLIND = frozenset({"abc", "contextlib", "dataclasses", "functools", "torch", "typing"})
@@ -52,6 +54,7 @@ class _Reader(Strings):
         self.words = Words(code, definition.module, heard, self.chain)
         self.splits = definition.members is not None
         self.is_member = definition.owner is not None
+        self.is_deaf = f"{definition.module.name}.{definition.name}" in DEAF
         self.asked = False  # inside of a call that is handed tables to read rows into them
 
     def visit(self, node: ast.AST) -> None:
@@ -104,14 +107,17 @@ class _Reader(Strings):
     def attribute(self, node: ast.Attribute, *, asked: bool = False) -> None:
         targets, left = self.chain(node)
         if targets:
-            self.write(targets, node.attr, asked=self.asked or (asked and not left))
+            by_name = left[0] in _BY_NAME if left else asked
+            self.write(targets, node.attr, asked=self.asked or by_name)
         else:
             left = [node.attr]
             self.found.parts.append("(Attribute")
             self.visit(node.value)
         if node.attr in _HEARING:
             self.found.heard.add(ANY)
-        self.found.attributes.update(left)
+        of_input = not self.scopes and base_name(node) == "run"  # `run.input.spectra` of a script
+        if not of_input and not (targets is None and self.is_foreign(node.value)):
+            self.found.attributes.update(left)
         self.found.parts.extend(f".{name}" for name in left)
 
     def subscript(self, node: ast.Subscript) -> None:
@@ -150,9 +156,7 @@ class _Reader(Strings):
         self.scope(node, [node.body], hinted=False)
 
     def scope(self, node: Function, body: list[ast.AST], *, hinted: bool) -> None:
-        given = node.args
-        every = [*given.posonlyargs, *given.args, *given.kwonlyargs]
-        every += [one for one in (given.vararg, given.kwarg) if one is not None]
+        given, every = node.args, parameters(node)
         for one in every:
             self.found.parts.append(one.arg)
             if hinted and one.annotation is not None:
@@ -162,9 +166,9 @@ class _Reader(Strings):
         self.value(given.defaults)
         self.value(given.kw_defaults)
         outer, watched = self.scopes, self.watched
-        self.enter(node, body, every)
+        self.enter(node, body)
         if getattr(node, "name", "") in {"__exit__", "__aexit__"}:
-            self.watched = {**watched, **dict.fromkeys((one.arg for one in every), False)}
+            self.watched = {**watched, **dict.fromkeys((one.arg for one in every[1:]), False)}
         self.value(body)
         if any(self.watched[name] for name in self.watched if name not in watched):
             self.found.heard.add(ANY)
@@ -249,7 +253,7 @@ class _Reader(Strings):
         self.watched = {**outer, node.name: False} if node.name else dict(outer)
         self.in_words = before or self.words.only_raises(node.body)
         self.generic(node)
-        if node.name and self.watched[node.name]:
+        if node.name and self.watched[node.name] and not self.is_deaf:
             self.found.heard.update(self.words.caught(node.type))
         self.watched = {n: heard or (self.watched[n] and n != node.name) for n, heard in outer.items()}
         self.in_words = before

@@ -23,6 +23,8 @@ class Bound:
 
     names: list[str] = field(default_factory=list)
     imports: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
+    values: dict[str, list[ast.expr]] = field(default_factory=dict)
+    """What is given to single names; one that is bound in other ways, too, is in `names` more often."""
     elsewhere: set[str] = field(default_factory=set)
     """Names that they declare as those of an outer scope."""
 
@@ -46,6 +48,10 @@ def bound_by(nodes: Iterable[ast.AST]) -> Bound:
             # Its targets are its own; a name given inside by := is not.
             found.names.extend(n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
         elif kind is not ast.Lambda:
+            if kind is ast.Assign or kind is ast.NamedExpr:
+                for target in getattr(node, "targets", [getattr(node, "target", None)]):
+                    if isinstance(target, ast.Name):
+                        found.values.setdefault(target.id, []).append(node.value)  # type: ignore[attr-defined]
             name = getattr(node, "rest" if kind is ast.MatchMapping else "name", None)
             if isinstance(name, str) and kind in (
                 ast.ExceptHandler,

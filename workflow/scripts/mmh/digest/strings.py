@@ -15,8 +15,10 @@ class Strings(Names):
     """Names that stand in strings."""
 
     def pointed_to(self, text: str) -> list[Definition]:
-        """What a string as ``mmh.a.b:name`` stands for; ``:name`` lies in the module itself."""
+        """What a string as ``mmh.a.b:name`` stands for; ``:name`` lies in its own module, or a row's."""
         found = _POINTER.fullmatch(text)
+        if found and not found[1]:
+            self.found.attributes.add(text)
         module = (self.code.module(found[1]) if found[1] else self.module) if found else None
         targets = self.code.lookup(module, found[2]) if found and module else []
         return [one for one in targets if isinstance(one, Definition)]

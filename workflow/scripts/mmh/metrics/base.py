@@ -99,12 +99,8 @@ METRICS = Table("metric of prompts", "mmh.metrics", Metric)
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Metrics in the order of tables: those of all steps, those of the last steps, those of the image."""
-    wanted = set(names)
-    known = METRICS.rows()
-    return sorted(
-        (name for name in known if name in wanted),
-        key=lambda name: (known[name].needs == "image", known[name].until is not None),
-    )
+    known = METRICS.among(names)
+    return sorted(known, key=lambda name: (known[name].needs == "image", known[name].until is not None))
 
 
 def asked_metrics(prompts: Mapping[str, Any]) -> dict[str, options.Options]:

@@ -14,7 +14,7 @@ from mmh.config.entries import Entry
 from mmh.config.options import Field
 from mmh.plan import network_cost
 from mmh.plan.network_cost import Need, Network, Parts
-from mmh.rows import Row, Table, named_function, place
+from mmh.rows import Row, Table, named_function
 from mmh.worlds.base import WORLDS, World
 
 if TYPE_CHECKING:
@@ -125,17 +125,6 @@ class Kind(Row):
         """Load a folder of this kind; `loading` is of text-to-image models alone."""
         model: Model = named_function(cls, cls.loader)(folder, device=device, **loading)
         return model
-
-    @classmethod
-    def code(cls) -> list[tuple[str | Path, str]]:
-        """Name what a job runs that loads such a model: modules, or files of plug-ins, and functions."""
-        rows = [KINDS[name] for name in cls.loads] or [cls]
-        return [place(row, row.loader) for row in rows]
-
-    @classmethod
-    def code_of_making(cls) -> list[tuple[str | Path, str]]:
-        """Name what the job runs that makes its folder."""
-        return [place(cls, cls.maker)]
 
     @classmethod
     def read(cls, section: Config) -> Any:

@@ -1,6 +1,7 @@
 """Load a model folder, whatever made it."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +63,15 @@ def kind_of(path: Path) -> type[Kind]:
             continue
         value = read_json(path / name).get(key)
         for wanted in (value, "*"):
-            for kind in KINDS.rows().values():
-                if (name, wanted) in kind.folders:
-                    return kind
+            kind = KINDS.find(partial(_claims, name, wanted))
+            if kind is not None:
+                return kind
         refuse(path / name, f"names the {key} {value!r}; {', '.join(_known(name))} can be loaded")
     refuse(path, "is no model folder: it has neither model_index.json nor model.json")
+
+
+def _claims(name: str, value: Any, kind: type[Kind]) -> bool:
+    return (name, value) in kind.folders
 
 
 def _known(name: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mmh.plan.network_cost import Need
-from mmh.rows import Row, Table, named_function, place
+from mmh.rows import Row, Table, named_function
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,11 +93,6 @@ class World(Row):
     def make_captioned(cls, options: Any) -> Any:
         """Draw the training set with its captions, prompts and image sets."""
         return named_function(cls, cls.maker)(**options.model_dump())
-
-    @classmethod
-    def code_of_making(cls) -> list[tuple[str | Path, str]]:
-        """Name what the job runs that makes it: modules, or files of plug-ins, and functions."""
-        return [place(cls, name) for name in (cls.maker, cls.classifier) if name]
 
     @classmethod
     def read(cls, section: Config) -> Any:

@@ -1,15 +1,16 @@
 """Training sets and models: where they come from, how they are made, and which of them first."""
 
 import math
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from mmh.digest.reach import Root
+from mmh.models.base import KINDS
 from mmh.models.edm_mlp import EdmMlp
 from mmh.plan.experiment import DOWNLOADS, Experiment, dimension
 from mmh.plan.inputs.base import Inputs, Wildcards
+from mmh.rows import root_of
 
-Root = tuple[str | Path, str]
 EARLY, QUICK = 1_000_000, 60  # a priority above any training's seconds; seconds of a training that goes first
 
 
@@ -57,19 +58,20 @@ class Models(Inputs):
 
     def drawn_by(self, wildcards: Wildcards) -> list[Root]:
         """Code that makes or reads the data."""
-        return self.experiment(wildcards).world.code_of_making()
+        return [root_of(self.experiment(wildcards).world)]
 
     def made_by(self, wildcards: Wildcards) -> list[Root]:
-        """Code that makes the model folder."""
-        return self.experiment(wildcards).kind.code_of_making()
+        """Code that makes the model folder; an import loads it as well, but only to check it."""
+        return [root_of(self.experiment(wildcards).kind)]
 
     def loaded_by(self, wildcards: Wildcards) -> list[Root]:
         """Code that loads the model folder, and draws samples."""
-        return self.experiment(wildcards).kind.code()
+        kind = self.experiment(wildcards).kind
+        return [root_of(row) for row in [KINDS[name] for name in kind.loads] or [kind]]
 
     def learned_by(self, wildcards: Wildcards) -> list[Root]:
         """Code that loads the networks that are trained on laws."""
-        return EdmMlp.code()
+        return [root_of(EdmMlp)]
 
     def fetched_data(self, wildcards: Wildcards) -> SimpleNamespace:
         """What the data's job is told that is not compared between runs."""
