@@ -120,7 +120,7 @@ def test_figures_name_estimators_by_their_methods_and_no_two_alike():
         }
     )
     assert names == {
-        "flipd": "FLIPD",
+        "flipd": "FLIPD, conditional",
         "empty": "FLIPD, unconditional",
         "again": "again",
         "nb": "NB",
