@@ -14,12 +14,13 @@ import pytest
 import yaml
 from test_plan_inputs import CONFIG, ROOT, RULES, evaluated, jobs, section
 
+from mmh.config.check import check_config
 from mmh.digest.code import SCRIPTS, code_digest, edited_digest
 from mmh.digest.reach import Root
 from mmh.plan import plan as plan_module
 from mmh.plan.plan import Plan
 
-TINY = yaml.safe_load((ROOT / "tests" / "workflow" / "tiny" / "config.yaml").read_text())
+TINY = check_config(yaml.safe_load((ROOT / "tests" / "workflow" / "tiny" / "config.yaml").read_text()))
 Call = tuple[str, tuple[Root, ...]]
 Edit = Callable[[str], str]
 
