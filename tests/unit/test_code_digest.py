@@ -25,8 +25,7 @@ def load_plugins(paths, *tables): ...
 
 def digest(files: dict[str, str], *roots: Root, script: str = "job.py") -> str:
     """Digest of a script in a tree of files that is nowhere on the disk."""
-    packages = {str(Path(name).parent / "__init__.py"): "" for name in files if "/" in name}
-    packages |= {"mmh/__init__.py": "", "mmh/rows.py": ROWS}
+    packages = {"mmh/__init__.py": "", "mmh/rows.py": ROWS}
     tree = {FOLDER / name: text for name, text in (packages | files).items()}
     return Reach(Code(FOLDER).edited(tree)[0]).digest(script, *roots)
 
@@ -233,6 +232,10 @@ def ways() -> Iterator[tuple[str, dict[str, str]]]:
     )
     lazy = "if TYPE_CHECKING:\n from mmh.x.a import f\n__getattr__ = lazy_names(__name__, {'f': 'a'})"
     yield "from a lazy package", project("from mmh.x import f\nf()", x__a=f, **{"x/__init__": lazy})
+    yield (
+        "by way of a package with a file",
+        project("from mmh.x import a\na.f()", x__a=f, **{"x/__init__": ""}),
+    )
     yield (
         "by a relative import",
         project("from mmh.x.b import h\nh()", x__a=f, x__b="from .a import f\ndef h(): f()"),

@@ -12,6 +12,8 @@ FRAME = {
     "mmh.rows.Table": "gives the row of a name, and the rule of the job states that row as a root",
     "mmh.rows.load_plugin": "imports a plug-in, and the rule of the job states its row as a root",
     "mmh.rows.load_plugins": "imports plug-ins, and the rule of the job states their rows as roots",
+    "mmh.rows._imported": "imports a plug-in for the two above",
+    "mmh.rows._added": "takes up the rows of a plug-in for the two above",
     "mmh.io.files.atomic": "gives temporary names",
     "mmh.io.files.write_json": "lays out records",
     "mmh.io.files.write_table": "checks a table by its contract, which counts where it is named",

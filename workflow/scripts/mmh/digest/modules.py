@@ -144,6 +144,9 @@ class Code:
                     if self._exists(path):
                         self._modules[name] = self._parse(name, path, package)
                         break
+                else:
+                    if base.is_dir() or any(base in path.parents for path in self._edits):
+                        self._modules[name] = Module(name, base, name)  # a package without a file of its own
         return self._modules[name]
 
     def modules_of(self, package: str) -> Iterator[str]:
