@@ -48,7 +48,7 @@ def test_an_estimator_reruns_its_own_jobs_and_what_follows(project: Path, tiny: 
         project / MMH / "lid" / "normal_bundle.py", "    return gram\n", "    gram = gram\n    return gram\n"
     )
     jobs = jobs_of(tiny)
-    assert {"score_spectra", "score_set", "gather_scores", "evaluate", "figure_lid_model"} <= jobs
+    assert {"score_spectra", "score_set", "gather_scores", "evaluate", "draw_figure"} <= jobs
     assert not {
         job for job in jobs if job.startswith(("train_", "sample_", "score_span", "embed_", "search_"))
     }
@@ -61,6 +61,6 @@ def test_one_figure_needs_only_the_gathered_tables(tiny_copy: Path) -> None:
     shutil.rmtree(tiny_copy / "results" / "digits" / "scores")
     (tiny_copy / "results" / "digits" / "figures" / "lid_model.pdf").unlink()
     target = "results/digits/figures/lid_model.pdf"
-    assert jobs_of(tiny_copy, target) == {"figure_lid_model"}
+    assert jobs_of(tiny_copy, target) == {"draw_figure"}
     workflow_runs.snakemake(tiny_copy, target)
     assert (tiny_copy / target).exists()

@@ -11,13 +11,14 @@ import yaml
 from test_plan_inputs import Wildcards
 from test_reruns import Call, call_of, states
 
+from mmh.config.check import check_config
 from mmh.digest.code import SCRIPTS, reached_lines
 from mmh.digest.frame import FRAME
 from mmh.digest.scopes import with_parents
 from mmh.plan.plan import Plan
 from workflow_runs import TINY
 
-CONFIG = yaml.safe_load((TINY / "config.yaml").read_text())
+CONFIG = check_config(yaml.safe_load((TINY / "config.yaml").read_text()))
 
 # Functions that are in no digest although jobs execute them, and why their edit changes no output.
 ALLOWED: dict[str, str] = {}
