@@ -108,3 +108,23 @@ def test_blobs_repeat_their_first_image(row: Callable[[str], type]) -> None:
     assert table["group"].tolist() == [0] * 4 + list(range(4, 30))
     assert x.min() >= -1
     assert x.max() <= 1
+
+
+def test_run_records_name_the_plug_ins_that_were_imported(tmp_path):
+    from hashlib import sha256
+
+    from mmh.models.base import KINDS
+    from mmh.provenance import run_record
+    from mmh.rows import load_plugins
+
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from mmh.models.base import Kind\n__version__ = '1.2'\n\n\nclass Mine(Kind):\n    name = 'mine'\n"
+    )
+    load_plugins([file], KINDS)
+    try:
+        entries = {entry["file"]: entry for entry in run_record()["plugins"]}
+        expected = {"file": str(file), "sha256": sha256(file.read_bytes()).hexdigest(), "version": "1.2"}
+        assert entries[str(file)] == expected
+    finally:
+        KINDS.rows().pop("mine", None)

@@ -1,5 +1,6 @@
 """Which code and which versions made a file: digests and run records."""
 
+import hashlib
 import os
 import platform
 import socket
@@ -58,6 +59,19 @@ def processor() -> list[str]:
     return sorted(line for line in lines if line.split(":")[0].strip() in _PROCESSOR)
 
 
+def plugins() -> list[dict[str, str | None]]:
+    """File, sha256 and version of every plug-in that this process has imported (`mmh.rows.load_plugins`)."""
+    found = [module for name, module in sys.modules.items() if name.startswith("mmh_plugin_")]
+    return [
+        {
+            "file": str(module.__file__),
+            "sha256": hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest(),
+            "version": getattr(module, "__version__", None),
+        }
+        for module in found
+    ]
+
+
 def run_record(**fields: Any) -> dict[str, Any]:
     """What is written to the JSON beside an output: host, versions and the given fields.
 
@@ -78,4 +92,5 @@ def run_record(**fields: Any) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "executable": sys.executable,
         "versions": versions(),
+        **({"plugins": used} if (used := plugins()) else {}),
     }
