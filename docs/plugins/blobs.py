@@ -1,7 +1,7 @@
 """A world: images of one bright blob, of which a few are repeated."""
 
-from mmh.config import options
-from mmh.config.options import Field
+from mmh.options import base as options
+from mmh.options.base import Field
 from mmh.worlds.base import World
 
 

@@ -2,9 +2,9 @@
 
 import json
 
-from mmh.config import options
-from mmh.config.options import Field
 from mmh.models.base import Kind, SamplingOptions
+from mmh.options import base as options
+from mmh.options.base import Field
 
 
 class Blur(Kind):
@@ -31,7 +31,7 @@ def make(folder, options, *, inputs, seed, progress):
     import pandas as pd
     from safetensors.numpy import save_file
 
-    from mmh.io.files import read_images
+    from mmh.io.image_shards import read_images
 
     x, _ = read_images(inputs["images"])
     folder.mkdir()

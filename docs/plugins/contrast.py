@@ -1,7 +1,7 @@
 """An estimator of images: how far pixels lie from their mean. A number for each image, from images alone."""
 
-from mmh.config import options
-from mmh.config.options import Field
+from mmh.options import base as options
+from mmh.options.base import Field
 from mmh.scores.base import SpanScore
 
 

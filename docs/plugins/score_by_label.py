@@ -1,8 +1,8 @@
 """A figure: the values of one estimator by label."""
 
-from mmh.config import options
-from mmh.config.options import EstimatorName
 from mmh.figures.base import Figure
+from mmh.options import base as options
+from mmh.options.base import EstimatorName
 
 
 class ScoreByLabel(Figure):
@@ -29,7 +29,7 @@ class ScoreByLabel(Figure):
     def draw(*, scores, labels, pdf, png, csv, options, about):
         """Draw it, and write what it plots."""
         from mmh.evaluation.selection import single
-        from mmh.io.files import read_table
+        from mmh.io.table_files import read_table
         from mmh.io.tables import ALL_SCORES, LABELS
         from mmh.labels.label_files import sample_classes
         from mmh.plotting import style

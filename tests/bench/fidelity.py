@@ -16,9 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from mmh.compute import rng
+from mmh.compute.complexity import to_uint8
 from mmh.diffusion.score_model import Schedule, ScoreModel
-from mmh.images.complexity import to_uint8
-from mmh.io.files import read_images, read_table, write_json
+from mmh.io.files import write_json
+from mmh.io.image_shards import read_images
+from mmh.io.table_files import read_table
 from mmh.io.tables import LABELS, TRAIN
 from mmh.labels.label_files import sample_classes
 from mmh.lid import count_above, count_below, flipd, knn, local_pca, pooled_threshold

@@ -21,11 +21,11 @@ import torch
 from mmh.compute import rng
 from mmh.compute.attention import full_float32
 from mmh.compute.memory import fitting_batch
-from mmh.diffusion.guided_sampling import Grid, ddim_grid
 from mmh.lid.flipd import flipd
 from mmh.metrics.base import made
 from mmh.models.latent.model import TextToImageModel
 from mmh.prompts.scoring import prompt_scores
+from mmh.sampling.guided import Grid, ddim_grid
 from mmh.scores.cfg_norm import cfg_vector_norm
 from tests.bench.timing import Measure, description, report, table
 

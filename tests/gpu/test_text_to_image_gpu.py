@@ -7,10 +7,10 @@ from tiny_pipeline import write_pipeline
 
 from mmh.compute.blocks import blockwise_in_fitting_batches
 from mmh.compute.memory import fitting_batch
-from mmh.diffusion.guided_sampling import ddim_grid
 from mmh.metrics.base import made
 from mmh.models.latent import folder as text_to_image
 from mmh.prompts.scoring import prompt_scores
+from mmh.sampling.guided import ddim_grid
 from mmh.scores.cfg_norm import cfg_vector_norm
 
 DEVICE = "cuda"

@@ -30,7 +30,8 @@ from mmh.fetch.timed_http import RequestError, requestable
 from mmh.fetch.url_images import FetchOptions, fetch_images, store_images
 from mmh.images.image_lists import Row, list_table
 from mmh.images.image_sets import import_set
-from mmh.io.files import read_arrays, read_table, write_table
+from mmh.io.arrays import read_arrays
+from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import IMAGE_LIST, IMAGE_SET, LEDGER
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"

@@ -9,7 +9,8 @@ import pandas as pd
 from sklearn.datasets import load_digits
 
 from mmh.figures.base import FIGURES, About
-from mmh.io.files import write_arrays, write_table
+from mmh.io.arrays import write_arrays
+from mmh.io.table_files import write_table
 from mmh.io.tables import ALL_SCORES, CANDIDATES, LABELS, MATCHES
 
 T_CURVE = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from mmh.errors import InputError
-from mmh.io.files import read_arrays, read_table, write_arrays, write_table
+from mmh.io.arrays import read_arrays, write_arrays
+from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import CANDIDATES, MATCHES
 from mmh.retrieval.candidates import candidates, gather, selection
 

@@ -16,7 +16,7 @@ import score_span
 import score_spectra
 import torch
 
-from mmh.io.files import write_arrays
+from mmh.io.arrays import write_arrays
 from mmh.job import chunks
 from mmh.job.chunks import Chunks, blockwise, chunk_folder
 from mmh.lid.flipd import flipd_estimate

@@ -6,8 +6,8 @@ import pytest
 
 from mmh.claims import table as claims
 from mmh.claims.base import CLAIMS
-from mmh.config.entries import Entry
 from mmh.errors import InputError
+from mmh.options.entries import Entry
 from mmh.stats.curves import auc
 
 SIZES = {"memorized": 60, "control": 60, "generic": 80}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmh.compute.complexity import png_bits, to_uint8
 from mmh.errors import InputError
-from mmh.images.complexity import png_bits, to_uint8
 
 
 def _chunks(data):

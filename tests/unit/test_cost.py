@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from mmh.compute import network_cost
 from mmh.config.check import check_config
 from mmh.errors import InputError
-from mmh.plan import cost, network_cost
+from mmh.plan import cost
 from mmh.plan.cost import Need, memory, need, runtime
 from mmh.plan.experiment import network
 

@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from mmh.errors import InputError
-from mmh.io.files import read_arrays, read_column, read_images, read_table
+from mmh.io.arrays import read_arrays
+from mmh.io.image_shards import read_column, read_images
+from mmh.io.table_files import read_table
 from mmh.io.tables import TRAIN
 from mmh.worlds.sets import cifar10
 from mmh.worlds.sets.cifar10 import read_cifar10

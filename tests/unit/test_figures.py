@@ -13,7 +13,7 @@ import pytest
 
 from figure_tables import colour, digits, draw_figure, pair_of_models, plane
 from mmh.errors import InputError
-from mmh.io.files import read_table
+from mmh.io.table_files import read_table
 from mmh.io.tables import ALL_SCORES, LABELS, MATCHES
 from mmh.oracles.cartoon import CARTOON
 
@@ -327,7 +327,7 @@ def test_cartoon_measures_the_planted_dimensions(tables):
 @pytest.mark.parametrize("label", ["exact", "not_memorized"])
 def test_one_label_alone(label, tables, tmp_path):
     """Worlds without copies, or with nothing else, still get their figures."""
-    from mmh.io.files import write_table
+    from mmh.io.table_files import write_table
     from mmh.io.tables import LABELS
 
     labels = read_table(tables["labels"], LABELS)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from mmh.compute import network_cost
 from mmh.compute.blocks import blockwise_in_fitting_batches, in_fitting_batches
 from mmh.compute.memory import CPU_BATCH, MemoryExceededError, fitting_batch, halving, largest_batch
 from mmh.errors import InputError
 from mmh.job.chunks import Chunks
-from mmh.plan import network_cost
 
 CPU = torch.device("cpu")
 IDS = np.arange(3, 40)

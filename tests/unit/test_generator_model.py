@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mmh.errors import InputError
-from mmh.io.files import read_arrays, write_arrays
+from mmh.io.arrays import read_arrays, write_arrays
 from mmh.lid.jacobian import jacobian_spectrum
 from mmh.models.loading import load_model
 from mmh.models.stylegan.generator import Generator

@@ -8,13 +8,6 @@ from gaussian_pair import conditions, gaussian_model
 from tiny_pipeline import SCHEDULER, write_pipeline
 
 from mmh.compute.rows import fixed_batches
-from mmh.diffusion.guided_sampling import (
-    ddim_grid,
-    generation_rows,
-    generation_seed,
-    guided_ddim,
-    initial_noise,
-)
 from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
@@ -23,6 +16,13 @@ from mmh.lid.normal_bundle import normal_bundle_spectrum
 from mmh.metrics.base import METRICS
 from mmh.models.latent import folder as text_to_image
 from mmh.prompts.scoring import default_metrics, prompt_scores
+from mmh.sampling.guided import (
+    ddim_grid,
+    generation_rows,
+    generation_seed,
+    guided_ddim,
+    initial_noise,
+)
 from mmh.scores.score_norm import score_norms
 
 ZERO_SNR = {"rescale_betas_zero_snr": True}

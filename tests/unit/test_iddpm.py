@@ -15,11 +15,11 @@ import pytest
 import torch
 from diffusers import UNet2DModel
 
-from mmh.checkpoints import iddpm
-from mmh.checkpoints.iddpm import load_iddpm
 from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
+from mmh.models.improved import published as iddpm
 from mmh.models.improved.model import Architecture, load_folder
+from mmh.models.improved.published import load_iddpm
 
 SMALL = reference.SMALL
 
@@ -468,8 +468,8 @@ def test_the_package_imports_neither_loader_before_it_is_asked_for():
     code = (
         "import sys; sys.path[:0] = sys.argv[1:]; import mmh.checkpoints as c\n"
         "assert 'torch' not in sys.modules\n"
-        "assert c.load_iddpm.__module__ == 'mmh.checkpoints.iddpm'\n"
-        "assert 'mmh.checkpoints.stylegan2' not in sys.modules"
+        "assert c.load_iddpm.__module__ == 'mmh.models.improved.published'\n"
+        "assert 'mmh.models.stylegan.published' not in sys.modules"
     )
-    scripts = str(Path(iddpm.__file__).parents[2])
+    scripts = str(Path(iddpm.__file__).parents[3])
     subprocess.run([sys.executable, "-c", code, scripts], check=True)

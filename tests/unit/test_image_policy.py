@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from mmh.errors import InputError
-from mmh.images.image_policy import UndecodableError, decode, fit, is_one_colour, near_pairs, perceptual_hash
+from mmh.fetch.image_policy import UndecodableError, decode, fit, is_one_colour, near_pairs, perceptual_hash
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

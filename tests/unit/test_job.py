@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mmh.job import partial
-from mmh.job.partial import LostOwnershipError, Ownership
+from mmh.io import partial
+from mmh.io.partial import LostOwnershipError, Ownership
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -147,7 +147,7 @@ def test_a_termination_signal_cleans_up(tmp_path: Path) -> None:
 
 
 def test_the_file_of_a_live_process_is_left_alone(tmp_path: Path) -> None:
-    from mmh.job.partial import partial_name, remove_partials
+    from mmh.io.partial import partial_name, remove_partials
 
     other = subprocess.Popen(["sleep", "30"])
     try:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmh.config.entries import Entry
+from mmh.compute.network_cost import IDDPM
 from mmh.digest.code import code_digest, edited_digest
 from mmh.errors import InputError
 from mmh.models.base import DESCRIPTIONS, KINDS, Kind, SamplingOptions, SamplingPlan
 from mmh.models.loading import kind_of, load_model
-from mmh.plan.network_cost import IDDPM
+from mmh.options.entries import Entry
 from mmh.rows import load_plugin, load_plugins, root_of
 from mmh.worlds.base import WORLDS
 
@@ -22,8 +22,8 @@ import json
 import re
 from pathlib import Path
 
-from mmh.config import options
-from mmh.config.options import Field
+from mmh.options import base as options
+from mmh.options.base import Field
 from mmh.models.base import Kind, SamplingOptions
 from mmh.worlds.base import World
 
@@ -69,7 +69,7 @@ def make(*args, inputs=None, n_train=0, **settings):
         ids = np.arange(n_train)
         row = {"train": ids, "source": ids, "population": "dot", "group": 0 * ids, "copies": 0 * ids + n_train}
         return x, pd.DataFrame(row)
-    from mmh.io.files import read_images
+    from mmh.io.image_shards import read_images
 
     folder, options = args
     Path(folder).mkdir()
@@ -173,7 +173,7 @@ def test_a_kind_and_a_world_of_a_plug_in_are_made_and_loaded(plugin: Path, tmp_p
     import sample_images
     import train_model
 
-    from mmh.io.files import read_images
+    from mmh.io.image_shards import read_images
 
     images, model = tmp_path / "train.npz", tmp_path / "model"
     make_dataset.main(
@@ -228,7 +228,7 @@ def test_the_kind_in_the_docs_is_whole(tmp_path: Path) -> None:
     import sample_images
     import train_model
 
-    from mmh.io.files import read_images
+    from mmh.io.image_shards import read_images
 
     file = Path(__file__).parents[2] / "docs" / "plugins" / "blur.py"
     images, model = tmp_path / "train.npz", tmp_path / "model"

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from mmh.evaluation import label_noise
 from mmh.evaluation.samples import CONTRASTS, evaluate
-from mmh.io.files import write_table
+from mmh.io.table_files import write_table
 from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN, VOTES
 from mmh.labels.agreement import merge_labels
 

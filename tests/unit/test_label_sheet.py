@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from mmh.errors import InputError
-from mmh.io.files import read_table, write_arrays, write_table
+from mmh.io.arrays import write_arrays
+from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import CANDIDATES, MATCHES, SHEET
 from mmh.labels import label_sheet
 

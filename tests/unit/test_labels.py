@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from mmh.errors import InputError
-from mmh.io.files import read_table, write_table
+from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import LABELS, MATCHES, SHEET, VOTES
 from mmh.labels import agreement, label_sheet
 from mmh.labels import label_files as labels

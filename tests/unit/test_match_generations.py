@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from mmh.errors import InputError
-from mmh.io.files import read_table, write_arrays, write_table
+from mmh.io.arrays import write_arrays
+from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import GENERATION_MATCHES, IMAGE_SET, PROMPTS
 
 SHAPE = (3, 8, 8)

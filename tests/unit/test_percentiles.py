@@ -8,7 +8,8 @@ import sweep_percentiles
 from mmh.errors import InputError
 from mmh.evaluation.percentiles import COLUMNS, log_volume, sweep
 from mmh.evaluation.samples import evaluate
-from mmh.io.files import write_arrays, write_table
+from mmh.io.arrays import write_arrays
+from mmh.io.table_files import write_table
 from mmh.io.tables import LABELS, MATCHES, TRAIN
 from mmh.lid.spectra import count_above, pooled_threshold
 

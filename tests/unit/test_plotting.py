@@ -9,9 +9,12 @@ from mmh.errors import InputError
 from mmh.evaluation import selection
 from mmh.evaluation.groups import read_classes
 from mmh.evaluation.percentiles import COLUMNS
-from mmh.io.files import read_images, read_table, write_arrays
+from mmh.io.arrays import write_arrays
+from mmh.io.image_shards import read_images
+from mmh.io.table_files import read_table
 from mmh.io.tables import ALL_SCORES, LABELS
-from mmh.plotting import choice, curve, paired, pairs, panels, percentile, plane, style, tables
+from mmh.plotting import choice, curve, paired, pairs, panels, percentile, style, tables
+from mmh.plotting.laws import plane
 
 GRID = np.linspace(-1.0, 11.0, 600)
 

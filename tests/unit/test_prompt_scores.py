@@ -7,13 +7,13 @@ from diffusers import PNDMScheduler
 from gaussian_pair import conditions, gaussian_model
 from tiny_pipeline import SCHEDULER, write_pipeline
 
-from mmh.diffusion.guided_sampling import ddim_grid, guided_ddim, initial_noise
 from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.metrics.base import METRICS, Metric, made
 from mmh.models.latent import folder as text_to_image
 from mmh.prompts.scoring import prompt_scores, score_table
+from mmh.sampling.guided import ddim_grid, guided_ddim, initial_noise
 
 SETTINGS = PNDMScheduler.from_config(SCHEDULER)
 SCHEDULE = Schedule.from_scheduler(SETTINGS)

@@ -8,7 +8,7 @@ import pytest
 import results_page
 from mmh.errors import InputError
 from mmh.evaluation.results_page import disagreements, page, section, sections_of
-from mmh.io.files import write_table
+from mmh.io.table_files import write_table
 from mmh.io.tables import GENERATION_MATCHES
 
 CONFIG = """

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmh.compute.duplicates import duplicate_groups
 from mmh.errors import InputError
 from mmh.lid import neighbours as search
 from mmh.retrieval import embedding
@@ -142,14 +143,14 @@ def test_bad_options(change, text):
 
 def test_duplicate_groups_name_the_first_row():
     x = np.array([[1.0, 0], [2, 0], [1, -0.0], [2, 0], [3, 0]], dtype=np.float32)
-    assert retrieval.duplicate_groups(x).tolist() == [0, 1, 0, 1, 4]
+    assert duplicate_groups(x).tolist() == [0, 1, 0, 1, 4]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 def test_duplicate_groups_of_many_rows(dtype):
     x = np.random.default_rng(0).integers(0, 2, (3000, 10)).astype(dtype)  # at most 1024 different rows
     _, first, inverse = np.unique(x, axis=0, return_index=True, return_inverse=True)
-    np.testing.assert_array_equal(retrieval.duplicate_groups(x), first[inverse.ravel()])
+    np.testing.assert_array_equal(duplicate_groups(x), first[inverse.ravel()])
 
 
 def unit(rng, n, k=8):
@@ -251,7 +252,7 @@ def test_calibrated_l2_equals_brute_force_in_blocks(monkeypatch, dtype, anchor):
 def test_groups_at_hand_and_parts_of_the_samples_change_nothing(images):
     generated, train = images
     whole = retrieval.calibrated_l2(generated, train, neighbours=5)
-    groups = retrieval.duplicate_groups(train)
+    groups = duplicate_groups(train)
     parts = [
         retrieval.calibrated_l2(g, train, neighbours=5, groups=groups) for g in (generated[:4], generated[4:])
     ]

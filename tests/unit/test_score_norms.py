@@ -12,7 +12,8 @@ from tiny_pipeline import SCHEDULER, write_pipeline
 from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
-from mmh.io.files import read_table, write_arrays, write_table
+from mmh.io.arrays import write_arrays
+from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import IMAGE_SET, SCORES
 from mmh.models.latent import folder as text_to_image
 from mmh.scores.score_norm import score_norms

@@ -11,13 +11,14 @@ import score_span
 import torch
 import yaml
 
-from mmh.config.entries import Entry
 from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.errors import InputError
 from mmh.evaluation.samples import oriented
 from mmh.io import tables
-from mmh.io.files import read_table, write_arrays
+from mmh.io.arrays import write_arrays
+from mmh.io.table_files import read_table
 from mmh.lid.normal_bundle import normal_bundle_groups, normal_bundle_spectrum
+from mmh.options.entries import Entry
 from mmh.plan.experiment import Experiment
 from mmh.plan.plan import Plan
 from mmh.plan.work import Work

@@ -23,10 +23,10 @@ import stylegan2_pickles as forge
 import torch
 from stylegan2_pickles import Call
 
-from mmh.checkpoints.restricted_pickle import load
-from mmh.checkpoints.stylegan2 import ALLOWED, load_stylegan2
 from mmh.errors import InputError
+from mmh.io.restricted_pickle import load
 from mmh.models.stylegan.generator import Generator
+from mmh.models.stylegan.published import ALLOWED, load_stylegan2
 
 SMALL = {"z_dim": 6, "w_dim": 5, "c_dim": 3, "resolution": 8, "channel_base": 32, "channel_max": 8}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mmh.evaluation.summary import label_lines
-from mmh.io.files import write_table
+from mmh.io.table_files import write_table
 from mmh.io.tables import LABELS, SHEET
 
 

@@ -17,7 +17,8 @@ from figure_tables import draw_figure
 from mmh.detection.curve_scores import curve_scores, is_control
 from mmh.errors import InputError
 from mmh.evaluation import image_sets as sets
-from mmh.io.files import read_arrays, read_table, write_table
+from mmh.io.arrays import read_arrays
+from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import ALL_SCORES
 from mmh.plotting import detection, norms, set_panels, walk
 from mmh.prompts.lists import read_prompts
@@ -295,7 +296,7 @@ def test_walk_files_that_lack_an_image(tables, tmp_path):
 
 
 def shifted(path, folder):
-    from mmh.io.files import write_arrays
+    from mmh.io.arrays import write_arrays
 
     image, ids = read_arrays(path, "image", "id")
     write_arrays(folder / "shifted.npz", image=image, id=ids + 5000)

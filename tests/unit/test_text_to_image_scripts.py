@@ -7,17 +7,19 @@ import pandas as pd
 import pytest
 from tiny_pipeline import write_pipeline
 
-from mmh.diffusion.guided_sampling import initial_noise
+from mmh.compute.complexity import png_bits
 from mmh.errors import InputError
-from mmh.images import captions
-from mmh.images.complexity import png_bits
-from mmh.io.files import read_images, read_table, write_arrays, write_table
+from mmh.io.arrays import write_arrays
+from mmh.io.image_shards import read_images
+from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import IMAGE_SET, PROMPT_SCORES, PROMPTS, SCORES
 from mmh.lid.flipd import flipd
 from mmh.metrics.averages import cfg_norm, flipd_metric
 from mmh.metrics.base import METRICS as METRICS_TABLE
 from mmh.metrics.base import asked_metrics
+from mmh.models.latent import captions
 from mmh.models.latent import folder as text_to_image
+from mmh.sampling.guided import initial_noise
 
 TEXTS = [
     "the red plate",
@@ -153,8 +155,8 @@ def test_prompts_are_sampled_and_scored(world):
 PLUGIN = '''
 """Two metrics of one's own."""
 
-from mmh.config import options
-from mmh.config.options import Field
+from mmh.options import base as options
+from mmh.options.base import Field
 from mmh.metrics.base import Metric
 
 

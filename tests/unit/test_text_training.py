@@ -265,7 +265,8 @@ def test_scripts_make_the_world_and_train_on_it(tmp_path):
     import train_clip
     import train_model
 
-    from mmh.io.files import read_arrays, read_table
+    from mmh.io.arrays import read_arrays
+    from mmh.io.table_files import read_table
     from mmh.io.tables import CAPTIONS, IMAGE_SET, PROMPTS
 
     names = ("train.npz", "train.parquet", "captions.parquet", "prompts.parquet")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmh.errors import InputError
-from mmh.io.files import write_arrays
+from mmh.io.arrays import write_arrays
 from mmh.retrieval import vector_index
 from mmh.retrieval.descriptor_search import search_shards
 from mmh.retrieval.search import search_embeddings

@@ -9,7 +9,8 @@ from sklearn.datasets import load_digits
 
 from figure_tables import score_rows
 from mmh.detection.detection_table import evaluate_image_sets, evaluate_prompts
-from mmh.io.files import write_arrays, write_table
+from mmh.io.arrays import write_arrays
+from mmh.io.table_files import write_table
 from mmh.io.tables import ALL_SCORES
 
 SETS = {"memorized": 60, "control": 60, "generic": 80}

@@ -13,11 +13,11 @@ import yaml
 from test_config import CONFIG, ROOT
 
 from mmh.config.check import check_config
-from mmh.config.forms import described
 from mmh.config.model import Configuration
-from mmh.config.options import Field, Options
 from mmh.config.tables import TABLES
 from mmh.errors import InputError
+from mmh.options.base import Field, Options
+from mmh.options.forms import described
 
 
 def test_the_schema_for_editors_is_in_step(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_null_stands_for_nothing_where_a_key_may_be_left_out() -> None:
 
 
 PLUGIN = '''
-from mmh.config.options import Field, Options
+from mmh.options.base import Field, Options
 from mmh.scores.base import SetScore
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mmh.job.partial import Ownership
+from mmh.io.partial import Ownership
 from mmh.plan import status, status_page
 from mmh.plan.patterns import Patterns
 from workflow_runs import ROOT, TINY, snakemake

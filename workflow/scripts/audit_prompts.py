@@ -39,7 +39,8 @@ def main(
         If a list is malformed, or a pair names an unknown list.
     """
     from mmh.detection.audit import audit
-    from mmh.io.files import write_csv, write_json
+    from mmh.io.files import write_json
+    from mmh.io.table_files import write_csv
     from mmh.prompts.lists import describe, prompt_table, read_prompt_list, read_prompts
 
     options = dict(options)

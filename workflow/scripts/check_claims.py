@@ -26,7 +26,8 @@ def main(
     from mmh.claims.base import CLAIMS
     from mmh.claims.table import check_claims
     from mmh.evaluation.image_sets import read_sets
-    from mmh.io.files import read_images, read_table, write_csv
+    from mmh.io.image_shards import read_images
+    from mmh.io.table_files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
     from mmh.rows import load_plugins
     from mmh.worlds.sets.von_mises import regions

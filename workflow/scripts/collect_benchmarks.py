@@ -16,7 +16,7 @@ def main(folder: Path, out: Path) -> None:
     import pandas as pd
 
     from mmh.errors import InputError
-    from mmh.io.files import write_csv
+    from mmh.io.table_files import write_csv
 
     rows = []
     for path in sorted(folder.rglob("*.jsonl")):

@@ -30,7 +30,7 @@ def main(scores: list[Path], out: Path) -> None:
     import pandas as pd
 
     from mmh.errors import InputError
-    from mmh.io.files import write_csv
+    from mmh.io.table_files import write_csv
 
     rows = []
     for file in scores:

@@ -19,7 +19,7 @@ def main(out: Path, *, seed: int) -> None:
     seed : int
         Root seed of the training points.
     """
-    from mmh.io.files import write_table
+    from mmh.io.table_files import write_table
     from mmh.oracles import cartoon
 
     write_table(cartoon.measure(seed), out, cartoon.CARTOON)

@@ -15,8 +15,9 @@ def main(
     """Write unit embeddings, one row per id of the span."""
     import numpy as np
 
-    from mmh.images.complexity import to_uint8
-    from mmh.io.files import read_images, write_arrays
+    from mmh.compute.complexity import to_uint8
+    from mmh.io.arrays import write_arrays
+    from mmh.io.image_shards import read_images
     from mmh.io.spans import span_range
     from mmh.retrieval.embedding import embed, load_descriptor
 

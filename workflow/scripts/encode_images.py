@@ -41,7 +41,7 @@ def main(
     import numpy as np
 
     from mmh.compute.blocks import blockwise_in_fitting_batches
-    from mmh.io.files import read_arrays, write_arrays
+    from mmh.io.arrays import read_arrays, write_arrays
     from mmh.io.spans import span_range
     from mmh.models.latent.folder import load_folder
 

@@ -26,7 +26,7 @@ def main(
     Large values of the scores under ``large`` speak for memorization, small ones of all others.
     """
     from mmh.evaluation.samples import evaluate, oriented
-    from mmh.io.files import read_table, write_csv
+    from mmh.io.table_files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
 
     table = evaluate(

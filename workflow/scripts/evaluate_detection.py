@@ -52,7 +52,7 @@ def main(
 
     from mmh.detection.detection_table import evaluate_image_sets, evaluate_prompts
     from mmh.detection.prompt_detectors import SCORE_COLUMNS
-    from mmh.io.files import read_table, write_csv
+    from mmh.io.table_files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES
     from mmh.metrics.base import METRICS
     from mmh.prompts.lists import read_columns, read_prompts

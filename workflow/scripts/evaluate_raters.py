@@ -28,7 +28,7 @@ def main(
     """
     from mmh.evaluation.label_noise import evaluate_raters
     from mmh.evaluation.samples import oriented
-    from mmh.io.files import read_table, write_csv
+    from mmh.io.table_files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN, VOTES
 
     table = evaluate_raters(

@@ -51,7 +51,7 @@ def main(
         If a second round is asked for without a list of disagreements, or as `mmh.labels.label_sheet` does.
     """
     from mmh.errors import InputError
-    from mmh.io.files import read_table, write_table
+    from mmh.io.table_files import read_table, write_table
     from mmh.io.tables import CANDIDATES, MATCHES, SHEET
     from mmh.labels.label_sheet import read_disagreements, restrict, sheet_images, sheet_pairs, write_sheet
 

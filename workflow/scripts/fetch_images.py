@@ -26,7 +26,7 @@ def main(
     from mmh.fetch.options import FetchOptions
     from mmh.fetch.url_images import fetch_images, store_images
     from mmh.images.image_lists import embedded_images, is_embedded
-    from mmh.io.files import read_table, write_table
+    from mmh.io.table_files import read_table, write_table
     from mmh.io.tables import IMAGE_LIST, LEDGER
 
     listed = read_table(table, IMAGE_LIST)

@@ -27,7 +27,7 @@ def main(points: list[Path], out: Path, *, ambient: dict[str, int], resamples: i
     """
     import pandas as pd
 
-    from mmh.io.files import write_csv
+    from mmh.io.table_files import write_csv
     from mmh.oracles.accuracy import summarize
 
     tables = [

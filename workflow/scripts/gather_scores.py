@@ -21,8 +21,8 @@ def main(
     """Write the table of all scores, item sets and estimators in the order of the configuration."""
     import pandas as pd
 
-    from mmh.io.files import read_table, write_table
     from mmh.io.spans import SELECTED
+    from mmh.io.table_files import read_table, write_table
     from mmh.io.tables import ALL_SCORES, SCORES
     from mmh.rows import load_plugins
     from mmh.scores import base

@@ -22,7 +22,8 @@ def main(
 ) -> None:
     """Write the images, their table and the attrition of one set."""
     from mmh.images.image_sets import import_set
-    from mmh.io.files import read_table, write_json
+    from mmh.io.files import write_json
+    from mmh.io.table_files import read_table
     from mmh.io.tables import IMAGE_LIST, LEDGER
 
     found = import_set(

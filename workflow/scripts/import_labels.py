@@ -48,7 +48,7 @@ def main(
     InputError
         As `labels.read_label_files` does.
     """
-    from mmh.io.files import read_table, write_csv, write_table
+    from mmh.io.table_files import read_table, write_csv, write_table
     from mmh.io.tables import LABELS, MATCHES, SHEET, VOTES
     from mmh.labels.agreement import agreement_table, merge_labels
     from mmh.labels.agreement import disagreements as list_disagreements

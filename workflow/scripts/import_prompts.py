@@ -33,7 +33,7 @@ def main(
         If a list is malformed or has another number of prompts.
     """
     from mmh.errors import InputError
-    from mmh.io.files import write_table
+    from mmh.io.table_files import write_table
     from mmh.io.tables import PROMPTS
     from mmh.prompts.lists import prompt_table, read_prompt_list
 

@@ -14,7 +14,7 @@ def main(inputs: dict[str, Any], verdicts: Path, counts: Path, *, options: dict[
     import pandas as pd
 
     from mmh.evaluation.verdict_table import count_verdicts, paired_verdicts, sample_verdicts
-    from mmh.io.files import read_table, write_csv, write_table
+    from mmh.io.table_files import read_table, write_csv, write_table
     from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, VERDICTS
 
     if "paired" in inputs:

@@ -39,7 +39,8 @@ def main(
     record : dict
         Gets the counts.
     """
-    from mmh.io.files import read_table, write_arrays, write_table
+    from mmh.io.arrays import write_arrays
+    from mmh.io.table_files import read_table, write_table
     from mmh.io.tables import CANDIDATES, MATCHES
     from mmh.retrieval.candidates import candidates, gather, selection
 

@@ -22,7 +22,7 @@ def main(
     """Write the rows of one set, in the order in which they are drawn."""
     from mmh.fetch.file_digest import check_digest
     from mmh.images.image_lists import draw_rows, list_table, pick_captions, read_captions, read_list
-    from mmh.io.files import write_table
+    from mmh.io.table_files import write_table
     from mmh.io.tables import IMAGE_LIST
 
     for path in [*files, *captions]:

@@ -25,7 +25,8 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.io.files import write_arrays, write_table
+    from mmh.io.arrays import write_arrays
+    from mmh.io.table_files import write_table
     from mmh.io.tables import CAPTIONS, IMAGE_SET, PROMPTS, TRAIN
     from mmh.rows import load_plugins
     from mmh.worlds.base import WORLDS

@@ -16,7 +16,8 @@ def main(
     """Write the images, with their classes if the world has any, and the table of one world."""
     import numpy as np
 
-    from mmh.io.files import write_arrays, write_table
+    from mmh.io.arrays import write_arrays
+    from mmh.io.table_files import write_table
     from mmh.io.tables import TRAIN
     from mmh.rows import load_plugins
     from mmh.worlds.base import WORLDS

@@ -44,7 +44,8 @@ def main(
     import numpy as np
     import pandas as pd
 
-    from mmh.io.files import read_arrays, read_table, write_table
+    from mmh.io.arrays import read_arrays
+    from mmh.io.table_files import read_table, write_table
     from mmh.io.tables import GENERATION_MATCHES, IMAGE_SET, PROMPTS
     from mmh.retrieval.embedding import embed, load_descriptor
 

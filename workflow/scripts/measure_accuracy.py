@@ -42,7 +42,7 @@ def main(
         Makes the progress lines.
     """
     from mmh.diffusion.schedule import Schedule
-    from mmh.io.files import write_csv
+    from mmh.io.table_files import write_csv
     from mmh.models.loading import load_model
     from mmh.oracles import accuracy, laws
 

@@ -20,7 +20,7 @@ def main(
 ) -> None:
     """Write one row per training image that both models were asked about."""
     from mmh.evaluation.paired import paired_lid
-    from mmh.io.files import read_table, write_csv
+    from mmh.io.table_files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES, TRAIN
 
     table = paired_lid(

@@ -13,7 +13,8 @@ def main(
     matches: Path, samples: list[Path], train: Path, table: Path, out: Path, *, options: dict[str, Any]
 ) -> None:
     """Write a label file with the columns of a person's, for the best match by each metric."""
-    from mmh.io.files import read_images, read_table, write_csv
+    from mmh.io.image_shards import read_images
+    from mmh.io.table_files import read_table, write_csv
     from mmh.io.tables import MATCHES, TRAIN
     from mmh.labels.label_files import plant_labels
 

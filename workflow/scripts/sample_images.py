@@ -27,7 +27,7 @@ def main(
 
     from mmh.compute.rng import item_seed
     from mmh.compute.rows import aligned_blocks
-    from mmh.io.files import write_arrays
+    from mmh.io.arrays import write_arrays
     from mmh.io.spans import span_range
     from mmh.job.chunks import blockwise
     from mmh.models.base import KINDS

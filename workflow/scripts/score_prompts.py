@@ -30,8 +30,9 @@ def main(
     import numpy as np
 
     from mmh.errors import InputError
-    from mmh.io.files import read_table, write_arrays, write_table
+    from mmh.io.arrays import write_arrays
     from mmh.io.spans import span_range
+    from mmh.io.table_files import read_table, write_table
     from mmh.io.tables import PROMPT_SCORES, PROMPTS
     from mmh.metrics.base import METRICS, made
     from mmh.models.latent.folder import load_folder

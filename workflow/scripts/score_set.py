@@ -24,7 +24,7 @@ def main(
     plugins: Sequence[str] = (),
 ) -> None:
     """Write the long score table; `images` or `spectra` is empty, and `candidates` where all have spectra."""
-    from mmh.io.files import write_table
+    from mmh.io.table_files import write_table
     from mmh.io.tables import SCORES
     from mmh.rows import load_plugins
     from mmh.scores import base

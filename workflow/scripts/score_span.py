@@ -30,7 +30,7 @@ def main(
     plugins: Sequence[str] = (),
 ) -> None:
     """Write the long score table of one span; nothing stands for captions or a model that it needs not."""
-    from mmh.io.files import write_table
+    from mmh.io.table_files import write_table
     from mmh.io.tables import SCORES
     from mmh.models.base import KINDS
     from mmh.rows import load_plugins

@@ -27,7 +27,7 @@ def main(
     plugins: Sequence[str] = (),
 ) -> None:
     """Write the spectra of one span; the threshold is a later, cheap step."""
-    from mmh.io.files import write_arrays
+    from mmh.io.arrays import write_arrays
     from mmh.models.base import KINDS
     from mmh.rows import load_plugins
     from mmh.scores.base import SCORES

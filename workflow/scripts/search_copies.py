@@ -30,11 +30,13 @@ def main(
     """
     import numpy as np
 
+    from mmh.compute.duplicates import duplicate_groups
     from mmh.errors import InputError
-    from mmh.io.files import read_images, write_table
+    from mmh.io.image_shards import read_images
+    from mmh.io.table_files import write_table
     from mmh.io.tables import MATCHES
     from mmh.retrieval.descriptor_search import INDEX, descriptor_matches
-    from mmh.retrieval.search import calibrated_l2, duplicate_groups, join_matches, matches_table
+    from mmh.retrieval.search import calibrated_l2, join_matches, matches_table
 
     images, train_ids = read_images(train)
     groups = duplicate_groups(images)
@@ -65,7 +67,7 @@ def main(
 
 def batches(paths: list[Path]) -> Iterator[list[Path]]:
     """Group files so that each group but the last has at least `ROWS` images."""
-    from mmh.io.files import read_arrays
+    from mmh.io.arrays import read_arrays
 
     group, rows = [], 0
     for path in paths:

@@ -45,7 +45,8 @@ def main(
 
     from mmh.evaluation.percentiles import sweep
     from mmh.evaluation.samples import labelled_scores
-    from mmh.io.files import read_arrays, read_table, write_csv
+    from mmh.io.arrays import read_arrays
+    from mmh.io.table_files import read_table, write_csv
     from mmh.io.tables import LABELS, MATCHES, TRAIN
 
     parts = [read_arrays(path, "spectrum", "id") for path in spectra]

@@ -21,7 +21,8 @@ def main(
     progress: Any,
 ) -> None:
     """Write the model folder and the loss history; copies of an image count once."""
-    from mmh.io.files import read_images, read_table, write_csv
+    from mmh.io.image_shards import read_images
+    from mmh.io.table_files import read_table, write_csv
     from mmh.io.tables import CAPTIONS, TRAIN
     from mmh.models.latent import clip, word_tokenizer
     from mmh.worlds.sets.captioned_digits import key_of, vocabulary

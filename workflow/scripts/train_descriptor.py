@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def main(descriptor: Path, history: Path, *, options: dict[str, Any], seed: int, progress: Any) -> None:
     """Write the TorchScript file and the loss history."""
-    from mmh.io.files import write_csv
+    from mmh.io.table_files import write_csv
     from mmh.retrieval.descriptor import save, train
     from mmh.worlds.sets.digits import images
 

@@ -22,7 +22,7 @@ def main(
     plugins: Sequence[str] = (),
 ) -> None:
     """Write the model folder and the loss history."""
-    from mmh.io.files import write_csv
+    from mmh.io.table_files import write_csv
     from mmh.models.base import KINDS
     from mmh.rows import load_plugins
 

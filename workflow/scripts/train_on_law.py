@@ -23,7 +23,7 @@ def main(
     import numpy as np
 
     from mmh.diffusion.schedule import Schedule
-    from mmh.io.files import write_csv
+    from mmh.io.table_files import write_csv
     from mmh.models.edm.model import save
     from mmh.models.edm.training import train
     from mmh.oracles import laws

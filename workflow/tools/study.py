@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import yaml
 
 from mmh.errors import InputError
-from mmh.io.files import atomic, write_csv, write_json
+from mmh.io.files import atomic, write_json
+from mmh.io.table_files import write_csv
 from mmh.plan.study import Study, Variant, read_study, variants
 from mmh.provenance import processor, versions
 

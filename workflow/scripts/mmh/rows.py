@@ -9,19 +9,21 @@ A block of the configuration that names a row holds three kinds of keys: the one
 of `Row.Options`, which its computation reads. No key stands in two of them.
 """
 
+import functools
 import hashlib
 import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar
 
-from mmh.config import options
-from mmh.config.entries import Entry
 from mmh.errors import InputError
+from mmh.options import base as options
+from mmh.options.base import Alternative
+from mmh.options.entries import Entry
 
 
 class Row:
@@ -34,7 +36,7 @@ class Row:
     plugin : Path or None
         The file that it was taken from, if that lies outside of the package.
     Options : type
-        What its computation is told: a subclass of `mmh.config.options.Options`, the base if nothing.
+        What its computation is told: a subclass of `mmh.options.base.Options`, the base if nothing.
     """
 
     name: ClassVar[str] = ""
@@ -245,3 +247,26 @@ def _where(error: Exception, path: Path) -> str:
         trace = trace.tb_next
     at = f" (line {line})" if line else ""
     return f"{type(error).__name__}: {error}{at}"
+
+
+def rows_of(table: Table[Any]) -> Mapping[str, Alternative]:
+    """What a block may hold that names a row of a table.
+
+    Parameters
+    ----------
+    table : Table
+
+    Returns
+    -------
+    dict of str to Alternative
+    """
+    return _alternatives(tuple(table.rows().values()))
+
+
+@functools.cache
+def _alternatives(rows: tuple[Any, ...]) -> Mapping[str, Alternative]:
+    found = {}
+    for row in rows:
+        forms = (row.Options,) if row.planning() is options.Options else (row.planning(), row.Options)
+        found[row.name] = Alternative(forms, row, getattr(row, "shows", ""))
+    return found

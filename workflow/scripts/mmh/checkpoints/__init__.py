@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from mmh.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from mmh.checkpoints.iddpm import load_iddpm
-    from mmh.checkpoints.stylegan2 import load_stylegan2
+    from mmh.models.improved.published import load_iddpm
+    from mmh.models.stylegan.published import load_stylegan2
 
 __all__ = ["load_iddpm", "load_stylegan2"]
-__getattr__ = lazy_names(__name__, {"load_iddpm": "iddpm", "load_stylegan2": "stylegan2"})
+__getattr__ = lazy_names(
+    "mmh.models", {"load_iddpm": "improved.published", "load_stylegan2": "stylegan.published"}
+)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import create_model
 
-from mmh.config import options
-from mmh.config.options import EstimatorName
+from mmh.options import base as options
+from mmh.options.base import EstimatorName
 from mmh.rows import Row, Table
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mmh.claims.base import Context, Finding
 from mmh.claims.image_sets import Flipds, SetClaim, gain, pairs
-from mmh.config.options import EstimatorName
+from mmh.options.base import EstimatorName
 
 
 class Options(Flipds):

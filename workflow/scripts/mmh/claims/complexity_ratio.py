@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 
 from mmh.claims.base import Claim, Context, Finding
-from mmh.config import options
-from mmh.config.options import EstimatorName, Field
+from mmh.options import base as options
+from mmh.options.base import EstimatorName, Field
 
 
 class Options(options.Options):

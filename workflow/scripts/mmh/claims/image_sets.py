@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmh.claims.base import Claim, Context, Finding, FlipdName
-from mmh.config import options
-from mmh.config.entries import Entry
-from mmh.config.options import EstimatorName, Field, ImageSetName
 from mmh.errors import InputError
+from mmh.options import base as options
+from mmh.options.base import EstimatorName, Field, ImageSetName
+from mmh.options.entries import Entry
 
 if TYPE_CHECKING:
     import numpy as np

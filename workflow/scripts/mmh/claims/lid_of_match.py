@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 from mmh.claims.base import Claim, Context, Finding
-from mmh.config import options
-from mmh.config.options import EstimatorName, Field, Unique
+from mmh.options import base as options
+from mmh.options.base import EstimatorName, Field, Unique
 
 if TYPE_CHECKING:
     from mmh.stats.resampling import Interval

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mmh.claims.base import Context, Finding
 from mmh.claims.image_sets import SetClaim, SetOptions, negative_sets
-from mmh.config.options import EstimatorName, Field
+from mmh.options.base import EstimatorName, Field
 
 
 class Options(SetOptions):

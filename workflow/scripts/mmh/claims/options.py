@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import create_model
 
 from mmh.claims.base import CLAIMS, claim_numbers, claim_options
-from mmh.config.entries import Entry
-from mmh.config.forms import fields, nodes
-from mmh.config.names import unknown_names
-from mmh.config.options import Field, Options, Unique
+from mmh.options.base import Field, Options, Unique
+from mmh.options.entries import Entry
+from mmh.options.forms import fields, nodes
+from mmh.options.names import unknown_names
 
 
 class ClaimsPlan(Options):

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 from mmh.claims.base import Claim, Context, Finding
-from mmh.config import options
-from mmh.config.options import EstimatorName, Field, Unique
+from mmh.options import base as options
+from mmh.options.base import EstimatorName, Field, Unique
 
 
 class Options(options.Options):

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from mmh.claims.base import Claim, Context, Finding, FlipdName
-from mmh.config import options
-from mmh.config.options import Field
 from mmh.errors import InputError
+from mmh.options import base as options
+from mmh.options.base import Field
 
 
 class Tolerance(options.Options):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mmh.compute.attention import full_float32
 from mmh.compute.rows import fixed_batches, repeatable
-from mmh.compute.variants import variant
+from mmh.diffusion.variants import variant
 from mmh.errors import InputError
 
 if TYPE_CHECKING:

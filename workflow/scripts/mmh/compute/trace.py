@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from mmh.compute.attention import forward_mode, full_float32
 from mmh.compute.probes import Probes
 from mmh.compute.rows import fast_layout
-from mmh.diffusion.score_model import ScoreModel
+
+if TYPE_CHECKING:
+    from mmh.diffusion.score_model import ScoreModel
 
 
 class JacobianProducts(ABC):

@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmh.config.entries import Config, Entry
 from mmh.config.files import ConfigFiles
-from mmh.config.messages import Mistake
 from mmh.config.model import Configuration, experiment_mistakes, name_mistakes, structure_mistakes
-from mmh.config.names import unknown_names
-from mmh.config.options import Alternative, Options
 from mmh.config.reading import Read, Reading, completed
 from mmh.config.tables import TABLES
 from mmh.errors import InputError
+from mmh.options.base import Alternative, Options
+from mmh.options.entries import Config, Entry
+from mmh.options.messages import Mistake
+from mmh.options.names import unknown_names
 from mmh.rows import load_plugin
 
 # Top-level keys that refer to nothing and that nothing refers to.

@@ -5,11 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from mmh.claims.options import claim_forms
-from mmh.config.entries import Config, Entry
-from mmh.config.forms import described
-from mmh.config.messages import Mistake, missing_key
-from mmh.config.names import OWN_ITEMS, known_names
-from mmh.config.options import Alternative, Block, Blocks, ExperimentName, Field, Options, Unique
 from mmh.config.tables import (
     KINDS,
     WORLDS,
@@ -26,6 +21,11 @@ from mmh.fetch.options import FetchOptions, Source
 from mmh.images.options import image_set_blocks, image_set_kind
 from mmh.labels.options import LabelFiles, LabelSheet, PlantedLabels
 from mmh.models.options import Clip, Latents
+from mmh.options.base import Alternative, Block, Blocks, ExperimentName, Field, Options, Unique
+from mmh.options.entries import Config, Entry
+from mmh.options.forms import described
+from mmh.options.messages import Mistake, missing_key
+from mmh.options.names import OWN_ITEMS, known_names
 from mmh.oracles.options import Accuracy
 from mmh.prompts.options import PromptAudit, PromptList, prompt_forms
 from mmh.retrieval.options import Candidates, DownloadedDescriptor, Retrieval, TrainedDescriptor

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmh.config.forms import Kind, Node, described, fields, may_be_left_out, nodes
-from mmh.config.messages import (
+from mmh.options.base import Alternative, Block, Blocks, Options
+from mmh.options.forms import Kind, Node, described, fields, may_be_left_out, nodes
+from mmh.options.messages import (
     Mistake,
     form_mistakes,
     missing_key,
@@ -14,7 +15,6 @@ from mmh.config.messages import (
     wanted,
     wrong_type,
 )
-from mmh.config.options import Alternative, Block, Blocks, Options
 
 Path = tuple[Any, ...]
 

@@ -12,9 +12,9 @@ from typing import Any
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
-from mmh.config.forms import Kind, described, fields, one_of_many
 from mmh.config.model import Configuration
-from mmh.config.options import Alternative, Block, Options, Unique
+from mmh.options.base import Alternative, Block, Options, Unique
+from mmh.options.forms import Kind, described, fields, one_of_many
 
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean", list: "array", dict: "object"}
 _MARKS = {

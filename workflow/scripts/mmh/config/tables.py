@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmh.claims.base import CLAIMS
-from mmh.config.options import Alternative
-from mmh.config.rows import rows_of
 from mmh.figures.base import FIGURES
 from mmh.metrics.base import METRICS
 from mmh.models.base import KINDS, SamplingPlan
-from mmh.rows import Table
+from mmh.options.base import Alternative
+from mmh.rows import Table, rows_of
 from mmh.scores.base import SCORES
 from mmh.worlds.base import WORLDS
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from mmh.config.entries import Entry
-from mmh.config.options import EstimatorName, Field, Named, Options, Unique
+from mmh.options.base import EstimatorName, Field, Named, Options, Unique
+from mmh.options.entries import Entry
 
 ImagePair = Annotated[list[Annotated[str, Named("image set", "set")]], Field(min_length=2, max_length=2)]
 PromptPair = Annotated[list[Annotated[str, Named("prompt set", "set")]], Field(min_length=2, max_length=2)]

@@ -14,17 +14,18 @@ FRAME = {
     "mmh.rows.load_plugins": "imports plug-ins, and the rule of the job states their rows as roots",
     "mmh.rows._imported": "imports a plug-in for the two above",
     "mmh.rows._added": "takes up the rows of a plug-in for the two above",
+    "mmh.io.partial": "gives temporary names, and says whose they are",
     "mmh.io.files.atomic": "gives temporary names",
     "mmh.io.files.write_json": "lays out records",
-    "mmh.io.files.write_table": "checks a table by its contract, which counts where it is named",
-    "mmh.io.files.read_table": "checks a table by its contract, which counts where it is named",
+    "mmh.io.table_files.write_table": "checks a table by its contract, which counts where it is named",
+    "mmh.io.table_files.read_table": "checks a table by its contract, which counts where it is named",
     "mmh.io.spans": "reads the ids of a span, which is a wildcard of the job and names its output",
 }
 
 # Functions that read texts of caught errors, and why no text of this project reaches an output thereby.
 DEAF = {
     "mmh.fetch.hub.fetch_pipeline": "the errors are those of the hub, and end in another error",
-    "mmh.images.image_policy.decode": "the errors are those of the decoder",
+    "mmh.fetch.image_policy.decode": "the errors are those of the decoder",
     "mmh.labels.label_files.read_label_files": "the errors are joined to one",
 }
 

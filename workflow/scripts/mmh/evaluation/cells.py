@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mmh.evaluation.names import PROMPTS
-from mmh.io.files import read_table
+from mmh.io.table_files import read_table
 from mmh.io.tables import GENERATION_MATCHES
 
 if TYPE_CHECKING:

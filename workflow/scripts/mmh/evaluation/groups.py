@@ -7,7 +7,7 @@ import pandas as pd
 
 from mmh.errors import InputError
 from mmh.evaluation.samples import CONTRASTS, NEGATIVE
-from mmh.io.files import read_table
+from mmh.io.table_files import read_table
 from mmh.io.tables import CANDIDATES as CANDIDATE_LIST
 from mmh.io.tables import LABELS, MATCHES
 from mmh.labels.label_files import sample_classes

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from mmh.config.entries import Entry
-from mmh.config.messages import did_you_mean
-from mmh.config.options import EstimatorName, ExperimentName, Field, Options, Unique
+from mmh.options.base import EstimatorName, ExperimentName, Field, Options, Unique
+from mmh.options.entries import Entry
+from mmh.options.messages import did_you_mean
 
 Scores = Annotated[list[EstimatorName], Field(min_length=1), Unique()]
 

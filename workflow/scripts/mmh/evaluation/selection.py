@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
-from mmh.io.files import read_table
+from mmh.io.table_files import read_table
 from mmh.io.tables import ALL_SCORES
 from mmh.stats.curves import median_interval
 

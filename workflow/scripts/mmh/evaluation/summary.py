@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmh.evaluation import cells
-from mmh.io.files import read_table
+from mmh.io.table_files import read_table
 from mmh.io.tables import LABELS, SHEET
 from mmh.labels.label_files import CLASSES, sample_classes
 

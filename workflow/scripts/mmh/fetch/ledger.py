@@ -14,8 +14,8 @@ from time import sleep
 from typing import Any
 
 from mmh.errors import InputError
+from mmh.io.partial import is_partial
 from mmh.io.tables import LEDGER
-from mmh.job.partial import is_partial
 
 # What an address may come to, and what that means.
 STATUSES = {

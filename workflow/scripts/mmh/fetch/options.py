@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from mmh.config.options import Field, Options, Unique
+from mmh.options.base import Field, Options, Unique
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Address = Annotated[str, Field(pattern="^(https?|file)://")]

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 from mmh.errors import InputError
 from mmh.fetch.host_schedule import Job, Later, Schedule, host_of
+from mmh.fetch.image_policy import UndecodableError, decode, is_one_colour, perceptual_hash
 from mmh.fetch.ledger import Journal
 from mmh.fetch.options import FetchOptions
 from mmh.fetch.timed_http import Answer, Clock, RequestError, request, requestable
-from mmh.images.image_policy import UndecodableError, decode, is_one_colour, perceptual_hash
 from mmh.io.files import atomic
 
 _GONE = frozenset({404, 410})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from mmh.config import options
-from mmh.config.options import EstimatorName, Field, Unique
 from mmh.figures.base import About, Figure, Files
+from mmh.options import base as options
+from mmh.options.base import EstimatorName, Field, Unique
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,8 +58,8 @@ class EstimatorAccuracy(Figure):
         """Draw the figure: means against the truth, and errors in one column per list."""
         import pandas as pd
 
-        from mmh.plotting import accuracy as panels
         from mmh.plotting import style
+        from mmh.plotting.laws import accuracy as panels
 
         numbers = panels.accuracy_numbers(pd.read_csv(accuracy), options.estimates, options.errors)
         title = style.heading(

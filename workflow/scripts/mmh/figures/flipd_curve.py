@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmh.config import options
-from mmh.config.options import EstimatorName
 from mmh.figures.base import About, Figure, Files
+from mmh.options import base as options
+from mmh.options.base import EstimatorName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ class FlipdCurve(Figure):
         """Draw the figure from the calibration samples, which no other figure shows."""
         from mmh.evaluation import selection
         from mmh.evaluation.groups import read_classes
-        from mmh.io.files import read_table
+        from mmh.io.table_files import read_table
         from mmh.io.tables import ALL_SCORES
         from mmh.plotting import curve, style
 

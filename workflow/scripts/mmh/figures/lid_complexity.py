@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from mmh.config import options
-from mmh.config.options import EstimatorName, Field, Unique
 from mmh.figures.base import About, Figure, Files
+from mmh.options import base as options
+from mmh.options.base import EstimatorName, Field, Unique
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mmh.config import options
-from mmh.config.options import Field
 from mmh.figures.base import About, Figure, Files
+from mmh.options import base as options
+from mmh.options.base import Field
 from mmh.scores.base import printed_names
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mmh.config import options
-from mmh.config.options import EstimatorName, Field
 from mmh.figures.base import About, Figure, Files
+from mmh.options import base as options
+from mmh.options.base import EstimatorName, Field
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,9 +65,11 @@ class LidScatter(Figure):
     ) -> None:
         """Draw the figure; its CSV lists all samples, the drawn ones first."""
         from mmh.evaluation import selection
-        from mmh.io.files import read_images, read_table
+        from mmh.io.image_shards import read_images
+        from mmh.io.table_files import read_table
         from mmh.io.tables import ALL_SCORES
-        from mmh.plotting import plane, style, tables
+        from mmh.plotting import style, tables
+        from mmh.plotting.laws import plane
         from mmh.worlds.sets import von_mises
 
         name = options.estimator

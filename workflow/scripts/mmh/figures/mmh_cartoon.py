@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmh.config import options
 from mmh.figures.base import About, Figure, Files
+from mmh.options import base as options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +41,10 @@ class MmhCartoon(Figure):
         about: About,
     ) -> None:
         """Draw the figure from the table of `compute_cartoon`."""
-        from mmh.io.files import read_table
+        from mmh.io.table_files import read_table
         from mmh.oracles.cartoon import CARTOON
-        from mmh.plotting import sketch, style
+        from mmh.plotting import style
+        from mmh.plotting.laws import sketch
 
         table = read_table(cartoon, CARTOON)
         sigma = table["sigma"].dropna().iloc[0]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from mmh.config import options
-from mmh.config.options import EstimatorName, Field, Percentile, Unique
 from mmh.figures.base import About, Figure, Files
+from mmh.options import base as options
+from mmh.options.base import EstimatorName, Field, Percentile, Unique
 from mmh.scores.base import SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mmh.config.entries import Entry
+    from mmh.options.entries import Entry
     from mmh.plan.experiment import Experiment
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from mmh.config import options
-from mmh.config.options import Field, PromptSetName, Unique
 from mmh.evaluation.names import Detector
 from mmh.figures.base import About, Figure, Files
 from mmh.metrics.base import DEFAULT, METRICS, asked_metrics
+from mmh.options import base as options
+from mmh.options.base import Field, PromptSetName, Unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mmh.config.entries import Entry
+    from mmh.options.entries import Entry
     from mmh.plan.experiment import Experiment
     from mmh.rows import Row
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from mmh.config import options
-from mmh.config.options import EstimatorName, Field, ImageSetName, Unique
 from mmh.detection.options import not_computed
 from mmh.figures.base import About, Figure, Files
+from mmh.options import base as options
+from mmh.options.base import EstimatorName, Field, ImageSetName, Unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mmh.config.entries import Entry
+    from mmh.options.entries import Entry
     from mmh.plan.experiment import Experiment
 
 
@@ -73,7 +73,7 @@ class ScoreNorms(Figure):
         import pandas as pd
 
         from mmh.evaluation import image_sets as sets
-        from mmh.io.files import read_table
+        from mmh.io.table_files import read_table
         from mmh.io.tables import ALL_SCORES
         from mmh.plotting import norms, set_panels, style
 

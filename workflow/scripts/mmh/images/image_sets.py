@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from mmh.errors import InputError
+from mmh.fetch.image_policy import UndecodableError, decode, fit, near_pairs
 from mmh.fetch.ledger import attrition
-from mmh.images.image_policy import UndecodableError, decode, fit, near_pairs
-from mmh.io.files import write_arrays, write_table
+from mmh.io.arrays import write_arrays
+from mmh.io.table_files import write_table
 from mmh.io.tables import IMAGE_SET
 from mmh.prompts.families import prompt_families
 
@@ -46,7 +47,7 @@ def import_set(
     size : int
         Side of the images, pixels.
     aspect : {"squash", "crop"}
-        As in `mmh.images.image_policy.fit`.
+        As in `mmh.fetch.image_policy.fit`.
     n : int or None
         How many at most, the first in the order of the list; None: all.
     max_pixels : int

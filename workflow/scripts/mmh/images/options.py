@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from mmh.config.entries import Entry
-from mmh.config.options import Alternative, ExperimentName, Field, Options, SourceName, Unique
 from mmh.fetch.options import Digest
+from mmh.options.base import Alternative, ExperimentName, Field, Options, SourceName, Unique
+from mmh.options.entries import Entry
 from mmh.worlds.base import WORLDS
 
 

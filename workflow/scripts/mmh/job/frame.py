@@ -20,7 +20,7 @@ from typing import Any
 
 from mmh import provenance
 from mmh.errors import InputError
-from mmh.job.partial import LostOwnershipError, Ownership, partial_name, put_in_place, remove_partials
+from mmh.io.partial import LostOwnershipError, Ownership, partial_name, put_in_place, remove_partials
 from mmh.job.progress import Progress
 
 _THREAD_VARIABLES = (
@@ -107,7 +107,7 @@ class Run:
         return self._chunks
 
     def remove_left_overs(self, *, other_hosts: bool) -> None:
-        """Remove temporary files of these outputs, as `mmh.job.partial.remove_partials` does."""
+        """Remove temporary files of these outputs, as `mmh.io.partial.remove_partials` does."""
         for path in (*self.final.values(), self.record_file, self.ownership.file):
             remove_partials(path, other_hosts=other_hosts)
 

@@ -20,8 +20,8 @@ import pandas as pd
 from PIL import Image
 
 from mmh.compute import rng
+from mmh.compute.complexity import to_uint8
 from mmh.errors import InputError
-from mmh.images.complexity import to_uint8
 from mmh.io.files import atomic
 from mmh.retrieval.candidates import gather
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from mmh.config.entries import Entry
-from mmh.config.options import Field, Options
+from mmh.options.base import Field, Options
+from mmh.options.entries import Entry
 
 
 class PlantedLabels(Options):

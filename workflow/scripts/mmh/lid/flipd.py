@@ -165,7 +165,7 @@ def flipd_estimate(
     """
     from mmh.compute.memory import in_batches
     from mmh.compute.trace import noise_traces
-    from mmh.compute.variants import variant
+    from mmh.diffusion.variants import variant
 
     samples, numbers = check_items(model, x, ids)
     check_probes(probes, probe, model.dim)

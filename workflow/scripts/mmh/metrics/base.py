@@ -17,9 +17,10 @@ Sampling, batches, memory, the table of scores, the evaluation and its figure ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from mmh.config import options
+from mmh.options import base as options
+from mmh.options.base import Named
 from mmh.rows import Row, Table
 
 if TYPE_CHECKING:
@@ -101,6 +102,14 @@ def in_order(names: Iterable[str]) -> list[str]:
     """Metrics in the order of tables: those of all steps, those of the last steps, those of the image."""
     known = METRICS.among(names)
     return sorted(known, key=lambda name: (known[name].needs == "image", known[name].until is not None))
+
+
+def _all_names() -> list[str]:
+    return in_order(METRICS.rows())
+
+
+MetricName = Annotated[str, Named("metric", names=_all_names)]
+"""A metric of prompts."""
 
 
 def asked_metrics(prompts: Mapping[str, Any]) -> dict[str, options.Options]:

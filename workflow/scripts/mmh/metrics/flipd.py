@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from mmh.config import options
-from mmh.config.options import Field
 from mmh.metrics.base import Metric
+from mmh.options import base as options
+from mmh.options.base import Field
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,6 +23,6 @@ class Png(Metric):
         """Its bits."""
         import numpy as np
 
-        from mmh.images.complexity import png_bits
+        from mmh.compute.complexity import png_bits
 
         return png_bits(np.moveaxis(images, 1, -1)).astype(np.float64)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mmh.compute.trace import GraphProducts
-    from mmh.diffusion.guided_sampling import Step
     from mmh.diffusion.score_model import ScoreModel
+    from mmh.sampling.guided import Step
 
 
 class Seen:

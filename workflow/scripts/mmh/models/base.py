@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from mmh.config import options
-from mmh.config.entries import Entry
-from mmh.config.options import Field
-from mmh.plan import network_cost
-from mmh.plan.network_cost import Need, Network, Parts
+from mmh.compute import network_cost
+from mmh.compute.network_cost import Need, Network, Parts
+from mmh.options import base as options
+from mmh.options.base import Field
+from mmh.options.entries import Entry
 from mmh.rows import Row, Table, named_function
 from mmh.worlds.base import WORLDS, World
 

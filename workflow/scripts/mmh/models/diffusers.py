@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from mmh.config import options
-from mmh.config.entries import Entry
-from mmh.config.options import Field, Unique
 from mmh.fetch.hub import FLAT, PATTERNS
 from mmh.models.base import Kind, SamplingOptions
+from mmh.options import base as options
+from mmh.options.base import Field, Unique
+from mmh.options.entries import Entry
 from mmh.worlds.base import World
 
 Repository = Annotated[str, Field(pattern=r"^[^/ ]+/[^/ @]+(@[^ @]+)?$")]

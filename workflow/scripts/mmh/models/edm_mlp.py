@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmh.config import options
-from mmh.config.entries import Entry
-from mmh.config.options import Field
+from mmh.compute.network_cost import START, Need, Network
 from mmh.models.base import Kind, SamplingOptions
-from mmh.plan.network_cost import START, Need, Network
+from mmh.options import base as options
+from mmh.options.base import Field
+from mmh.options.entries import Entry
 from mmh.worlds.base import World
 
 Config = Mapping[str, Any]

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmh.config import options
-from mmh.config.entries import Entry
-from mmh.config.options import Field
+from mmh.compute.network_cost import START, Need, Network
 from mmh.models.base import Kind
 from mmh.models.stylegan2 import Stylegan2
-from mmh.plan.network_cost import START, Need, Network
+from mmh.options import base as options
+from mmh.options.base import Field
+from mmh.options.entries import Entry
 
 Config = Mapping[str, Any]
 MEASURED = Network(0.3, 0.4e-3, 8e-6, 0.2, 0.9, imports="torch")

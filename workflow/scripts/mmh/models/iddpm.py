@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from mmh.config import options
-from mmh.config.options import Field, SourceName
+from mmh.compute import network_cost
+from mmh.compute.network_cost import Network
 from mmh.models.base import Kind, SamplingOptions
-from mmh.plan import network_cost
-from mmh.plan.network_cost import Network
+from mmh.options import base as options
+from mmh.options.base import Field, SourceName
 
 Config = Mapping[str, Any]
 STEPS = 4000
@@ -18,7 +18,7 @@ class Iddpm(Kind):
 
     name = "iddpm"
     made = "convert"
-    maker = "mmh.checkpoints.iddpm:convert"
+    maker = "mmh.models.improved.published:convert"
     loader = "mmh.models.improved.model:load_folder"
     folders = (("process.json", "iddpm"),)
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from mmh.config.options import BatchSize, Field, Options
+from mmh.options.base import BatchSize, Field, Options
 
 
 class Latents(Options):

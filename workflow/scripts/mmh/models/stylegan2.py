@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from mmh.config import options
-from mmh.config.options import Field, SourceName
+from mmh.compute.network_cost import Need, Network
 from mmh.models.base import Kind, SamplingOptions
-from mmh.plan.network_cost import Need, Network
+from mmh.options import base as options
+from mmh.options.base import Field, SourceName
 
 Config = Mapping[str, Any]
 MEASURED = Network(20.2, 0.17, 0.42e-3, 9.0, 20.0, imports="torch")
@@ -17,7 +17,7 @@ class Stylegan2(Kind):
 
     name = "stylegan2"
     made = "convert"
-    maker = "mmh.checkpoints.stylegan2:convert"
+    maker = "mmh.models.stylegan.published:convert"
     loader = "mmh.models.stylegan.model:load_folder"
     folders = (("model.json", "StyleGan2Generator"),)
     gives = "generator"

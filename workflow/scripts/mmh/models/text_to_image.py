@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from mmh.config import options
-from mmh.config.options import Field
+from mmh.compute.network_cost import IMPORTS_MB, START, Need, Network, Parts, unet
 from mmh.models.base import Kind
-from mmh.plan.network_cost import IMPORTS_MB, START, Need, Network, Parts, unet
+from mmh.options import base as options
+from mmh.options.base import Field
 from mmh.worlds.base import World
 
 Config = Mapping[str, Any]

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from mmh.config import options
-from mmh.config.options import Field
+from mmh.compute.network_cost import IMPORTS_MB, START, Need, Network, unet
 from mmh.models.base import Kind, SamplingOptions
-from mmh.plan.network_cost import IMPORTS_MB, START, Need, Network, unet
+from mmh.options import base as options
+from mmh.options.base import Field
 
 Config = Mapping[str, Any]
 Width = Annotated[int, Field(ge=8)]

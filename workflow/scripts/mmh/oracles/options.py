@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from mmh.config.entries import Entry
-from mmh.config.messages import did_you_mean
-from mmh.config.options import Alternative, Block, Field, NoiseLevel, Options, Percentile, Unique
+from mmh.options.base import Alternative, Block, Field, NoiseLevel, Options, Percentile, Unique
+from mmh.options.entries import Entry
+from mmh.options.messages import did_you_mean
 
 
 class Law(Options):

@@ -9,13 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mmh.errors import InputError
-from mmh.figures.base import FIGURES
-from mmh.io.spans import span_range
-from mmh.models.base import KINDS
-from mmh.models.edm_mlp import EdmMlp
-from mmh.plan.experiment import Experiment, dimension, network
-from mmh.plan.network_cost import (
+from mmh.compute.network_cost import (
     CUDA_MB,
     RESNET50,
     SMALL_DESCRIPTOR,
@@ -25,6 +19,12 @@ from mmh.plan.network_cost import (
     network_calls,
     network_mb,
 )
+from mmh.errors import InputError
+from mmh.figures.base import FIGURES
+from mmh.io.spans import span_range
+from mmh.models.base import KINDS
+from mmh.models.edm_mlp import EdmMlp
+from mmh.plan.experiment import Experiment, dimension, network
 from mmh.plan.text_cost import FIXED as TEXT_FIXED
 from mmh.plan.text_cost import MODELLED as TEXT_MODELLED
 from mmh.plan.work import Work

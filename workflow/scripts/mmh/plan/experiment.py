@@ -7,9 +7,9 @@ before any job runs.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mmh.compute.network_cost import Network
 from mmh.io.spans import SELECTED, overlapping, spans
 from mmh.models.base import KINDS, Kind
-from mmh.plan.network_cost import Network
 from mmh.scores.base import SCORES, Score
 from mmh.worlds.base import WORLDS, World
 

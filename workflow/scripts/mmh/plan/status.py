@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mmh.errors import InputError
-from mmh.job.partial import Ownership
+from mmh.io.partial import Ownership
 from mmh.plan import cost
 
 SHARED = "shared"  # jobs of no experiment: downloads, descriptors, the tables that end a run

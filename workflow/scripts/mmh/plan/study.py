@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from mmh.config.messages import form_mistakes
-from mmh.config.options import Field, Options
 from mmh.errors import InputError
+from mmh.options.base import Field, Options
+from mmh.options.messages import form_mistakes
 
 
 class Collected(Options):

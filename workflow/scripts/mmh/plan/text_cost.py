@@ -4,11 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from mmh.io.spans import span_range
-from mmh.metrics.base import METRICS, asked_metrics
-from mmh.models.base import KINDS
-from mmh.plan.experiment import Experiment, dimension, network
-from mmh.plan.network_cost import (
+from mmh.compute.network_cost import (
     CUDA_MB,
     IMPORTS_MB,
     START,
@@ -21,6 +17,10 @@ from mmh.plan.network_cost import (
     network_calls,
     network_mb,
 )
+from mmh.io.spans import span_range
+from mmh.metrics.base import METRICS, asked_metrics
+from mmh.models.base import KINDS
+from mmh.plan.experiment import Experiment, dimension, network
 
 Config = Mapping[str, Any]
 Wildcards = Mapping[str, str]

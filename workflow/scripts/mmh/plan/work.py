@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mmh.io.spans import span_range
-from mmh.models.base import KINDS, Kind
-from mmh.plan.experiment import Experiment, dimension, network
-from mmh.plan.network_cost import (
+from mmh.compute.network_cost import (
     START,
     Need,
     Network,
@@ -18,6 +15,9 @@ from mmh.plan.network_cost import (
     network_calls,
     network_mb,
 )
+from mmh.io.spans import span_range
+from mmh.models.base import KINDS, Kind
+from mmh.plan.experiment import Experiment, dimension, network
 from mmh.plan.text_cost import parts, pipeline_mb
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mmh.evaluation.groups import OTHERS
-from mmh.io.files import read_table
+from mmh.io.table_files import read_table
 from mmh.io.tables import LABELS, MATCHES
 from mmh.plotting import style
 from mmh.retrieval.candidates import gather

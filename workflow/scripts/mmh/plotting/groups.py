@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from mmh.evaluation.groups import OTHERS, read_classes, read_ranks
-from mmh.io.files import read_table
+from mmh.io.table_files import read_table
 from mmh.io.tables import LABELS
 from mmh.plotting import style
 

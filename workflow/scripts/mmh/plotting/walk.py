@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmh.errors import InputError
-from mmh.io.files import read_arrays
+from mmh.io.arrays import read_arrays
 from mmh.plotting import style
 
 MATCHES = ("prompt_set", "prompt", "generation", "train", "similarity")

@@ -6,23 +6,22 @@ from typing import Annotated, Any
 
 from pydantic import create_model
 
-from mmh.config.entries import Entry
-from mmh.config.forms import described
-from mmh.config.names import known_names, listed
-from mmh.config.options import (
+from mmh.metrics.base import DEFAULT, METRICS, Metric, MetricName
+from mmh.options.base import (
     Alternative,
     BatchSize,
     Blocks,
     DescriptorName,
     Field,
-    MetricName,
     Options,
     SourceName,
     Unique,
 )
-from mmh.config.rows import rows_of
-from mmh.metrics.base import DEFAULT, METRICS, Metric
+from mmh.options.entries import Entry
+from mmh.options.forms import described
+from mmh.options.names import known_names, listed
 from mmh.retrieval.options import Preprocess
+from mmh.rows import rows_of
 from mmh.worlds.base import WORLDS
 
 Count = Annotated[int, Field(ge=1)]

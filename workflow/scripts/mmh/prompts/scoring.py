@@ -20,11 +20,11 @@ from mmh.compute import rng
 from mmh.compute.attention import CrossAttention
 from mmh.compute.memory import all_finite, in_batches
 from mmh.compute.rows import check_finite
-from mmh.diffusion.guided_sampling import Grid, Step, generation_rows, guided_ddim, initial_noise
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.metrics.base import DEFAULT, METRICS, Metric
 from mmh.metrics.seen import Seen
+from mmh.sampling.guided import Grid, Step, generation_rows, guided_ddim, initial_noise
 
 if TYPE_CHECKING:
     import pandas as pd

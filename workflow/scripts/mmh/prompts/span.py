@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmh.compute.blocks import blockwise_in_fitting_batches, decode_in_fitting_batches
-from mmh.diffusion.guided_sampling import ddim_grid, generation_seed
 from mmh.metrics.base import Metric
 from mmh.prompts.scoring import PromptScores, prompt_scores, score_table
+from mmh.sampling.guided import ddim_grid, generation_seed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mmh.compute import rng
 from mmh.errors import InputError
-from mmh.io.files import read_arrays
+from mmh.io.arrays import read_arrays
 
 COLUMNS = ("sample", "metric", "place", "train", "score")
 ARRAYS = ("x", "image", "seed", "z", "class")

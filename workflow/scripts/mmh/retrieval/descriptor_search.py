@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmh.errors import InputError
-from mmh.io.files import read_arrays
+from mmh.io.arrays import read_arrays
 from mmh.retrieval import vector_index
 from mmh.retrieval.search import Matches, search_embeddings
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from mmh.config.entries import Entry
-from mmh.config.options import DescriptorName, Field, Options, SourceName
-from mmh.plan.experiment import Experiment
+from mmh.options.base import DescriptorName, Field, Options, SourceName
+from mmh.options.entries import Entry
+from mmh.worlds.base import train_size
 
 Preprocess = Literal["native", "imagenet-288", "imagenet-320", "imagenet-crop224", "half-crop224"]
 
@@ -64,7 +64,7 @@ class Retrieval(Options):
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
         """Options that the index or the training set rules out."""
-        n = Experiment(experiment.config, experiment.name).n_train
+        n = train_size(experiment)
         if self.neighbours >= n:
             yield f"{where}.neighbours: {self.neighbours} neighbours need more training images than {n}"
         for key in ("nprobe", "rerank") if self.index == "Flat" else ():

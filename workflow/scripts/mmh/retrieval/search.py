@@ -5,13 +5,13 @@ names the smallest id of its group. Distances are refined in float64 by direct d
 images are at 0.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from mmh.compute.duplicates import duplicate_groups
 from mmh.errors import InputError
 from mmh.lid.neighbours import ExactSearch, flatten
 from mmh.retrieval import vector_index
@@ -21,15 +21,12 @@ __all__ = [
     "PREPROCESS",
     "Matches",
     "calibrated_l2",
-    "duplicate_groups",
     "embed",
     "join_matches",
     "load_descriptor",
     "matches_table",
     "search_embeddings",
 ]
-
-_HASHED_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -39,31 +36,6 @@ class Matches:
     score: np.ndarray  # float64, smaller = closer copy
     match: np.ndarray  # int64, training ids: the smallest of each group of exact duplicates
     distance: np.ndarray  # float64
-
-
-def duplicate_groups(items: np.ndarray) -> np.ndarray:
-    """Find exact duplicates.
-
-    Parameters
-    ----------
-    items : (n, ...) array
-        Compared value by value (0.0 equals -0.0), by their SHA-256 digests.
-
-    Returns
-    -------
-    (n,) int64
-        The first row that equals each row.
-    """
-    flat = items.reshape(len(items), -1)
-    digests = []
-    for start in range(0, len(flat), _HASHED_ROWS):
-        part = np.ascontiguousarray(flat[start : start + _HASHED_ROWS])
-        if part.dtype.kind == "f":
-            part = part + part.dtype.type(0)  # -0.0 becomes 0.0
-        digests += [hashlib.sha256(row).digest() for row in part]
-    # Equal digests are equal rows: among a billion rows two others share one with probability below 1e-59.
-    _, first, inverse = np.unique(np.array(digests, dtype="V32"), return_index=True, return_inverse=True)
-    return first[inverse].astype(np.int64)
 
 
 def calibrated_l2(

@@ -5,7 +5,7 @@ arrays; reading images and captions, loading models, batches, tables and run rec
 `mmh.scores.steps` and `mmh.scores.setting`. A whole one, which the entry
 ``contrast: {method: contrast, items: [samples], shard_size: 500}`` asks for:
 
-    from mmh.config.options import Field, Options
+    from mmh.options.base import Field, Options
     from mmh.scores.base import SpanScore
 
     class Contrast(SpanScore):
@@ -27,8 +27,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from mmh.config import options as declared
-from mmh.config.options import BatchSize, Field, ItemSetName, Unique
+from mmh.options import base as declared
+from mmh.options.base import BatchSize, Field, ItemSetName, Unique
 from mmh.rows import Row, Table
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from mmh.config.entries import Entry
+    from mmh.options.entries import Entry
     from mmh.plan.work import Need, Work
     from mmh.scores.setting import Setting
 
@@ -133,7 +133,7 @@ class Score(Row):
         """Find where it does not fit the model, the samples or the item sets of its experiment."""
         from mmh.scores.checks import misfits
 
-        yield from misfits(cls, experiment, where)
+        yield from misfits(cls, experiment, where, SCORES)
 
     @classmethod
     def calls(cls, work: Work) -> float:

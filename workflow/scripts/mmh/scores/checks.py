@@ -9,11 +9,12 @@ from mmh.io.spans import SELECTED
 from mmh.models.base import KINDS
 
 if TYPE_CHECKING:
-    from mmh.config.entries import Entry
+    from mmh.options.entries import Entry
+    from mmh.rows import Table
     from mmh.scores.base import Score
 
 
-def misfits(score: type[Score], experiment: Entry, where: str) -> Iterator[str]:
+def misfits(score: type[Score], experiment: Entry, where: str, scores: Table[Score]) -> Iterator[str]:
     """Find what an estimator asks of an experiment that has it not.
 
     Parameters
@@ -24,6 +25,8 @@ def misfits(score: type[Score], experiment: Entry, where: str) -> Iterator[str]:
         With well-formed sections.
     where : str
         Path of its block.
+    scores : Table
+        All estimators, of which messages name those that would do.
 
     Yields
     ------
@@ -38,7 +41,7 @@ def misfits(score: type[Score], experiment: Entry, where: str) -> Iterator[str]:
         yield from _item_misfits(plan, experiment.entry, where)
         yield from _model_misfits(score, has_generator(experiment), where)
     else:
-        yield from _latent_misfits(score, plan, experiment.entry, where)
+        yield from _latent_misfits(score, plan, experiment.entry, where, scores)
 
 
 def has_generator(experiment: Entry) -> bool:
@@ -68,12 +71,10 @@ def _model_misfits(score: type[Score], gan: bool, where: str) -> Iterator[str]:
 
 
 def _latent_misfits(
-    score: type[Score], plan: Mapping[str, Any], entry: Mapping[str, Any], where: str
+    score: type[Score], plan: Mapping[str, Any], entry: Mapping[str, Any], where: str, scores: Table[Score]
 ) -> Iterator[str]:
-    from mmh.scores.base import SCORES
-
     if not score.latents:
-        known = ", ".join(name for name, row in SCORES.rows().items() if row.latents)
+        known = ", ".join(name for name, row in scores.rows().items() if row.latents)
         yield f"{where}.method: {score.name!r} is not for text-to-image models; use {known}"
     captioned = [name for name, o in entry.get("image_sets", {}).items() if "experiment" not in o]
     for items in plan["items"]:

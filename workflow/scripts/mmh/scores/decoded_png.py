@@ -33,7 +33,7 @@ class DecodedPng(SpanScore):
         """Decode and measure one batch."""
         import numpy as np
 
-        from mmh.images.complexity import png_bits
+        from mmh.compute.complexity import png_bits
 
         pixels = setting.model.decode(setting.x[rows], batch_size=size, ids=numbers)
         return {"value": png_bits(np.moveaxis(pixels, 1, -1)).astype(float)}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from mmh.config.options import Field, NoiseLevel
+from mmh.options.base import Field, NoiseLevel
 from mmh.scores.base import Config, NetworkOptions, SpanScore
 
 if TYPE_CHECKING:
-    from mmh.config.entries import Entry
+    from mmh.options.entries import Entry
     from mmh.plan.work import Work
     from mmh.scores.base import Arrays, Places
     from mmh.scores.setting import Setting

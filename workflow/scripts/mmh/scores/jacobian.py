@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from mmh.config import options as declared
-from mmh.config.options import Field, Percentile
 from mmh.io.spans import SELECTED
+from mmh.options import base as declared
+from mmh.options.base import Field, Percentile
 from mmh.scores.base import SpectraScore
 from mmh.scores.checks import has_generator
 
 if TYPE_CHECKING:
-    from mmh.config.entries import Entry
+    from mmh.options.entries import Entry
     from mmh.plan.work import Need, Work
     from mmh.scores.base import Arrays, Places
     from mmh.scores.setting import Setting

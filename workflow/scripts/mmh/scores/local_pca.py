@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from mmh.config import options as declared
-from mmh.config.options import Field, Percentile
+from mmh.options import base as declared
+from mmh.options.base import Field, Percentile
 from mmh.scores.base import SetScore
+from mmh.worlds.base import train_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mmh.config.entries import Entry
+    from mmh.options.entries import Entry
     from mmh.plan.work import Need, Work
     from mmh.scores.base import Places
 
@@ -38,10 +39,8 @@ class LocalPca(SetScore):
     @classmethod
     def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
         """Find more neighbours than there are images."""
-        from mmh.plan.experiment import Experiment
-
         yield from super().check(options, experiment, where)
-        n = Experiment(experiment.config, experiment.name).n_train
+        n = train_size(experiment)
         if options.k >= n:
             yield f"{where}.k: {options.k} neighbours need more than {n} training images; use k < {n}"
 

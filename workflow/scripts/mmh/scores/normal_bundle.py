@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mmh.config.options import Field, NoiseLevel, Percentile
+from mmh.options.base import Field, NoiseLevel, Percentile
 from mmh.scores.base import NetworkOptions, SpectraScore
 
 if TYPE_CHECKING:

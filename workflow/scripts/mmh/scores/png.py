@@ -24,6 +24,6 @@ class Png(SetScore):
         """Measure all images."""
         import numpy as np
 
-        from mmh.images.complexity import png_bits, to_uint8
+        from mmh.compute.complexity import png_bits, to_uint8
 
         return {"value": png_bits(np.moveaxis(to_uint8(x), 1, -1)).astype(float), "dtype": "uint8"}

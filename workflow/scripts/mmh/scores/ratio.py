@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mmh.config import options as declared
-from mmh.config.options import ComputedName
 from mmh.errors import InputError
+from mmh.options import base as declared
+from mmh.options.base import ComputedName
 from mmh.scores.base import SCORES, Config, RatioScore
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mmh.config.entries import Entry
+    from mmh.options.entries import Entry
 
 
 class Ratio(RatioScore):

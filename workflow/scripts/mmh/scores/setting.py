@@ -126,8 +126,8 @@ def read_setting(
     InputError
         If items, captions or classes are missing, or the model is of another sort.
     """
-    from mmh.images.captions import image_score, read_captions
-    from mmh.io.files import read_present, read_span
+    from mmh.io.image_shards import read_present, read_span
+    from mmh.models.latent.captions import image_score, read_captions
     from mmh.models.loading import load_model
 
     # Checked before the job; without the options of a later step they are not whole.
@@ -158,7 +158,8 @@ def _drawn(images: Sequence[Path], model: Path, span: str, items: str, device: s
     import numpy as np
 
     from mmh.errors import InputError
-    from mmh.io.files import read_arrays, read_column
+    from mmh.io.arrays import read_arrays
+    from mmh.io.image_shards import read_column
     from mmh.io.spans import SELECTED, span_range
     from mmh.models.loading import load_model
 

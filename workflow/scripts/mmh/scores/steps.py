@@ -145,7 +145,8 @@ def count_spectra(
     """
     import numpy as np
 
-    from mmh.io.files import read_arrays, read_table
+    from mmh.io.arrays import read_arrays
+    from mmh.io.table_files import read_table
     from mmh.io.tables import CANDIDATES
     from mmh.lid.spectra import pooled_threshold
 
@@ -200,7 +201,7 @@ def score_set(
     -------
     pandas.DataFrame
     """
-    from mmh.io.files import read_images
+    from mmh.io.image_shards import read_images
 
     x, ids = read_images(images)
     return _table(ids, estimator, score.of_set(x, ids, score.Options.model_validate(options), seed, record))

@@ -3,8 +3,8 @@
 The file is named like the world, with "_" for "-". What draws or reads it is named, not called, as for kinds
 of models. A whole one, which ``data: {world: blobs, n_train: 500, seed: 0}`` asks for:
 
-    from mmh.config import options
-    from mmh.config.options import Field
+    from mmh.options import base as options
+    from mmh.options.base import Field
     from mmh.worlds.base import World
 
     class Blobs(World):
@@ -27,7 +27,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from mmh.plan.network_cost import Need
+from mmh.compute.network_cost import Need
+from mmh.options.entries import Entry
 from mmh.rows import Row, Table, named_function
 
 if TYPE_CHECKING:
@@ -129,3 +130,8 @@ class World(Row):
 
 
 WORLDS: Table[World] = Table("world", "mmh.worlds", World)
+
+
+def train_size(experiment: Entry) -> int:
+    """Number of training items of an experiment."""
+    return WORLDS[experiment.world].n_train(experiment.section("data"))

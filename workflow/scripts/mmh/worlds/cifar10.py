@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from mmh.config import options
-from mmh.config.options import Field, SourceName
-from mmh.plan.network_cost import Need
+from mmh.compute.network_cost import Need
+from mmh.options import base as options
+from mmh.options.base import Field, SourceName
 from mmh.worlds.base import Config, World
 
 

@@ -1,7 +1,7 @@
 """Handwritten 8x8 digits with planted populations: duplicates, a template family, ordinary images."""
 
-from mmh.config import options
-from mmh.config.options import Field
+from mmh.options import base as options
+from mmh.options.base import Field
 from mmh.worlds.base import Config, World
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from mmh.config import options
+from mmh.options import base as options
 from mmh.worlds.base import World
 from mmh.worlds.digits import Digits
 

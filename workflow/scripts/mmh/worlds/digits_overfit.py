@@ -1,7 +1,7 @@
 """A few handwritten digits without duplicates: so few that a network learns them by heart."""
 
-from mmh.config import options
-from mmh.config.options import Field
+from mmh.options import base as options
+from mmh.options.base import Field
 from mmh.worlds.base import World
 from mmh.worlds.digits import Digits
 

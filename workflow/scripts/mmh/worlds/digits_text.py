@@ -1,7 +1,7 @@
 """Captioned digits: repeated images, controls and ordinary images whose captions do not tell them apart."""
 
-from mmh.config import options
-from mmh.config.options import Field
+from mmh.options import base as options
+from mmh.options.base import Field
 from mmh.worlds.base import Config, World
 
 

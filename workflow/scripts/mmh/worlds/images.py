@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from mmh.config import options
-from mmh.config.options import Field
+from mmh.options import base as options
+from mmh.options.base import Field
 from mmh.worlds.base import World
 
 

@@ -1,6 +1,6 @@
 """No training set at hand: lists of images with captions only."""
 
-from mmh.config import options
+from mmh.options import base as options
 from mmh.worlds.base import Config, World
 
 

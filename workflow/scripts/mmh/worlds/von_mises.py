@@ -1,7 +1,7 @@
 """A plane mixture: a von Mises law on the unit circle and a point mass at the origin (the data of Fig. 4)."""
 
-from mmh.config import options
-from mmh.config.options import Field
+from mmh.options import base as options
+from mmh.options.base import Field
 from mmh.worlds.base import Config, World
 
 

@@ -9,11 +9,11 @@ import torch
 
 from mmh.compute import rng
 from mmh.compute.optimisation import Report, minimise
-from mmh.config.options import Options
 from mmh.errors import InputError
-from mmh.io.files import read_images
+from mmh.io.image_shards import read_images
 from mmh.models.ddpm.model import save
 from mmh.models.ddpm.network import Scheduler, UNet, build, noise_schedule
+from mmh.options.base import Options
 
 
 def train(

@@ -11,11 +11,11 @@ import torch
 
 from mmh.compute import rng
 from mmh.compute.optimisation import Report, minimise
-from mmh.config.options import Options
 from mmh.errors import InputError
-from mmh.io.files import read_images
+from mmh.io.image_shards import read_images
 from mmh.models.edm.model import save
 from mmh.models.edm.network import EdmNetwork
+from mmh.options.base import Options
 
 
 def train(

@@ -8,10 +8,11 @@ import pandas as pd
 import torch
 
 from mmh.compute.optimisation import Report
-from mmh.config.options import Options
-from mmh.io.files import read_images, read_table
+from mmh.io.image_shards import read_images
+from mmh.io.table_files import read_table
 from mmh.io.tables import CAPTIONS, TRAIN
 from mmh.models.latent import training, vae, word_tokenizer
+from mmh.options.base import Options
 from mmh.worlds.sets.captioned_digits import vocabulary
 
 

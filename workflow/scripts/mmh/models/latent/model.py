@@ -11,11 +11,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from mmh.compute.attention import full_float32
+from mmh.compute.complexity import to_uint8
 from mmh.compute.rows import fixed_batches
-from mmh.diffusion.guided_sampling import Observer, ddim_grid, guided_ddim
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
-from mmh.images.complexity import to_uint8
+from mmh.sampling.guided import Observer, ddim_grid, guided_ddim
 
 BATCH_SIZE = 8
 

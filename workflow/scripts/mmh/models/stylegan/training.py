@@ -12,9 +12,8 @@ from torch.nn import functional
 
 from mmh.compute import rng
 from mmh.compute.optimisation import Report, averaging_decay, cosine_rate
-from mmh.config.options import Options
 from mmh.errors import InputError
-from mmh.io.files import read_column, read_images
+from mmh.io.image_shards import read_column, read_images
 from mmh.models.stylegan.discriminator import (
     Discriminator,
     discriminator_loss,
@@ -23,6 +22,7 @@ from mmh.models.stylegan.discriminator import (
 )
 from mmh.models.stylegan.generator import Generator
 from mmh.models.stylegan.model import GeneratorModel
+from mmh.options.base import Options
 
 BETAS = (0.0, 0.99)  # Adam without momentum, which would follow an opponent that has moved on
 REMEDY = "lower learning_rate or raise r1_gamma"

@@ -14,8 +14,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from mmh.checkpoints import restricted_pickle
 from mmh.errors import InputError
+from mmh.io import restricted_pickle
 from mmh.worlds.sets.image_set import ImageSet
 
 _FOLDER = "cifar-10-batches-py"

@@ -41,9 +41,10 @@ def write_training_set(found: ImageSet, images: Path, table: Path, *, n_train: i
     """
     import pandas as pd
 
-    from mmh.io.files import write_arrays, write_table
+    from mmh.compute.duplicates import duplicate_groups
+    from mmh.io.arrays import write_arrays
+    from mmh.io.table_files import write_table
     from mmh.io.tables import TRAIN
-    from mmh.retrieval.search import duplicate_groups
 
     n = len(found.images)
     if n != n_train:

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from mmh.config.entries import Config, Entry
-from mmh.config.forms import Node
-from mmh.config.messages import did_you_mean
-from mmh.config.options import Named
-from mmh.metrics.base import METRICS, in_order
+from mmh.options.base import Named
+from mmh.options.entries import Config, Entry
+from mmh.options.forms import Node
+from mmh.options.messages import did_you_mean
 
 OWN_ITEMS = ("samples", "selected", "train")
 # Scores that the retrieval of training images gives beside `estimators`.
@@ -32,7 +31,7 @@ def unknown_names(found: Iterable[Node], config: Config, experiment: Entry | Non
     for node in found:
         named = node.kind.named
         if named and isinstance(node.value, str):
-            known = known_names(named.what, config, experiment)
+            known = named.names() if named.names else known_names(named.what, config, experiment)
             if node.value not in known:
                 listed_ = isinstance(node.path[-1], int)
                 path = (
@@ -69,8 +68,6 @@ def known_names(what: str, config: Config, experiment: Entry | None) -> list[str
             return estimators
         case "item set":
             return [*OWN_ITEMS, *sets]
-        case "metric":
-            return in_order(METRICS.rows())
         case "image set":
             return [name for name, options in sets.items() if "experiment" not in options]
         case "prompt set":

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmh.errors import InputError
-from mmh.io.files import read_column, read_table
+from mmh.io.image_shards import read_column
+from mmh.io.table_files import read_table
 from mmh.io.tables import IMAGE_SET
 
 if TYPE_CHECKING:

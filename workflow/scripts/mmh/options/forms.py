@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic.fields import FieldInfo
 
-from mmh.config.options import Block, Blocks, Named, Options
+from mmh.options.base import Block, Blocks, Named, Options
 
 # First words of descriptions that keep their capital inside a sentence.
 _PROPER = {
@@ -44,7 +44,7 @@ class Kind:
     base : any
         ``list`` of ``list[str]``; the type itself where it has no parameters.
     marks : tuple
-        Ranges, patterns, and the marks of `mmh.config.options`.
+        Ranges, patterns, and the marks of `mmh.options.base`.
     null : bool
         Whether None is allowed; a key that may be left out is not None.
     parts : tuple of Kind

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmh.checkpoints import restricted_pickle
 from mmh.errors import InputError
+from mmh.io import restricted_pickle
 from mmh.models.stylegan.model import GeneratorModel, build, untrained
 
 RECORD_VERSION = 6

@@ -19,7 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError, core_schema
 
-from mmh.config.entries import Entry
+from mmh.options.entries import Entry
 
 __all__ = [
     "BatchSize",
@@ -32,7 +32,6 @@ __all__ = [
     "Field",
     "ImageSetName",
     "ItemSetName",
-    "MetricName",
     "NoiseLevel",
     "Options",
     "Percentile",
@@ -117,13 +116,16 @@ class Named:
     Attributes
     ----------
     what : str
-        What it names; `mmh.config.names` knows where those are declared.
+        What it names; `mmh.options.names` knows where those are declared.
     said : str
         What messages call it; `what` by default.
+    names : callable, optional
+        Gives the names, if the configuration does not declare them.
     """
 
     what: str
     said: str = ""
+    names: Callable[[], list[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,6 @@ ComputedName = Annotated[str, Named("computed estimator")]
 ItemSetName = Annotated[str, Named("item set")]
 """``samples``, ``selected``, ``train``, or a name under `image_sets`."""
 ImageSetName = Annotated[str, Named("image set")]
-MetricName = Annotated[str, Named("metric")]
-"""A metric of prompts."""
 PromptSetName = Annotated[str, Named("prompt set")]
 DescriptorName = Annotated[str, Named("descriptor")]
 SourceName = Annotated[str, Named("source")]

@@ -9,8 +9,8 @@ from typing import Any
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import TypeAdapter, ValidationError
 
-from mmh.config.forms import Kind, described, fields, fits, one_of_many
-from mmh.config.options import Options
+from mmh.options.base import Options
+from mmh.options.forms import Kind, described, fields, fits, one_of_many
 
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean", list: "array", dict: "object"}
 _RANGES = ((Ge, "ge", ">="), (Gt, "gt", ">"), (Le, "le", "<="), (Lt, "lt", "<"))

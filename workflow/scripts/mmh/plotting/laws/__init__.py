@@ -1,0 +1,1 @@
+"""Panels of laws whose dimension is known."""

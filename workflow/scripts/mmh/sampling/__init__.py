@@ -1,0 +1,1 @@
+"""Sampling with guidance, step by step, each generation from its own random numbers."""
