@@ -23,7 +23,7 @@ from mmh.io.tables import LABELS, TRAIN
 from mmh.labels.label_files import sample_classes
 from mmh.lid import count_above, count_below, flipd, knn, local_pca, pooled_threshold
 from mmh.oracles.exact import GaussianPart, Mixture
-from mmh.retrieval.search import calibrated_l2
+from mmh.retrieval.calibrated_distance import calibrated_l2
 from mmh.stats.curves import auc
 from tests.bench.timing import machine
 

@@ -142,7 +142,7 @@ def sheet_pairs(
     candidates : pandas.DataFrame
         From `mmh.retrieval.candidates.candidates`.
     matches : pandas.DataFrame
-        From `mmh.retrieval.search.matches_table`: the scores of a pair by both distances, where it was
+        From `mmh.retrieval.matches.matches_table`: the scores of a pair by both distances, where it was
         retrieved.
     samples, train : mapping of int to ndarray
         Pixels, from `sheet_images`; they go into the pairs' names.

@@ -43,7 +43,7 @@ def write_training_set(found: ImageSet, images: Path, table: Path, *, n_train: i
 
     from mmh.io.files import write_arrays, write_table
     from mmh.io.tables import TRAIN
-    from mmh.retrieval.search import duplicate_groups
+    from mmh.retrieval.duplicates import duplicate_groups
 
     n = len(found.images)
     if n != n_train:
