@@ -6,6 +6,7 @@ import torch
 
 from mmh.errors import InputError
 from mmh.lid import neighbours as search
+from mmh.lid import points
 from mmh.retrieval import embedding
 from mmh.retrieval.calibrated_distance import calibrated_l2
 from mmh.retrieval.descriptor_search import search_embeddings
@@ -234,6 +235,7 @@ def test_index_options_reach_the_index():
 def test_calibrated_l2_equals_brute_force_in_blocks(monkeypatch, dtype, anchor):
     """Blocks of queries and of training images, ids in another order, copies, and uint8 as it is."""
     monkeypatch.setattr(search, "BLOCK_BYTES", 4 * 27 * 16)
+    monkeypatch.setattr(points, "PART_BYTES", 1)
     rng = np.random.default_rng(3)
     train = rng.integers(0, 256, (90, 3, 3, 3), dtype=np.uint8).astype(dtype)
     train[50:60] = train[7]

@@ -13,7 +13,8 @@ import numpy as np
 
 from mmh.errors import InputError
 from mmh.io.files import read_arrays, read_images
-from mmh.lid.neighbours import ExactSearch, flatten
+from mmh.lid.neighbours import ExactSearch
+from mmh.lid.points import flatten
 from mmh.retrieval.duplicates import distinct_images, duplicate_groups
 from mmh.retrieval.matches import Matches, join_matches
 
