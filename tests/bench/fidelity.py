@@ -20,7 +20,7 @@ from mmh.diffusion.score_model import Schedule, ScoreModel
 from mmh.images.complexity import to_uint8
 from mmh.io.files import read_images, read_table, write_json
 from mmh.io.tables import LABELS, TRAIN
-from mmh.labels.label_files import sample_classes
+from mmh.labels.classes import sample_classes
 from mmh.lid import count_above, count_below, flipd, knn, local_pca, pooled_threshold
 from mmh.oracles.exact import GaussianPart, Mixture
 from mmh.retrieval.calibrated_distance import calibrated_l2

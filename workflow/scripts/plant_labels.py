@@ -15,7 +15,7 @@ def main(
     """Write a label file with the columns of a person's, for the best match by each metric."""
     from mmh.io.files import read_images, read_table, write_csv
     from mmh.io.tables import MATCHES, TRAIN
-    from mmh.labels.label_files import plant_labels
+    from mmh.labels.planted import plant_labels
 
     best = read_table(matches, MATCHES).query("rank == 1")
     x, ids = read_images(samples)
