@@ -24,7 +24,8 @@ import torch
 from stylegan2_pickles import Call
 
 from mmh.checkpoints.restricted_pickle import load
-from mmh.checkpoints.stylegan2 import ALLOWED, load_stylegan2
+from mmh.checkpoints.stylegan2 import load_stylegan2
+from mmh.checkpoints.stylegan2_stand_ins import ALLOWED
 from mmh.errors import InputError
 from mmh.models.stylegan.generator import Generator
 
