@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from mmh.compute import rng
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.images.complexity import to_uint8
 from mmh.io.files import read_images, read_table, write_json
 from mmh.io.tables import LABELS, TRAIN

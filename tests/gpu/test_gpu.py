@@ -11,7 +11,8 @@ from diffusers import UNet2DConditionModel
 from mmh.compute import trace
 from mmh.compute.attention import full_float32
 from mmh.compute.variants import variant
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.lid.flipd import flipd, flipd_estimate
 from mmh.lid.jacobian import jacobian_spectrum
