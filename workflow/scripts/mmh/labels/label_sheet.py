@@ -30,6 +30,7 @@ LIMIT = 56_000_000
 """Most bytes of a page's images: 600 pairs of 32x32 stay far below, 300 photographs of 512x512 need WebP."""
 QUALITIES = (95, 90, 85, 80, 75)
 """Qualities of WebP that are tried in turn, where lossless images would make the page too large."""
+
 _PAGE = Path(__file__).with_name("label_page")
 _ESTIMATED = 24  # images that a quality is first tried on
 

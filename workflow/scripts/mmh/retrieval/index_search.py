@@ -35,7 +35,7 @@ def search(
     Parameters
     ----------
     path : path
-        Written by `build` from the same shards.
+        Written by `vector_index.build` from the same shards.
     shards : sequence of path
         In the same order.
     queries : (n, k) float32
