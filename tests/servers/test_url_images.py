@@ -338,7 +338,8 @@ def test_a_killed_process_is_resumed(
     urls = [server.serve(f"/{i}", image(picture(i), hold=0 if i < 3 else 30)) for i in range(5)]
     code = (
         f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\nfrom pathlib import Path\n"
-        f"from mmh.fetch.options import FetchOptions\nfrom mmh.fetch.url_images import fetch_images\nfetch_images({urls!r}, Path({str(tmp_path)!r}), "
+        "from mmh.fetch.options import FetchOptions\nfrom mmh.fetch.url_images import fetch_images\n"
+        f"fetch_images({urls!r}, Path({str(tmp_path)!r}), "
         "options=FetchOptions(read=60))\n"
     )
     # A shell that runs the tests in the background has told its children to ignore SIGINT.
