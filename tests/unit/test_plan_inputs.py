@@ -12,7 +12,7 @@ import yaml
 from mmh.config.check import check_config
 from mmh.errors import InputError
 from mmh.plan.plan import Plan
-from mmh.plan.status import Pattern, read_rules
+from mmh.plan.planned_jobs import Pattern, read_rules
 
 ROOT = Path(__file__).parents[2]
 CONFIG: dict[str, Any] = check_config(yaml.safe_load((ROOT / "config.yaml").read_text()))

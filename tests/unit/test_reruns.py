@@ -110,7 +110,7 @@ def test_a_contract_reruns_those_that_read_or_write_the_table() -> None:
         ("mmh/io/spans.py", 'f"', 'f"Sorry: '),
         ("mmh/job/progress.py", 'f"', 'f"about '),
         ("mmh/compute/blocks.py", 'f"', 'f"note: '),
-        ("mmh/retrieval/search.py", "anchor must be", "anchor has to be"),
+        ("mmh/retrieval/calibrated_distance.py", "anchor must be", "anchor has to be"),
         ("mmh/lid/flipd.py", '"""', '"""Indeed: '),
         ("mmh/lid/flipd.py", "\n\n\n", "\n\n\n# a remark\n"),
     ],

@@ -11,7 +11,8 @@ import score_span
 import torch
 import yaml
 
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.evaluation.samples import oriented
 from mmh.io import tables
