@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmh.config import options
 from mmh.config.options import EstimatorName, Field
-from mmh.figures.base import About, Figure, Files
+from mmh.figures.base import About, Figure, Files, group_files
 from mmh.io.spans import SELECTED
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ class Examples(Figure):
         scored = experiment.estimators.get(estimator, {}).get("items", [])
         return {
             "scores": f"{folder}/scores.parquet",
-            "labels": f"{folder}/labels.parquet",
-            "matches": f"{folder}/matches.parquet",
-            "candidates": experiment.candidate_file,
+            **group_files(experiment),
             "samples": experiment.image_files(SELECTED if SELECTED in scored else "samples"),
             "train": f"{folder}/data/train.npz",
         }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmh.config import options
 from mmh.config.options import Field
-from mmh.figures.base import About, Figure, Files
+from mmh.figures.base import About, Figure, Files, group_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,13 +36,10 @@ class MemorizedPairs(Figure):
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
         """Files that it is drawn from."""
-        folder = experiment.folder
         return {
-            "labels": f"{folder}/labels.parquet",
-            "matches": f"{folder}/matches.parquet",
-            "candidates": experiment.candidate_file,
+            **group_files(experiment),
             "samples": experiment.image_files("samples"),
-            "train": f"{folder}/data/train.npz",
+            "train": f"{experiment.folder}/data/train.npz",
         }
 
     @staticmethod
