@@ -200,6 +200,13 @@ def test_a_dropped_list_of_prompts_goes_before_a_fetched_one(
     assert "resources/prompts/sd1_mem.txt" in plan.prompts.lists(wildcards)
 
 
+def test_a_job_of_claims_gets_the_options_of_its_claims_alone() -> None:
+    written = {**CONFIG["experiments"]["digits"]["claims"], "check": ["4", "od"], "comparable": 3.0}
+    options = Plan(own(claims=written)).evaluation.claim_options(Wildcards(experiment="digits"))
+    assert sorted(options) == ["check", "considerable", "control_gap", "data_estimators", "overfit_gap"]
+    assert options["considerable"] == 10
+
+
 class Rule:
     """As Snakemake's, with a number of GPUs."""
 
