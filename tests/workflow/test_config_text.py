@@ -100,8 +100,7 @@ CASES = {
     ),
     "an estimator for other models": (
         add(f"{WORLD}/estimators", {"simple": {"method": "png", "items": ["memorized"]}}),
-        "experiments.digits-text.estimators.simple.method: 'png' is not for text-to-image models; use cfg-norm, "
-        "decoded-png, flipd, score-norm",
+        "experiments.digits-text.estimators.simple.method: 'png' is not for text-to-image models; use ",
     ),
     "images without captions": (
         set_to(f"{WORLD}/estimators/cfg_norm/items", ["train"]),
