@@ -177,7 +177,7 @@ def test_a_kind_of_model_on_a_world_is_sampled_searched_and_scored(inside: Path)
     assert len(exact) >= 2
     flipd = scores_of(inside, "flipd")
     assert sorted(flipd["item"]) == list(range(SAMPLES))
-    assert flipd["value"].between(-64, 64).all()
+    np.testing.assert_allclose(flipd["value"], 64, atol=0.5)  # its noise has all directions of pixel space
 
 
 def test_an_estimator_has_scores_rows_of_the_evaluation_and_a_panel(inside: Path) -> None:
