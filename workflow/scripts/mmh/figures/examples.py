@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmh.options import base as options
-from mmh.options.base import EstimatorName, Field
 from mmh.figures.base import About, Figure, Files, group_files
 from mmh.io.spans import SELECTED
+from mmh.options import base as options
+from mmh.options.base import EstimatorName, Field
 
 if TYPE_CHECKING:
     from pathlib import Path

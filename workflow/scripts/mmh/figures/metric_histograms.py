@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from mmh.options import base as options
-from mmh.options.base import EstimatorName, Field, ImageSetName, Unique
 from mmh.detection.options import not_computed
 from mmh.figures.base import About, Figure, Files, set_files
+from mmh.options import base as options
+from mmh.options.base import EstimatorName, Field, ImageSetName, Unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from mmh.figures.base import About, Figure, Files, group_files
 from mmh.options import base as options
 from mmh.options.base import EstimatorName, Field, Unique
-from mmh.figures.base import About, Figure, Files, group_files
 
 if TYPE_CHECKING:
     from pathlib import Path

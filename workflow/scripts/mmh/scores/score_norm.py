@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from mmh.options.base import Field, NoiseLevel
 from mmh.errors import InputError
+from mmh.options.base import Field, NoiseLevel
 from mmh.scores.base import NetworkOptions
 from mmh.scores.caption_norms import CaptionNorm, noise_norms
 
