@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from mmh.errors import reason_of
+
 _BREAKS = (OSError, http.client.HTTPException, ValueError)
 _PASSING = frozenset({408, 425, 429})  # of the 4xx answers, those that may be others a little later
 _BLOCK = 2**20
@@ -48,7 +50,7 @@ class Body:
             try:
                 block = self.stream.read1(_BLOCK)  # what has arrived: a stall must not cost received bytes
             except _BREAKS as error:
-                raise AttemptError(f"broke off ({_reason(error)})", again=True) from error
+                raise AttemptError(f"broke off ({reason_of(error)})", again=True) from error
             if not block:
                 return
             yield block
@@ -73,9 +75,9 @@ def request_from(url: str, start: int, memo: Mapping[str, Any], timeout: float) 
         if error.code == 416 and start:
             return request_from(url, 0, {}, timeout)
         again = error.code >= 500 or error.code in _PASSING
-        raise AttemptError(f"answers {error.code} {_reason(error)}", again=again) from error
+        raise AttemptError(f"answers {error.code} {reason_of(error)}", again=again) from error
     except _BREAKS as error:
-        raise AttemptError(f"cannot be reached ({_reason(error)})", again=True) from error
+        raise AttemptError(f"cannot be reached ({reason_of(error)})", again=True) from error
     begin, total = 0, answer.length
     if answer.status == 206:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
@@ -102,7 +104,3 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if urlsplit(request[-1]).scheme not in ("https", "https" if request[0].type == "https" else "http"):
             raise urllib.error.URLError(f"redirects to {request[-1]}")
         return super().redirect_request(*request)
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__

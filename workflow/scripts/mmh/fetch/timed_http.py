@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mmh.errors import reason_of
 from mmh.fetch.clock import Clock
 
 _BLOCK = 2**16
@@ -76,7 +77,7 @@ class Answer:
             except TimeoutError as error:
                 raise _failure(error) from error
             except (OSError, http.client.HTTPException, ValueError) as error:
-                reason = f"broke off after {held} bytes ({_reason(error)})"
+                reason = f"broke off after {held} bytes ({reason_of(error)})"
                 raise RequestError("truncated", reason, again=True) from error
             if not part:
                 break
@@ -144,7 +145,7 @@ def requestable(url: str, base: str | None = None) -> str:
         host, port = parts.hostname or "", parts.port
         name = host if ":" in host or host.isascii() else host.encode("idna").decode()
     except ValueError as error:  # UnicodeError is one
-        raise RequestError("bad_url", f"is no address ({_reason(error)})") from error
+        raise RequestError("bad_url", f"is no address ({reason_of(error)})") from error
     if parts.scheme not in ("http", "https") or not re.fullmatch(r"[A-Za-z0-9._:-]+", name):
         raise RequestError(
             "bad_url", f"{'redirects to ' if base else ''}{url[:80]!r}, expected http or https"
@@ -221,7 +222,7 @@ def _context() -> ssl.SSLContext:
 def _failure(error: BaseException) -> RequestError:
     """Name what went wrong before a body came."""
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
-    reason = _reason(error)
+    reason = reason_of(error)
     if isinstance(cause, socket.gaierror):
         lasting = cause.errno in _LASTING
         status = "dead" if lasting else "unreachable"
@@ -233,7 +234,3 @@ def _failure(error: BaseException) -> RequestError:
     if isinstance(cause, http.client.InvalidURL | UnicodeError):
         return RequestError("bad_url", f"is no address ({reason})")
     return RequestError("unreachable", f"gives no answer ({reason})", again=True)
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
