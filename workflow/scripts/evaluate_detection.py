@@ -37,9 +37,9 @@ def main(
         CSV to write.
     options : dict
         `images` and `prompts`: options of `detection_table.evaluate_image_sets` and `evaluate_prompts`, each
-        absent where its rows are not wanted; all others go to both.
+        absent where its rows are not wanted; all others go to both, but for `resamples`, which is a figure's.
     seed : int
-        Root seed of the run; decides on folds and resamples.
+        Root seed of the run; decides on folds.
     plugins : sequence of str
         Files with metrics of one's own.
 
@@ -59,7 +59,7 @@ def main(
     from mmh.rows import load_plugins
 
     load_plugins(plugins, METRICS)
-    common = {key: value for key, value in options.items() if key not in {"images", "prompts"}}
+    common = {key: value for key, value in options.items() if key not in {"images", "prompts", "resamples"}}
     parts = []
     if scores is not None and "images" in options:
         sets = {path.stem: read_columns(path, ("item", "caption", "family")) for path in image_sets}

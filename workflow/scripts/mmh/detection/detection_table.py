@@ -14,13 +14,12 @@ import pandas as pd
 from mmh.detection.contrasts import contrast_records, with_controls, with_turned, word_contrasts
 from mmh.detection.prompt_detectors import prompt_detectors
 from mmh.errors import InputError
+from mmh.evaluation.compared import COLUMNS
 from mmh.evaluation.names import PROMPTS, Detector, contrast_name
-from mmh.evaluation.samples import COLUMNS
 from mmh.metrics.base import METRICS
 from mmh.prompts.words import (
     FOLDS,
 )
-from mmh.stats.curves import MIN_CLUSTERS
 
 
 def evaluate_image_sets(
@@ -32,9 +31,7 @@ def evaluate_image_sets(
     baselines: Sequence[str] = ("png",),
     large: Sequence[str] = (),
     folds: int = FOLDS,
-    resamples: int = 1000,
     seed: int = 0,
-    min_clusters: int = MIN_CLUSTERS,
 ) -> pd.DataFrame:
     """Evaluate scores of real images, a set of memorized ones against a set of others.
 
@@ -54,8 +51,6 @@ def evaluate_image_sets(
         do for all others.
     folds, seed
         As for `words.word_controls`.
-    resamples, seed, min_clusters
-        As for `stats.cluster_bootstrap`; families are the clusters.
 
     Returns
     -------
@@ -93,9 +88,7 @@ def evaluate_image_sets(
             list(dict.fromkeys([*names, *controls])),
             controls,
             contrast_name(*pair),
-            resamples=resamples,
-            seed=seed,
-            min_clusters=min_clusters,
+            signs={name: 1.0 if name in large else -1.0 for name in names},
         )
     return pd.DataFrame(records, columns=COLUMNS)
 
@@ -109,9 +102,7 @@ def evaluate_prompts(
     generations: Sequence[int] | None = None,
     match: bool = True,
     folds: int = FOLDS,
-    resamples: int = 1000,
     seed: int = 0,
-    min_clusters: int = MIN_CLUSTERS,
 ) -> pd.DataFrame:
     """Evaluate metrics of prompts, memorized ones against others, beside the text-only controls.
 
@@ -127,8 +118,6 @@ def evaluate_prompts(
         Add each contrast anew among prompts that agree in length and capitals, see `words.matched`.
     folds, seed
         As for `words.word_controls`.
-    resamples, seed, min_clusters
-        As for `stats.cluster_bootstrap`; families are the clusters.
 
     Returns
     -------
@@ -161,11 +150,15 @@ def evaluate_prompts(
             [*detectors, *controls],
             controls,
             PROMPTS + contrast,
-            resamples=resamples,
-            seed=seed,
-            min_clusters=min_clusters,
+            signs={name: _sign(name) for name in detectors},
         )
     return pd.DataFrame(records, columns=COLUMNS)
+
+
+def _sign(name: str) -> float:
+    """What `prompt_detectors` multiplied a detector's values with."""
+    detector = Detector.parse(name)
+    return 1.0 if detector is None or METRICS[detector.metric].large else -1.0
 
 
 def _is_simple(name: str) -> bool:

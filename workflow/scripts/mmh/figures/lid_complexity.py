@@ -41,6 +41,7 @@ class LidComplexity(Figure):
             "labels": f"{folder}/labels.parquet",
             "matches": f"{folder}/matches.parquet",
             "candidates": experiment.candidate_file,
+            "train": f"{folder}/data/train.parquet",
         }
 
     @classmethod
@@ -60,6 +61,7 @@ class LidComplexity(Figure):
         labels: Path,
         matches: Path,
         candidates: Path | list[Path],
+        train: Path,
         pdf: Path,
         png: Path,
         csv: Path,
@@ -73,11 +75,12 @@ class LidComplexity(Figure):
         compared = groups.read_groups(labels, matches, candidates)
         names = options.estimators
         frame = selection.grouped_samples(scores, compared.rows, names, calibration=about.calibration)
+        frame = groups.clustered(frame, train)
         # Per thousand bits: an image has hundreds to thousands of bits, and small decimals are hard to read.
         frame["value"] *= 1000
         fig = panels.density_figure(
             frame,
-            selection.medians(frame, ["estimator", "label"], clusters="train"),
+            selection.medians(frame, ["estimator", "label"], clusters=groups.CLUSTER),
             tables.panel_names(frame, names, about.names),
             compared.looks,
             xlabel=r"$\widehat{\mathrm{LID}}_\theta$ / PNG size (dimensions per 1000 bits)",

@@ -42,6 +42,7 @@ class LidData(Figure):
             "labels": f"{folder}/labels.parquet",
             "matches": f"{folder}/matches.parquet",
             "candidates": experiment.candidate_file,
+            "train": f"{folder}/data/train.parquet",
         }
 
     @staticmethod
@@ -51,6 +52,7 @@ class LidData(Figure):
         labels: Path,
         matches: Path,
         candidates: Path | list[Path],
+        train: Path,
         pdf: Path,
         png: Path,
         csv: Path,
@@ -64,9 +66,10 @@ class LidData(Figure):
         name = options.estimator
         compared = groups.read_groups(labels, matches, candidates)
         frame = selection.matched_images(scores, compared.rows, name, calibration=about.calibration)
+        frame = groups.clustered(frame, train, image="item")
         fig = panels.density_figure(
             frame,
-            selection.medians(frame, ["estimator", "label"]),
+            selection.medians(frame, ["estimator", "label"], clusters=groups.CLUSTER),
             {name: tables.printed(name, about.names)},
             compared.looks,
             xlabel=r"$\widehat{\mathrm{LID}}_*$ of the training image (dimensions)",
@@ -76,7 +79,7 @@ class LidData(Figure):
                 rf"$\widehat{{\mathrm{{LID}}}}_*$ of the match by {compared.by}",
                 about.experiment,
             ),
-            note="Mark and bar: median, 95 % bootstrap interval.\n"
+            note="Mark and bar: median, 95 % interval over groups of equal images and families.\n"
             f"Tick: a training image, once per {'label' if compared.labelled else 'group'}.",
             warning=compared.note,
         )

@@ -42,6 +42,7 @@ class LidModel(Figure):
             "labels": f"{folder}/labels.parquet",
             "matches": f"{folder}/matches.parquet",
             "candidates": experiment.candidate_file,
+            "train": f"{folder}/data/train.parquet",
         }
 
     @classmethod
@@ -61,6 +62,7 @@ class LidModel(Figure):
         labels: Path,
         matches: Path,
         candidates: Path | list[Path],
+        train: Path,
         pdf: Path,
         png: Path,
         csv: Path,
@@ -74,9 +76,10 @@ class LidModel(Figure):
         compared = groups.read_groups(labels, matches, candidates)
         names = options.estimators
         frame = selection.grouped_samples(scores, compared.rows, names, calibration=about.calibration)
+        frame = groups.clustered(frame, train)
         fig = panels.density_figure(
             frame,
-            selection.medians(frame, ["estimator", "label"], clusters="train"),
+            selection.medians(frame, ["estimator", "label"], clusters=groups.CLUSTER),
             tables.panel_names(frame, names, about.names),
             compared.looks,
             xlabel=r"$\widehat{\mathrm{LID}}_\theta$ of the sample (dimensions)",
