@@ -8,7 +8,7 @@ CORES ?= all
 export PYTHONDONTWRITEBYTECODE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup check schema demo reproduce replicates studies report results check-results pictures test test-browser test-slurm test-slurm-faults slurm-packages lint format bench status unlock unlock-slurm clean
+.PHONY: help setup check schema demo reproduce replicates coverage studies report results check-results pictures test test-browser test-slurm test-slurm-faults slurm-packages lint format bench status unlock unlock-slurm clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -35,7 +35,11 @@ reproduce: setup ## Every experiment that needs no download, once; at most 60 mi
 replicates: setup ## Several trainings of the demo's models: studies/replicates.yaml; hours, resumable; ARGS="--first 3"
 	$(BIN)/python workflow/tools/study.py --cores $(CORES) $(ARGS) studies/replicates.yaml
 
-studies: setup ## The long studies under studies/, all but the former; hours, resumable; a table of each under docs/studies/
+coverage: setup ## How often each kind of interval covers: docs/statistics.md; a few minutes; ARGS="--trials 500"
+	$(BIN)/python workflow/tools/coverage.py $(ARGS)
+
+studies: setup ## The long studies under studies/, all but the former, and coverage; hours, resumable; a table of each under docs/studies/
+	$(BIN)/python workflow/tools/coverage.py
 	$(BIN)/python workflow/tools/study.py --cores $(CORES) $(ARGS) $(filter-out studies/replicates.yaml,$(wildcard studies/*.yaml))
 
 report: setup ## results/report.html from finished results

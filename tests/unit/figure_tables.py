@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from mmh.figures.base import FIGURES, About
 from mmh.io.arrays import write_arrays
 from mmh.io.table_files import write_table
-from mmh.io.tables import ALL_SCORES, CANDIDATES, LABELS, MATCHES
+from mmh.io.tables import ALL_SCORES, CANDIDATES, LABELS, MATCHES, TRAIN
 
 T_CURVE = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
 LID = {"exact": -2.0, "reconstructive": 9.0, "not_memorized": 28.0}
@@ -110,6 +110,9 @@ def digits(folder: Path, n: int = 2000, calibration: int = 200, seed: int = 0) -
         folder / f"{k}.npz" for k in ("train", "first", "second")
     )
     write_arrays(paths["train"], x=train, id=np.arange(len(train)))
+    numbers = np.arange(len(train))
+    # The images of the family are one group.
+    paths["groups"] = grouped(folder, np.minimum(numbers, n_ordinary + n_duplicated))
     for name, part in (("first", sample[: n // 2]), ("second", sample[n // 2 :])):
         write_arrays(paths[name], x=x[part], id=part, seed=part.astype(np.uint64))
     return paths
@@ -201,8 +204,17 @@ def colour(folder: Path, n: int = 240, top: int = 40, seed: int = 3) -> dict[str
     paths["train"], paths["shard"] = folder / "train.npz", folder / "samples.npz"
     grey = ((train + 1) * 127.5).astype(np.uint8)
     write_arrays(paths["train"], image=grey, id=sample)
+    paths["groups"] = grouped(folder, sample)
     write_arrays(paths["shard"], x=1.5 * train, id=sample, seed=sample.astype(np.uint64))
     return paths
+
+
+def grouped(folder: Path, group: np.ndarray) -> Path:
+    """Write the table of the training images with their groups."""
+    rows = {"train": np.arange(len(group)), "source": np.arange(len(group)), "population": "p"}
+    path = folder / "train.parquet"
+    write_table(pd.DataFrame({**rows, "group": group, "copies": 1}), path, TRAIN)
+    return path
 
 
 def draw_figure(

@@ -159,11 +159,16 @@ def test_what_the_data_do_not_give_is_missing_and_says_why(a, b, estimate, note)
             assert found.estimate == pytest.approx(estimate, abs=0.01)
 
 
-def test_few_samples_are_drawn_by_pair():
+def test_few_samples_take_the_jackknife_over_samples():
     a, b = two_raters([[30, 10], [5, 40]])
-    few = cohen_kappa(a, b, np.arange(len(a)) % 5)
-    assert few.note == "fewer than 20 samples: resampled by pair"
-    assert few.low == cohen_kappa(a, b).low
+    a, b, sample = np.array(a), np.array(b), np.arange(len(a)) % 5
+    few = cohen_kappa(a, b, sample)
+    assert few.note == "5 samples: jackknife"
+    rest = [cohen_kappa(a[sample != g], b[sample != g]).estimate for g in range(5)]
+    assert few.high - few.estimate == pytest.approx(2.776445 * np.sqrt(4 * np.var(rest)))
+    one = cohen_kappa(a, b, np.zeros(len(a)))
+    assert one.note == "all pairs are of one sample: no interval"
+    assert np.isnan([one.low, one.high]).all()
 
 
 def test_bad_arguments_are_refused():

@@ -57,9 +57,12 @@ def long_scores(items, estimator, values, start=0):
     )
 
 
+CONTRACT = "claim,statement,figure,statistic,estimate,low,high,n,n_clusters,unit,method,reason,verdict"
+
+
 def check(names, tables, *, exclude=(), **options):
     table = claims.check_claims(names, tables, options=options, exclude=exclude, resamples=200)
-    assert ",".join(table.columns) == "claim,statement,figure,statistic,estimate,low,high,n,verdict"
+    assert ",".join(table.columns) == CONTRACT
     return table
 
 
@@ -92,20 +95,33 @@ def test_a_place_without_samples_is_undecided():
 
 def test_claims_2_and_3_read_the_evaluation():
     rows = [
-        ("flipd", "exact", 20, 80, 0.97, 0.95, 0.99),
-        ("nb", "exact", 20, 80, 0.6, 0.45, 0.7),
-        ("nb", "reconstructive", 30, 80, 0.3, 0.2, 0.4),
-        ("png", "exact", 20, 80, 0.9, 0.8, 0.95),
+        ("flipd", "exact", 20, 80, 0.97, 0.95, 0.99, np.nan),
+        ("nb", "exact", 20, 80, 0.6, 0.45, 0.7, np.nan),
+        ("flipd", "reconstructive", 30, 80, 0.3, np.nan, np.nan, "all of one group"),
+        ("nb", "reconstructive", 30, 80, 0.3, 0.2, 0.4, np.nan),
+        ("png", "exact", 20, 80, 0.9, 0.8, 0.95, np.nan),
     ]
-    columns = ["estimator", "contrast", "n_positive", "n_negative", "auc", "auc_low", "auc_high"]
-    table = check(
-        [2, 3], {"evaluation": pd.DataFrame(rows, columns=columns)}, model_estimators=["flipd", "nb"]
-    )
+    columns = [
+        "estimator",
+        "contrast",
+        "n_positive",
+        "n_negative",
+        "auc",
+        "auc_low",
+        "auc_high",
+        "auc_reason",
+    ]
+    areas = pd.DataFrame(rows, columns=columns).assign(n_clusters=13, unit="matched group")
+    table = check([2, 3], {"evaluation": areas}, model_estimators=["flipd", "nb"])
     assert table[["claim", "estimate", "n", "verdict"]].to_numpy().tolist() == [
         ["2", 0.97, 100, "holds"],
         ["2", 0.6, 100, "undecided"],
+        ["3", 0.3, 110, "undecided"],
         ["3", 0.3, 110, "fails"],
     ]
+    assert table["reason"].tolist() == ["", "", "all of one group", ""]
+    assert set(table["n_clusters"]) == {13}
+    assert set(table["unit"]) == {"matched group"}
 
 
 def labelled_world(exact=0.0, ratio=0.5):

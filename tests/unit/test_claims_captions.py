@@ -104,7 +104,8 @@ def evaluation(**areas):
         for name, values in areas.items()
         for negative in ("control", "generic")
     ]
-    return pd.DataFrame(rows, columns=columns)
+    how = {"n_clusters": 60, "unit": "family", "auc_reason": np.nan}
+    return pd.DataFrame(rows, columns=columns).assign(**how)
 
 
 def test_claims_9_and_11_read_the_evaluation():

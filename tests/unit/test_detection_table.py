@@ -14,13 +14,13 @@ from test_words import random_texts, random_words
 from mmh.detection import audit, detection_table, prompt_detectors
 from mmh.errors import InputError
 from mmh.evaluation.samples import COLUMNS
-from mmh.io import files as io
+from mmh.io import table_files as io
 from mmh.io.tables import ALL_SCORES
 from mmh.prompts import lists as prompts
 from mmh.stats import curves as stats
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
-OPTIONS = {"resamples": 200, "seed": 1}
+OPTIONS = {"seed": 1}
 
 
 def load_script(name):
@@ -67,7 +67,15 @@ def test_image_rows_have_the_areas_of_their_orientation():
     assert table["estimator"].tolist() == ["flipd", "cfg", "png", "png.turned", *text]
     assert set(table["contrast"]) == {"memorized-control"}
     assert (table[["n_positive", "n_negative", "n_clusters"]] == 60).all(axis=None)
-    assert not table.isna().any(axis=None)
+    rates = ["tpr_at_1fpr_low", "tpr_at_1fpr_high"]
+    assert not table.drop(columns=rates).isna().any(axis=None)
+    assert table["tpr_at_1fpr_reason"].str.startswith("60 negatives: 368 are needed").all()
+    medians = [np.median(of(scores, "cfg")[rows]) for rows in (np.arange(120) < 60, np.arange(120) >= 60)]
+    assert table.set_index("estimator").loc["cfg", ["median_positive", "median_negative"]].tolist() == medians
+    medians = [np.median(of(scores, "flipd")[rows]) for rows in (np.arange(120) < 60, np.arange(120) >= 60)]
+    assert (
+        table.set_index("estimator").loc["flipd", ["median_positive", "median_negative"]].tolist() == medians
+    )
     positive = np.arange(120) < 60
     rows = table.set_index("estimator")
     for name, sign in (("flipd", -1), ("cfg", 1), ("png", -1)):
@@ -247,7 +255,9 @@ def test_a_good_detector_gains_nothing_where_the_text_tells_as_much():
     rows = found.set_index("estimator")
     assert rows.loc["cfg_norm.mean.n2", "auc"] > 0.95
     assert rows.loc["text_capitalized", "auc"] == 1.0
-    assert rows.loc["cfg_norm.first.n1", "auc_gain_high"] < 0
+    # The bound of an AUC of 1 leaves a gain open, but a small one.
+    assert rows.loc["cfg_norm.first.n1", "auc_gain"] < 0
+    assert rows.loc["cfg_norm.first.n1", "auc_gain_high"] < 0.05
     assert not found["contrast"].str.endswith(":matched").any()  # no two prompts have equally many capitals
 
 
@@ -305,7 +315,7 @@ def test_the_range_of_chance_holds_idle_lists_and_not_confounded_ones():
     table = idle.assign(
         text=[t + " 7" * (s == "control") for t, s in zip(idle["text"], idle["prompt_set"], strict=True)]
     )
-    options = {"pairs": [["memorized", "control"]], "match": False, "shuffles": 12, "resamples": 20}
+    options = {"pairs": [["memorized", "control"]], "match": False, "shuffles": 12}
     for given, low, high in ((idle, True, True), (table, True, False)):
         row = audit.audit(given, **options).set_index("estimator").loc["text_ngrams"]
         assert (row["chance_low"] < row["auc"], row["auc"] < row["chance_high"]) == (low, high)
@@ -323,7 +333,7 @@ def test_the_audit_script_reads_lists_and_tables_alike(tmp_path):
         files[name] = (path, "caption")
     prompts.prompt_table(lists).to_parquet(tmp_path / "prompts.parquet")
     script = load_script("audit_prompts")
-    options = {"pairs": [["memorized", "control"]], "resamples": 50}
+    options = {"pairs": [["memorized", "control"]]}
     script.main(
         files,
         None,
@@ -360,7 +370,7 @@ def test_the_evaluation_script_puts_images_before_prompts(tmp_path):
     for name in ("memorized", "control"):
         rows[rows["prompt_set"] == name].to_parquet(tmp_path / f"{name}-scores.parquet")
     asked = {"pairs": [["memorized", "control"]], "match": False}
-    options = {"images": IMAGES, "prompts": asked, "resamples": 50}
+    options = {"images": IMAGES, "prompts": asked}
     load_script("evaluate_detection").main(
         tmp_path / "scores.parquet",
         [tmp_path / f"{name}.parquet" for name in sets],
@@ -371,8 +381,9 @@ def test_the_evaluation_script_puts_images_before_prompts(tmp_path):
         seed=1,
     )
     found = pd.read_csv(tmp_path / "evaluation.csv")
-    images = detection_table.evaluate_image_sets(scores, sets, **IMAGES, resamples=50, seed=1)
-    asked_for = detection_table.evaluate_prompts(table, rows, **asked, resamples=50, seed=1)
+    found = found.fillna({name: "" for name in found if name.endswith("_reason")})
+    images = detection_table.evaluate_image_sets(scores, sets, **IMAGES, seed=1)
+    asked_for = detection_table.evaluate_prompts(table, rows, **asked, seed=1)
     expected = pd.concat([images, asked_for], ignore_index=True)
     pd.testing.assert_frame_equal(found, expected, rtol=1e-5, check_dtype=False)
 
@@ -382,7 +393,7 @@ def test_nothing_here_loads_torch():
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import mmh.detection.audit as d, mmh.detection.detection_table, mmh.prompts.lists as p\n"
         "t = p.prompt_table({'a': ['one red rug', 'sofa'], 'b': ['lamp by day', 'x']})\n"
-        "d.audit(t, pairs=[['a', 'b']], resamples=5)\n"
+        "d.audit(t, pairs=[['a', 'b']])\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(SCRIPTS)], check=True, timeout=60)

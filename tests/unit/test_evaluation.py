@@ -7,13 +7,17 @@ from sklearn.metrics import roc_auc_score
 
 from mmh.errors import InputError
 from mmh.evaluation import samples as evaluation
+from mmh.evaluation.compared import area_of
 from mmh.evaluation.paired import paired_lid
 from mmh.stats import curves as stats
 
 CONTRACT = (
-    "estimator,contrast,n_positive,n_negative,n_clusters,auc,auc_low,auc_high,tpr_at_1fpr,tpr_at_1fpr_low,"
-    "tpr_at_1fpr_high,baseline,auc_gain,auc_gain_low,auc_gain_high"
+    "estimator,contrast,n_positive,n_negative,n_clusters,unit,auc,auc_low,auc_high,auc_reason,"
+    "tpr_at_1fpr,tpr_at_1fpr_low,tpr_at_1fpr_high,tpr_at_1fpr_reason,median_positive,median_negative,"
+    "median_difference,median_difference_low,median_difference_high,median_difference_reason,"
+    "baseline,auc_gain,auc_gain_low,auc_gain_high,auc_gain_reason"
 )
+RATE = ["tpr_at_1fpr_low", "tpr_at_1fpr_high"]
 
 
 def make_world(n=300, n_exact=90, n_reconstructive=60, seed=0):
@@ -58,7 +62,7 @@ def make_world(n=300, n_exact=90, n_reconstructive=60, seed=0):
     }
 
 
-OPTIONS = {"estimators": ["flipd", "lpca", "sscd"], "baselines": ["png", "entropy"], "resamples": 200}
+OPTIONS = {"estimators": ["flipd", "lpca", "sscd"], "baselines": ["png", "entropy"]}
 
 
 def test_columns_rows_and_values():
@@ -69,7 +73,9 @@ def test_columns_rows_and_values():
     assert table[["contrast", "estimator"]].to_numpy().tolist() == [
         [c, n] for c in ("exact", "reconstructive", "memorized") for n in names
     ]
-    assert not table.isna().any().any()
+    assert not table.drop(columns=RATE).isna().any().any()
+    assert table[RATE].isna().all(axis=None)
+    assert set(table["tpr_at_1fpr_reason"].str.extract(r"(\d+) are needed")[0]) == {"368"}
     row = table.iloc[0]
     assert (row.n_positive, row.n_negative) == (90, 150)
     flipd = world["scores"].query("estimator == 'flipd'")["value"].to_numpy()
@@ -77,7 +83,7 @@ def test_columns_rows_and_values():
     used = positive | (np.arange(300) >= 150)
     assert row.auc == pytest.approx(roc_auc_score(positive[used], -flipd[used]))
     assert row.tpr_at_1fpr == stats.tpr_at_fpr(-flipd[used], positive[used], 0.01)
-    for name in ("auc", "tpr_at_1fpr", "auc_gain"):
+    for name in ("auc", "median_difference", "auc_gain"):
         assert (table[f"{name}_low"] <= table[name]).all()
         assert (table[name] <= table[f"{name}_high"]).all()
 
@@ -116,8 +122,6 @@ def test_row_order_and_table_order_do_not_matter():
     pd.testing.assert_frame_equal(
         evaluation.evaluate(**world, **OPTIONS), evaluation.evaluate(**mixed, **OPTIONS)
     )
-    other = evaluation.evaluate(**world, **OPTIONS, seed=1)
-    assert not other.equals(evaluation.evaluate(**world, **OPTIONS))
 
 
 def test_an_estimator_does_not_change_the_rows_of_others():
@@ -151,17 +155,47 @@ def test_partly_scored_estimators_are_counted_on_their_samples():
     assert rows.loc["sscd", "n_positive"] == 90
 
 
-def test_few_clusters_are_said_and_resampled_by_sample():
+def test_one_cluster_has_no_interval_and_says_why():
     world = make_world()
     world["labels"].loc[:89, "train"] = 0
     world["matches"]["train"] = world["matches"]["train"].where(world["matches"]["sample"] >= 1090, 0)
+    table = evaluation.evaluate(**world, **OPTIONS)
+    row = table.iloc[0]
+    assert (row.n_clusters, row.unit) == (1, "matched group")
+    assert np.isnan([row.auc_low, row.auc_high, row.auc_gain_low, row.median_difference_high]).all()
+    assert row.auc_reason == row.auc_gain_reason == "all positives are of one matched group"
+    several = table[table["contrast"] == "memorized"].iloc[0]
+    assert several.auc_low < several.auc < several.auc_high
+    assert several.auc_reason == ""
+
+
+def test_medians_are_in_the_unit_and_sign_of_the_score():
+    world = make_world()
+    turned = {**world, "scores": evaluation.oriented(world["scores"], ["flipd"])}
     row = evaluation.evaluate(**world, **OPTIONS).iloc[0]
-    assert row.n_clusters == 1
-    assert row.auc_low < row.auc < row.auc_high
+    flipd = world["scores"].query("estimator == 'flipd'")["value"].to_numpy()
+    label = world["labels"]["label"].to_numpy()
+    medians = [np.median(flipd[label == name]) for name in ("exact", "not_memorized")]
+    assert [row.median_positive, row.median_negative] == medians
+    assert row.median_difference == medians[0] - medians[1]
+    assert row.median_difference_low < row.median_difference < row.median_difference_high < -10
+    again = evaluation.evaluate(**turned, **OPTIONS, large=["flipd"]).iloc[0]
+    assert again.auc == pytest.approx(1 - row.auc)
+    names = [name for name in row.index if name.startswith("median")]
+    assert again[names].tolist() == row[names].tolist()
+
+
+def test_the_area_of_a_row_is_an_interval():
+    row = evaluation.evaluate(**make_world(), **OPTIONS).iloc[0]
+    found = area_of(row)
+    assert (found.estimate, found.low, found.high, found.n) == (row.auc, row.auc_low, row.auc_high, 240)
+    assert (found.n_clusters, found.unit, found.reason) == (row.n_clusters, "matched group", "")
+    row["auc_reason"] = np.nan  # as an empty cell is read
+    assert area_of(row).reason == ""
 
 
 def test_no_baseline():
-    table = evaluation.evaluate(**make_world(), estimators=["flipd"], resamples=20)
+    table = evaluation.evaluate(**make_world(), estimators=["flipd"])
     assert (table["baseline"] == "").all()
     assert table["auc_gain"].isna().all()
 

@@ -20,13 +20,17 @@ from mmh.oracles.cartoon import CARTOON
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 COMMON = {"experiment": "digits", "calibration": 60}
 LABELLED = ("scores", "labels", "matches", "candidates")
+GROUPED = (*LABELLED, "groups")
 FIGURES = {
-    "lid_model": (LABELLED, {"estimators": ["nb", "flipd"]}),
-    "lid_complexity": (LABELLED, {"estimators": ["nb_png", "flipd_png"]}),
-    "lid_data": (LABELLED, {"estimator": "lpca"}),
+    "lid_model": (GROUPED, {"estimators": ["nb", "flipd"]}),
+    "lid_complexity": (GROUPED, {"estimators": ["nb_png", "flipd_png"]}),
+    "lid_data": (GROUPED, {"estimator": "lpca"}),
     "examples": ((*LABELLED, "shards", "train"), {"estimator": "flipd", "columns": 8}),
     "memorized_pairs": ((*LABELLED[1:], "shards", "train"), {"per_class": 25}),
-    "flipd_curve": (("scores", "labels", "matches"), {"estimator": "flipd_curve", "chosen": "flipd"}),
+    "flipd_curve": (
+        ("scores", "labels", "matches", "groups"),
+        {"estimator": "flipd_curve", "chosen": "flipd"},
+    ),
     "lid_paired": (("paired",), {}),
     "lid_scatter": (("plane_scores", "plane_samples", "plane_train"), {"estimator": "flipd", "shown": 100}),
     "mmh_cartoon": (("cartoon",), {}),
@@ -77,7 +81,7 @@ def swept(labels):
     table = read_table(labels, LABELS).query("sample < 100").rename(columns={"train": "cluster"})
     scale = np.where(table["label"] == "not_memorized", 1.0, 0.5)[:, None]
     spectra = -np.sort(-scale * rng.uniform(0.1, 4.0, size=(len(table), 16)), axis=1)
-    options = {"estimator": "nb", "side": "below", "percentiles": [10, 50, 90], "resamples": 50}
+    options = {"estimator": "nb", "side": "below", "percentiles": [10, 50, 90]}
     return sweep(spectra, table["sample"].to_numpy(), table, **options)
 
 

@@ -29,22 +29,35 @@ experiments:
 
 def evaluation(folder: Path, auc: float = 0.98765) -> None:
     rows = [
-        ("flipd", "exact", 20, 30, auc, 0.91, 0.999),
-        ("png", "exact", 20, 30, 0.5, 0.5, 0.5),  # says nothing
-        ("flipd", "reconstructive", 9, 30, 0.75, 0.7, 0.8),
-        ("cfg_norm.mean.n4", "prompts:bad-good", 8, 8, 1.0, 1.0, 1.0),
+        ("flipd", "exact", 20, 30, 7, "matched group", auc, 0.91, 0.999, ""),
+        ("png", "exact", 20, 30, 7, "matched group", 0.5, 0.5, 0.5, ""),  # says nothing
+        ("flipd", "reconstructive", 9, 30, 1, "matched group", 0.75, None, None, "all of one group"),
+        ("cfg_norm.mean.n4", "prompts:bad-good", 8, 8, 8, "family", 0.9999, 0.9998, 1.0, ""),
     ]
-    columns = ["estimator", "contrast", "n_positive", "n_negative", "auc", "auc_low", "auc_high"]
+    columns = ["estimator", "contrast", "n_positive", "n_negative", "n_clusters", "unit"]
+    columns += ["auc", "auc_low", "auc_high", "auc_reason"]
     folder.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows, columns=columns).to_csv(folder / "evaluation.csv", index=False)
 
 
 def claims(folder: Path) -> None:
     rows = [
-        ("2", "AUC of flipd, a|b (above .5)", 0.98765, 0.91, 0.999, 50, "holds"),
-        ("od", "difference (above 10)", None, None, None, 0, "undecided"),
+        ("2", "AUC of flipd, a|b (above .5)", 0.98765, 0.91, 0.999, 50, 7, "family", "", "holds"),
+        ("3", "AUC of nb (above .5)", 0.9, None, None, 9, 1, "family", "all are of one family", "undecided"),
+        ("od", "difference (above 10)", None, None, None, 0, 0, "", "", "undecided"),
     ]
-    columns = ["claim", "statistic", "estimate", "low", "high", "n", "verdict"]
+    columns = [
+        "claim",
+        "statistic",
+        "estimate",
+        "low",
+        "high",
+        "n",
+        "n_clusters",
+        "unit",
+        "reason",
+        "verdict",
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows, columns=columns).to_csv(folder / "claims.csv", index=False)
 
@@ -52,16 +65,22 @@ def claims(folder: Path) -> None:
 def test_aucs_stand_by_contrast_and_prompts_apart(tmp_path: Path) -> None:
     evaluation(tmp_path / "rings")
     text = section(tmp_path / "rings", "Rings.")
-    assert text.startswith("## rings\n\nRings.\n\n| score | exact (20 vs 30) | reconstructive (9 vs 30) |\n")
-    assert "| flipd | 0.988 [0.910, 0.999] | 0.750 [0.700, 0.800] |" in text
-    assert "| score | prompts:bad-good (8 vs 8) |\n| --- | --- |\n| cfg_norm.mean.n4 | 1.000" in text
+    assert text.startswith("## rings\n\nRings.\n\n| score | exact (20 vs 30; 7 matched groups) | ")
+    assert "| reconstructive (9 vs 30; 1 matched group) |\n" in text
+    assert "| flipd | 0.988 [0.910, 0.999] | 0.750 [none] |" in text
+    assert "- reconstructive: no interval, since all of one group\n" in text
+    head = "| score | prompts:bad-good (8 vs 8; 8 families) |\n| --- | --- |\n"
+    assert f"{head}| cfg_norm.mean.n4 | 1.000 [0.999, 1.000] |" in text
     assert "png" not in text
 
 
 def test_claims_say_their_verdict_and_where_there_are_no_data(tmp_path: Path) -> None:
     claims(tmp_path / "rings")
     text = section(tmp_path / "rings")
-    assert "| 2 | AUC of flipd, a\\|b (above .5) | 0.988 [0.91, 0.999], n=50 | **holds** |" in text
+    assert (
+        "| 2 | AUC of flipd, a\\|b (above .5) | 0.988 [0.91, 0.999], n=50 (7 families) | **holds** |" in text
+    )
+    assert "| 0.9, n=9 (1 family): no interval, since all are of one family | **undecided** |" in text
     assert "| od | difference (above 10) | no data | **undecided** |" in text
 
 

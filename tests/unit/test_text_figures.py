@@ -216,7 +216,7 @@ def test_interval_of_a_correlation_covers_the_truth_about_as_often_as_it_says():
     hits = 0
     for seed in range(100):
         x, z = np.random.default_rng(seed).standard_normal((2, 60))
-        found = correlation.spearman_interval(x, 0.6 * x + 0.8 * z, resamples=200, seed=seed)
+        found = correlation.spearman_interval(x, 0.6 * x + 0.8 * z)
         truth = 6 / np.pi * np.arcsin(0.6 / 2)  # Spearman's of a bivariate normal law
         hits += found.low <= truth <= found.high
     assert 84 <= hits <= 100
@@ -319,10 +319,10 @@ def test_curve_agrees_with_the_definition():
 
 def test_bands_hold_the_curve_and_widen_with_families():
     rng = np.random.default_rng(0)
-    positive = np.repeat([True, False], 60)
-    scores = pd.DataFrame({"a": np.repeat(rng.standard_normal(40), 3) + positive})
-    alone = roc.roc_table(scores, positive, np.arange(120), resamples=300)
-    together = roc.roc_table(scores, positive, np.arange(120) // 3, resamples=300)
+    positive = np.repeat([True, False], 120)
+    scores = pd.DataFrame({"a": np.repeat(rng.standard_normal(80), 3) + positive})
+    alone = roc.roc_table(scores, positive, np.arange(240), resamples=300)
+    together = roc.roc_table(scores, positive, np.arange(240) // 3, resamples=300)
     for table in (alone, together):
         assert (table["low"] <= table["tpr"] + 1e-12).mean() > 0.95
         assert (table["tpr"] <= table["high"] + 1e-12).mean() > 0.95

@@ -141,11 +141,8 @@ def experiment(folder: Path, seed: int = 0) -> dict:
         pairs=[("memorized", "control"), ("memorized", "generic")],
         estimators=["flipd", "flipd_uncond", "cfg_norm"],
         large=["cfg_norm"],
-        resamples=100,
     )
     tables = pd.concat(map(pd.read_parquet, paths["prompt_scores"]))
-    of_prompts = evaluate_prompts(
-        prompts, tables, pairs=[("memorized", "control")], match=False, resamples=100
-    )
+    of_prompts = evaluate_prompts(prompts, tables, pairs=[("memorized", "control")], match=False)
     pd.concat([images_of, of_prompts]).to_csv(paths["evaluation"], index=False)
     return paths

@@ -105,7 +105,7 @@ def configuration(server: Server, files: dict[str, bytes], pipeline: Path) -> di
     entry["detection"]["images"]["pairs"] = [["verbatim", "cartoons"]]
     entry["detection"]["prompts"] |= {"generations": [1, 2], "match": False}
     entry["detection"]["resamples"] = 100
-    entry["prompt_audit"] |= {"shuffles": 2, "resamples": 100}
+    entry["prompt_audit"] |= {"shuffles": 2}
     figures = entry["figures"]
     for options in figures.values():
         options |= {"sets": list(SETS)} if "sets" in options else {}

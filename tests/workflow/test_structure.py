@@ -42,6 +42,7 @@ LAYERS = [
     "scores",
     "evaluation",
     "detection",
+    "coverage",
     "plotting",
     "figures",
     "claims",

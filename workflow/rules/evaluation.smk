@@ -36,7 +36,6 @@ rule evaluate:
         calibration=plan.evaluation.calibration,
         large=plan.evaluation.large,
         options=lookup("experiments/{experiment}/evaluation", within=config),
-        seed=lookup("seed", within=config),
     script:
         "../scripts/evaluate.py"
 
@@ -100,7 +99,6 @@ rule sweep_percentiles:
         estimator=lookup("experiments/{experiment}/figures/percentile_curve/estimator", within=config),
         calibration=plan.evaluation.calibration,
         options=plan.evaluation.sweep,
-        seed=lookup("seed", within=config),
     script:
         "../scripts/sweep_percentiles.py"
 

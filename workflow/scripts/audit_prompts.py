@@ -31,7 +31,7 @@ def main(
     options : dict
         Options of `detection.audit.audit`; and `families`, those of `prompts.prompt_families`.
     seed : int
-        Root seed of the run; decides on folds and resamples.
+        Root seed of the run; decides on folds.
 
     Raises
     ------

@@ -19,7 +19,6 @@ def main(
     calibration: int,
     large: list[str],
     options: dict[str, Any],
-    seed: int,
 ) -> None:
     """Write ``evaluation.csv``; samples with ids below ``calibration`` chose t0 and are left out.
 
@@ -35,8 +34,8 @@ def main(
         read_table(matches, MATCHES),
         read_table(train, TRAIN),
         exclude=range(calibration),
-        seed=seed,
-        **options,
+        large=large,
+        **{name: value for name, value in options.items() if name != "resamples"},  # nothing is drawn
     )
     write_csv(table, out, digits=6)
 
@@ -52,5 +51,4 @@ if __name__ == "__main__":
             calibration=run.params.calibration,
             large=run.params.large,
             options=run.params.options,
-            seed=run.params.seed,
         )

@@ -19,7 +19,6 @@ def main(
     estimator: str,
     calibration: int,
     options: dict[str, Any],
-    seed: int,
 ) -> None:
     """Write ``percentiles.csv``; without any label it has its header alone.
 
@@ -36,9 +35,7 @@ def main(
     calibration : int
         The first sample ids, which are not evaluated; their spectra stay in the pool.
     options : dict
-        `side`: above or below; `percentiles`: list; optionally `structural_zeros` and `resamples`.
-    seed : int
-        Root seed of the run.
+        `side`: above or below; `percentiles`: list; optionally `structural_zeros`.
     """
     import numpy as np
     import pandas as pd
@@ -59,7 +56,7 @@ def main(
         estimators=[],
         exclude=range(calibration),
     )
-    write_csv(sweep(values, ids, table, estimator=estimator, seed=seed, **options), out, digits=6)
+    write_csv(sweep(values, ids, table, estimator=estimator, **options), out, digits=6)
 
 
 if __name__ == "__main__":
@@ -73,5 +70,4 @@ if __name__ == "__main__":
             estimator=run.params.estimator,
             calibration=run.params.calibration,
             options=run.params.options,
-            seed=run.params.seed,
         )

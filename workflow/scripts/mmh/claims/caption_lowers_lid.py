@@ -17,20 +17,18 @@ class CaptionLowersLid(SetClaim):
     def test(cls, context: Context) -> Iterator[Finding]:
         """The median difference above 0: of the memorized images, and of all others."""
         from mmh.evaluation.image_sets import side_by_side
-        from mmh.stats.resampling import median_interval
+        from mmh.stats.medians import median_interval
 
         conditional, unconditional = context.options.flipd, context.options.flipd_uncond
         positive, others = context.options.positive_set, negative_sets(context)
-        for number, (what, names) in enumerate(((positive, [positive]), ("the other images", others))):
+        for what, names in ((positive, [positive]), ("the other images", others)):
             table = side_by_side(
                 context.tables["scores"], context.tables["image_sets"], names, [conditional, unconditional]
             ).dropna()
             interval = median_interval(
                 (table[unconditional] - table[conditional]).to_numpy(),
                 clusters=table["family"].to_numpy(),
-                ids=[18, number],
-                resamples=context.resamples,
-                seed=context.seed,
+                unit="family",
             )
             statistic = f"median of {unconditional} minus {conditional}, {what} (above 0)"
             yield statistic, interval, (0.0, math.inf)

@@ -27,8 +27,8 @@ class ComplexityExplainsLess(SetClaim):
     def test(cls, context: Context) -> Iterator[Finding]:
         """The paired difference of AUC above 0, on each contrast."""
         png = context.options.complexity
-        for which, name in enumerate((context.options.flipd, context.options.flipd_uncond)):
-            for number, contrast, table in pairs(context, [name, png]):
+        for name in (context.options.flipd, context.options.flipd_uncond):
+            for contrast, table in pairs(context, [name, png]):
                 small = (-table[name].to_numpy(), -table[png].to_numpy())
-                interval = gain(context, table, *small, [7, which, number])
+                interval = gain(context, table, *small)
                 yield f"AUC of {name} minus {png}, {contrast} (above 0)", interval, (0.0, math.inf)

@@ -28,12 +28,12 @@ class RatioImproves(Claim):
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
         """The paired difference of AUC above 0, on each contrast."""
-        from mmh.evaluation.samples import CONTRASTS, contrast_rows
+        from mmh.evaluation.samples import CONTRASTS, UNITS, contrast_rows
         from mmh.stats.curves import paired_auc_difference
 
         ratios = context.options.ratios
         table = context.labelled(list(dict.fromkeys([*ratios, *ratios.values()])))
-        for number, contrast in enumerate(CONTRASTS):
+        for contrast in CONTRASTS:
             for ratio, plain in ratios.items():
                 rows = contrast_rows(table, contrast).dropna(subset=[ratio, plain])
                 positive = rows["positive"].to_numpy()
@@ -44,8 +44,6 @@ class RatioImproves(Claim):
                     -rows[plain].to_numpy(),
                     positive,
                     rows["cluster"].to_numpy(),
-                    ids=[6, number],
-                    resamples=context.resamples,
-                    seed=context.seed,
+                    unit=UNITS["group"],
                 )
                 yield f"AUC of {ratio} minus {plain}, {contrast} (above 0)", interval, (0.0, math.inf)

@@ -33,10 +33,10 @@ class NormBest(SetClaim):
     def test(cls, context: Context) -> Iterator[Finding]:
         """The paired difference of AUC above 0, on each contrast."""
         norm = context.options.cfg_norm
-        for which, name in enumerate((context.options.flipd, context.options.flipd_uncond)):
-            for number, contrast, table in pairs(context, [norm, name]):
+        for name in (context.options.flipd, context.options.flipd_uncond):
+            for contrast, table in pairs(context, [norm, name]):
                 scores = (table[norm].to_numpy(), -table[name].to_numpy())
-                interval = gain(context, table, *scores, [10, which, number])
+                interval = gain(context, table, *scores)
                 yield f"AUC of {norm} minus {name}, {contrast} (above 0)", interval, (0.0, math.inf)
 
 

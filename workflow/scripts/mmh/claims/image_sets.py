@@ -75,23 +75,21 @@ def negative_sets(context: Context) -> list[str]:
     return list(context.options.negative_sets) or [name for name in known if name != positive]
 
 
-def pairs(context: Context, estimators: Sequence[str]) -> Iterator[tuple[int, str, pd.DataFrame]]:
+def pairs(context: Context, estimators: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Images of each contrast that have all scores, where both classes have at least two."""
     from mmh.evaluation.image_sets import side_by_side
 
     positive = context.options.positive_set
-    for number, negative in enumerate(negative_sets(context)):
+    for negative in negative_sets(context):
         table = side_by_side(
             context.tables["scores"], context.tables["image_sets"], [positive, negative], estimators
         ).dropna(subset=list(estimators))
         count = int((table["items"] == positive).sum())
         if min(count, len(table) - count) >= MIN_CLASS:
-            yield number, f"{positive} against {negative}", table
+            yield f"{positive} against {negative}", table
 
 
-def gain(
-    context: Context, table: pd.DataFrame, score: np.ndarray, other: np.ndarray, ids: list[int]
-) -> Interval:
+def gain(context: Context, table: pd.DataFrame, score: np.ndarray, other: np.ndarray) -> Interval:
     """Paired difference of the AUC of two scores of the images of `pairs`."""
     from mmh.stats.curves import paired_auc_difference
 
@@ -100,16 +98,14 @@ def gain(
         other,
         (table["items"] == context.options.positive_set).to_numpy(),
         table["family"].to_numpy(),
-        ids=ids,
-        resamples=context.resamples,
-        seed=context.seed,
+        unit="family",
     )
 
 
 def detects(context: Context, names: Sequence[str]) -> Iterator[Finding]:
     """The AUC of each score on each contrast above one half, from rows of the evaluation."""
+    from mmh.evaluation.compared import area_of
     from mmh.evaluation.names import contrast_name
-    from mmh.stats.resampling import Interval
 
     rows = context.tables["evaluation"].set_index(["contrast", "estimator"])
     positive = context.options.positive_set
@@ -117,8 +113,5 @@ def detects(context: Context, names: Sequence[str]) -> Iterator[Finding]:
         for negative in negative_sets(context):
             key = (contrast_name(positive, negative), name)
             if key in rows.index:
-                row = rows.loc[key]
-                n = int(row.n_positive + row.n_negative)
-                interval = Interval(row.auc, row.auc_low, row.auc_high, n)
                 statistic = f"AUC of {name}, {positive} against {negative} (above .5)"
-                yield statistic, interval, (0.5, float("inf"))
+                yield statistic, area_of(rows.loc[key]), (0.5, float("inf"))

@@ -81,10 +81,10 @@ class DataComparable(Claim):
 
 def _differences(context: Context, label: str, claim: int) -> Iterator[tuple[str, Interval]]:
     """Difference of the medians of LID_*, not memorized minus one class, by estimator."""
-    from mmh.evaluation.samples import NEGATIVE
-    from mmh.stats.resampling import median_interval
+    from mmh.evaluation.samples import NEGATIVE, UNITS
+    from mmh.stats.medians import median_interval
 
-    for number, name in enumerate(context.options.data_estimators):
+    for name in context.options.data_estimators:
         table = context.labelled([name]).dropna(subset=[name])
         control, copies = (table[table["label"] == wanted] for wanted in (NEGATIVE, label))
         if len(control) and len(copies):
@@ -95,8 +95,6 @@ def _differences(context: Context, label: str, claim: int) -> Iterator[tuple[str
                     copies[name].to_numpy(),
                     clusters=control["cluster"].to_numpy(),
                     other_clusters=copies["cluster"].to_numpy(),
-                    ids=[claim, number],
-                    resamples=context.resamples,
-                    seed=context.seed,
+                    unit=UNITS["group"],
                 ),
             )

@@ -44,15 +44,13 @@ class NormsAgree(SetClaim):
         ).dropna()
         least = context.options.least_correlation
         groups = [("all images", scored), *((name, scored[scored["items"] == name]) for name in names)]
-        for number, (name, table) in enumerate(groups):
+        for name, table in groups:
             if len(table):
                 interval = spearman_interval(
                     table[difference].to_numpy(),
                     table[guided].to_numpy(),
                     table["family"].to_numpy(),
-                    ids=[8, number],
-                    resamples=context.resamples,
-                    seed=context.seed,
+                    unit="family",
                 )
                 statistic = f"Spearman correlation of {guided} and {difference}, {name} (above {least:g})"
                 yield statistic, interval, (least, math.inf)

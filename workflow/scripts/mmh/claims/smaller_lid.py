@@ -28,17 +28,14 @@ class SmallerLid(Claim):
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
         """Each above one half."""
-        from mmh.stats.resampling import Interval
+        from mmh.evaluation.compared import area_of
 
         table = context.tables["evaluation"]
         rows = table[table["contrast"] == cls.contrast].set_index("estimator")
         for name in context.options.model_estimators or ():
             if name in rows.index:
-                row = rows.loc[name]
-                n = int(row.n_positive + row.n_negative)
-                interval = Interval(row.auc, row.auc_low, row.auc_high, n)
                 statistic = f"AUC of {name}, {cls.contrast} against not memorized (above .5)"
-                yield statistic, interval, (0.5, math.inf)
+                yield statistic, area_of(rows.loc[name]), (0.5, math.inf)
 
 
 class ExactSmaller(SmallerLid):

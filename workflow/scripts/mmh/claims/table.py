@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from mmh.stats.resampling import Interval
 
-COLUMNS = ["claim", "statement", "figure", "statistic", "estimate", "low", "high", "n", "verdict"]
+HOW = ["n", "n_clusters", "unit", "method", "reason"]
+"""Of the interval, as `mmh.stats.resampling.Interval` has them."""
+COLUMNS = ["claim", "statement", "figure", "statistic", "estimate", "low", "high", *HOW, "verdict"]
 
 
 def verdict(interval: Interval, region: Region) -> str:
@@ -102,7 +104,7 @@ def check_claims(
         context = Context(tables, own[name], resamples, seed, exclude)
         nothing = ("no data", Interval(math.nan, math.nan, math.nan, 0), (-math.inf, math.inf))
         for statistic, interval, region in list(claim.test(context)) or [nothing]:
-            numbers = (interval.estimate, interval.low, interval.high, interval.n)
+            numbers = [getattr(interval, name) for name in ("estimate", "low", "high", *HOW)]
             row = (name, claim.statement, claim.figure, statistic, *numbers, verdict(interval, region))
             records.append(row)
     return pd.DataFrame(records, columns=COLUMNS)

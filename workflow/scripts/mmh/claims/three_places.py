@@ -40,7 +40,7 @@ class ThreePlaces(Claim):
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
         """Each median within its tolerance of the dimension there."""
-        from mmh.stats.resampling import median_interval
+        from mmh.stats.medians import median_interval
 
         scores, name = context.tables["scores"], context.options.flipd
         rows = scores[(scores["items"] == "samples") & (scores["estimator"] == name)]
@@ -48,9 +48,9 @@ class ThreePlaces(Claim):
             raise InputError(f"claim 1: '{name}' has several values for a sample (several t?)")
         rows = rows[~rows["item"].isin(set(context.exclude))]
         values = rows.merge(context.tables["regions"], left_on="item", right_on="sample")
-        for number, (place, expected) in enumerate((("isolated", 0.0), ("centre", 0.0), ("arc", 1.0))):
+        for place, expected in (("isolated", 0.0), ("centre", 0.0), ("arc", 1.0)):
             here = values.loc[values["region"] == place, "value"].to_numpy()
             tolerance = getattr(context.options.tolerance, place)
-            interval = median_interval(here, ids=[1, number], resamples=context.resamples, seed=context.seed)
+            interval = median_interval(here, unit="sample")
             about = f"median {name}, {place} (about {expected:g}: within {tolerance:g})"
             yield about, interval, (expected - tolerance, expected + tolerance)

@@ -8,13 +8,22 @@ import pandas as pd
 
 from mmh.detection.contrasts import contrast_records, word_contrasts
 from mmh.errors import InputError
-from mmh.evaluation.samples import COLUMNS
+from mmh.evaluation.compared import COUNTS, RATES
 from mmh.prompts.words import FOLDS, shuffled_areas
-from mmh.stats.curves import MIN_CLUSTERS, delong_interval, wilson_interval
+from mmh.stats.curves import delong_interval, wilson_interval
 
 NAIVE = ["naive_auc_low", "naive_auc_high", "naive_tpr_low", "naive_tpr_high"]
 CHANCE = ["chance_low", "chance_high"]
-AUDIT_COLUMNS = [*COLUMNS[:11], *NAIVE, *CHANCE, "families_positive", "families_negative"]
+AUDIT_COLUMNS = [
+    "estimator",
+    "contrast",
+    *COUNTS,
+    *RATES,
+    *NAIVE,
+    *CHANCE,
+    "families_positive",
+    "families_negative",
+]
 
 
 def audit(
@@ -24,15 +33,13 @@ def audit(
     match: bool = True,
     shuffles: int = 0,
     folds: int = FOLDS,
-    resamples: int = 1000,
     seed: int = 0,
-    min_clusters: int = MIN_CLUSTERS,
 ) -> pd.DataFrame:
     """Say how well lists of prompts can be told apart from their text alone; no model has a part in it.
 
     Parameters
     ----------
-    prompts, pairs, match, folds, resamples, seed, min_clusters
+    prompts, pairs, match, folds, seed
         As for `evaluate_prompts`.
     shuffles : int
         Idle labellings that give the range of chance, see `words.shuffled_areas`; each takes as long
@@ -42,7 +49,7 @@ def audit(
     -------
     pandas.DataFrame
         `AUDIT_COLUMNS`: a row per control and contrast. The `naive_` intervals take prompts for independent
-        (DeLong's of the AUC, Wilson's of the TPR); the others resample families. `chance_low` and
+        (DeLong's of the AUC, Wilson's of the TPR); the others are over families. `chance_low` and
         `chance_high` are the mean AUC of idle labels -/+ 1.96 standard deviations.
 
     Raises
@@ -59,8 +66,7 @@ def audit(
             rows["text"].tolist(), positive, family, shuffles=shuffles, folds=folds, seed=seed
         ).reindex(columns=controls)
         middle, spread = chance.mean(), 1.96 * chance.std()
-        options = {"resamples": resamples, "seed": seed, "min_clusters": min_clusters}
-        for record in contrast_records(rows, controls, [], contrast, **options):
+        for record in contrast_records(rows, controls, [], contrast, signs={}):
             name = record["estimator"]
             area = delong_interval(rows[name].to_numpy(), positive)
             rate = wilson_interval(round(record["tpr_at_1fpr"] * positive.sum()), int(positive.sum()))

@@ -1,18 +1,17 @@
 """Contrasts of memorized items with others, the controls beside every detector, and their rows."""
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
+from mmh.evaluation.compared import Compared
 from mmh.evaluation.names import MATCHED, TURNED, contrast_name
-from mmh.evaluation.samples import FPR, MIN_CLASS, score_record
+from mmh.evaluation.samples import MIN_CLASS
 from mmh.prompts.matching import matched
 from mmh.prompts.words import family_folds, oriented, word_controls
-from mmh.stats.curves import cluster_bootstrap
 
 MIN_PAIRS = 20
 """Fewer matched pairs than this make no contrast."""
@@ -64,24 +63,18 @@ def contrast_records(
     baselines: Sequence[str],
     contrast: str,
     *,
-    resamples: int,
-    seed: int,
-    min_clusters: int,
+    signs: Mapping[str, float],
 ) -> list[dict[str, Any]]:
-    """Evaluate columns of one contrast, larger = memorized, on one set of draws."""
+    """Evaluate columns of one contrast, larger = memorized; `signs` gives medians their own sign again."""
     positive, columns = table["positive"].to_numpy(), list(names)
     if min(positive.sum(), (~positive).sum()) < MIN_CLASS:
         raise InputError(f"contrast '{contrast}' needs {MIN_CLASS} items of each class, {len(table)} in all")
-    draws = cluster_bootstrap(
+    found = Compared(
         table[columns].to_numpy(dtype=np.float64),
         positive,
         table["family"].to_numpy(),
-        resamples=resamples,
-        seed=seed,
-        ids=[zlib.crc32(contrast.encode())],  # the draws depend on no other contrast
-        fpr=FPR,
-        min_clusters=min_clusters,
+        columns,
+        signs,
+        "family",
     )
-    areas = [draws.auc[columns.index(name)] for name in baselines]
-    best = baselines[int(np.argmax(areas))] if areas else None
-    return [score_record(name, contrast, best, columns, draws, positive) for name in columns]
+    return [found.record(name, contrast, found.best(baselines)) for name in columns]

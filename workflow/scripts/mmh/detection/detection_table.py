@@ -14,13 +14,12 @@ import pandas as pd
 from mmh.detection.contrasts import contrast_records, with_controls, with_turned, word_contrasts
 from mmh.detection.prompt_detectors import prompt_detectors
 from mmh.errors import InputError
+from mmh.evaluation.compared import COLUMNS
 from mmh.evaluation.names import PROMPTS, Detector, contrast_name
-from mmh.evaluation.samples import COLUMNS
 from mmh.metrics.base import METRICS
 from mmh.prompts.words import (
     FOLDS,
 )
-from mmh.stats.curves import MIN_CLUSTERS
 
 
 def evaluate_detection(
@@ -39,7 +38,8 @@ def evaluate_detection(
     prompts : (prompts, scores), optional
         As for `evaluate_prompts`; one of the two must be given.
     options : mapping
-        `images` and `prompts`: what else these two take; all other keys go to both.
+        `images` and `prompts`: what else these two take; all other keys go to both, but for
+        `resamples`, which is a figure's.
     seed : int
         Root seed of the run.
 
@@ -48,7 +48,7 @@ def evaluate_detection(
     pandas.DataFrame
         As of these two.
     """
-    common = {key: value for key, value in options.items() if key not in {"images", "prompts"}}
+    common = {key: value for key, value in options.items() if key not in {"images", "prompts", "resamples"}}
     parts = []
     if images is not None:
         scores, sets = images
@@ -68,9 +68,7 @@ def evaluate_image_sets(
     baselines: Sequence[str] = ("png",),
     large: Sequence[str] = (),
     folds: int = FOLDS,
-    resamples: int = 1000,
     seed: int = 0,
-    min_clusters: int = MIN_CLUSTERS,
 ) -> pd.DataFrame:
     """Evaluate scores of real images, a set of memorized ones against a set of others.
 
@@ -90,8 +88,6 @@ def evaluate_image_sets(
         do for all others.
     folds, seed
         As for `words.word_controls`.
-    resamples, seed, min_clusters
-        As for `stats.cluster_bootstrap`; families are the clusters.
 
     Returns
     -------
@@ -129,9 +125,7 @@ def evaluate_image_sets(
             list(dict.fromkeys([*names, *controls])),
             controls,
             contrast_name(*pair),
-            resamples=resamples,
-            seed=seed,
-            min_clusters=min_clusters,
+            signs={name: 1.0 if name in large else -1.0 for name in names},
         )
     return pd.DataFrame(records, columns=COLUMNS)
 
@@ -145,9 +139,7 @@ def evaluate_prompts(
     generations: Sequence[int] | None = None,
     match: bool = True,
     folds: int = FOLDS,
-    resamples: int = 1000,
     seed: int = 0,
-    min_clusters: int = MIN_CLUSTERS,
 ) -> pd.DataFrame:
     """Evaluate metrics of prompts, memorized ones against others, beside the text-only controls.
 
@@ -163,8 +155,6 @@ def evaluate_prompts(
         Add each contrast anew among prompts that agree in length and capitals, see `words.matched`.
     folds, seed
         As for `words.word_controls`.
-    resamples, seed, min_clusters
-        As for `stats.cluster_bootstrap`; families are the clusters.
 
     Returns
     -------
@@ -197,11 +187,15 @@ def evaluate_prompts(
             [*detectors, *controls],
             controls,
             PROMPTS + contrast,
-            resamples=resamples,
-            seed=seed,
-            min_clusters=min_clusters,
+            signs={name: _sign(name) for name in detectors},
         )
     return pd.DataFrame(records, columns=COLUMNS)
+
+
+def _sign(name: str) -> float:
+    """What `prompt_detectors` multiplied a detector's values with."""
+    detector = Detector.parse(name)
+    return 1.0 if detector is None or METRICS[detector.metric].large else -1.0
 
 
 def _is_simple(name: str) -> bool:

@@ -61,7 +61,7 @@ class Detection(Options):
     prompts: PromptDetection | None = None
     """On prompts."""
     resamples: int = Field(ge=1)
-    """Bootstrap resamples."""
+    """Bootstrap resamples of the bands of the ROC curves."""
 
 
 def not_computed(experiment: Entry, names: list[str], sets: list[str], where: str) -> Iterator[str]:

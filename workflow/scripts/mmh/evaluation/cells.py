@@ -1,5 +1,6 @@
 """The result tables as they are printed: in the summary that ends a run, and on the page of results."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ def evaluation_grids(table: "pd.DataFrame") -> Iterator[tuple[list[str], list[li
     Yields
     ------
     heads : list of str
-        Each contrast with the numbers that it compares.
+        Each contrast with the numbers that it compares, and the clusters of the class with fewer.
     lines : list of list of str
         Name of the score, then its AUC with interval in each contrast, ``-`` where there is none.
     """
@@ -36,7 +37,10 @@ def evaluation_grids(table: "pd.DataFrame") -> Iterator[tuple[list[str], list[li
         if kept.empty:
             continue
         counts = kept.drop_duplicates("contrast")
-        heads = [f"{row.contrast} ({row.n_positive} vs {row.n_negative})" for row in counts.itertuples()]
+        heads = [
+            f"{row.contrast} ({row.n_positive} vs {row.n_negative}; {clusters(row)})"
+            for row in counts.itertuples()
+        ]
         lines = []
         for estimator, rows in kept.groupby("estimator", sort=False):
             found = {row.contrast: auc(row) for row in rows.itertuples()}
@@ -44,16 +48,36 @@ def evaluation_grids(table: "pd.DataFrame") -> Iterator[tuple[list[str], list[li
         yield heads, lines
 
 
+def reasons(table: "pd.DataFrame") -> list[str]:
+    """Say why AUCs have no interval, a line for each contrast and reason."""
+    without = table[table["auc_low"].isna() & table["auc"].notna()]
+    pairs = without[["contrast", "auc_reason"]].drop_duplicates().itertuples(index=False)
+    return [f"{contrast}: no interval, since {reason}" for contrast, reason in pairs]
+
+
+def clusters(row: Any) -> str:
+    """Print the clusters that an interval rests on, such as ``20 matched groups``."""
+    unit = str(row.unit)
+    many = f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s"
+    return f"{row.n_clusters} {unit if row.n_clusters == 1 else many}"
+
+
 def auc(row: Any) -> str:
-    """Print an AUC with its interval."""
-    return f"{row.auc:.3f} [{row.auc_low:.3f}, {row.auc_high:.3f}]"
+    """Print an AUC with its interval; a lower bound below 1 never as 1."""
+    if row.auc_low != row.auc_low:
+        return f"{row.auc:.3f} [none]"
+    low = math.floor(1000 * row.auc_low) / 1000 if round(row.auc_low, 3) == 1 > row.auc_low else row.auc_low
+    return f"{row.auc:.3f} [{low:.3f}, {row.auc_high:.3f}]"
 
 
 def estimate(row: Any) -> str:
-    """Print the statistic of a claim with its interval and the number of items."""
+    """Print the statistic of a claim with its interval, the number of items and of clusters."""
     if row.estimate != row.estimate:
         return "no data"
-    return f"{row.estimate:.3g} [{row.low:.3g}, {row.high:.3g}], n={row.n}"
+    count = f"n={row.n} ({clusters(row)})"
+    if row.low != row.low:
+        return f"{row.estimate:.3g}, {count}: no interval, since {row.reason}"
+    return f"{row.estimate:.3g} [{row.low:.3g}, {row.high:.3g}], {count}"
 
 
 def generation_sentences(path: "Path") -> Iterator[str]:

@@ -8,9 +8,18 @@ import numpy as np
 import pandas as pd
 
 from mmh.compute import rng
-from mmh.evaluation.samples import CONTRASTS, MIN_CLASS, NEGATIVE, evaluate, labelled_scores
+from mmh.evaluation.samples import CONTRASTS, MIN_CLASS, NEGATIVE, UNITS, evaluate, labelled_scores
 from mmh.labels.classes import sample_classes
-from mmh.stats.resampling import MIN_CLUSTERS, Interval, draw_weights, percentile_interval, weighted_roc
+from mmh.stats.clusters import (
+    cluster_df,
+    jackknife_variance,
+    members,
+    one_cluster,
+    t_quantile,
+    unbounded,
+    without_each,
+)
+from mmh.stats.resampling import FEW, Interval, draw_weights, percentile_interval, weighted_roc
 
 MERGED = "(merged)"
 UNSURE = {"(unsure as memorized)": True, "(unsure as not memorized)": False}
@@ -45,7 +54,6 @@ def evaluate_raters(
     exclude: Iterable[int] = (),
     resamples: int = 1000,
     seed: int = 0,
-    min_clusters: int = MIN_CLUSTERS,
 ) -> pd.DataFrame:
     """Evaluate every score against other people's labels, and against other readings of `unsure`.
 
@@ -56,8 +64,8 @@ def evaluate_raters(
     votes : pandas.DataFrame
         Who said what: `sample`, `train`, `label`, `rater`, `round`. A rater's labels are those of the first
         round.
-    resamples, seed, min_clusters
-        As for `stats.cluster_bootstrap`.
+    resamples, seed
+        Of the bootstrap of `delta_auc`.
 
     Returns
     -------
@@ -89,9 +97,6 @@ def evaluate_raters(
             contrasts=[contrast],
             clusters=clusters,
             exclude=left_out,
-            resamples=resamples,
-            seed=seed,
-            min_clusters=min_clusters,
         )
         beside = labelled_scores(
             scores, classes, matches, train, estimators=names, clusters=clusters, exclude=left_out
@@ -116,7 +121,7 @@ def evaluate_raters(
                         contrast,
                         resamples=resamples,
                         seed=seed,
-                        min_clusters=min_clusters,
+                        unit=UNITS.get(clusters, clusters),
                     )
                 delta = {"delta_auc": change.estimate, "delta_low": change.low, "delta_high": change.high}
                 records.append(record | delta)
@@ -166,12 +171,12 @@ def _paired(
     *,
     resamples: int,
     seed: int,
-    min_clusters: int,
+    unit: str,
 ) -> Interval:
-    """AUC by one labelling minus AUC by the other, on the samples of both, drawn together.
+    """AUC by one labelling minus AUC by the other, on the samples of both, over clusters.
 
-    Samples of a class that spans fewer than `min_clusters` clusters are drawn singly, as in
-    `stats.cluster_bootstrap`. Draws that leave a class of either labelling empty are drawn anew.
+    By the jackknife where a class has fewer than `FEW` clusters, else by the bootstrap; draws that leave a
+    class of either labelling empty are drawn anew.
     """
     both = own.dropna(subset=[estimator]).merge(
         reference.dropna(subset=[estimator]), on="sample", suffixes=("", "_merged")
@@ -179,9 +184,8 @@ def _paired(
     labels = [both[f"label{end}"] for end in ("", "_merged")]
     both = both[np.any([label.isin([*CONTRASTS[contrast], NEGATIVE]) for label in labels], axis=0)]
     n = len(both)
-    cluster = np.unique(both["cluster_merged"].to_numpy(), return_inverse=True)[1]
-    unit = cluster.copy()
-    sides = []
+    cluster = members(both["cluster_merged"].to_numpy(), n)
+    sides, counts, freedom = [], [], []
     for end in ("", "_merged"):
         positive = both[f"label{end}"].isin(CONTRASTS[contrast]).to_numpy()
         used = positive | (both[f"label{end}"] == NEGATIVE).to_numpy()
@@ -189,15 +193,23 @@ def _paired(
         for rows in (positive, used & ~positive):
             if rows.sum() < MIN_CLASS:
                 return Interval(np.nan, np.nan, np.nan, n)
-            if len(np.unique(cluster[rows])) < min_clusters:
-                unit[rows] = n + np.flatnonzero(rows)
+            counts.append(len(np.unique(cluster[rows])))
+            freedom.append(cluster_df(cluster[rows]) if counts[-1] > 1 else 1.0)
     one = np.ones((1, n))
-    estimate = float(sides[0].area(one)[0] - sides[1].area(one)[0])
+    estimate, groups = float(sides[0].area(one)[0] - sides[1].area(one)[0]), min(counts)
+    if groups < 2:
+        return unbounded(estimate, n, groups, unit, one_cluster(unit, "samples of a class"))
+    if groups < FEW:
+        change = np.concatenate([sides[0].area(w) - sides[1].area(w) for w in without_each(cluster)])
+        half = t_quantile(min(freedom)) * float(np.sqrt(jackknife_variance(change)))
+        ends = max(estimate - half, -1.0), min(estimate + half, 1.0)
+        return Interval(estimate, *ends, n, n_clusters=groups, unit=unit, method="jackknife")
     generator = rng.generator(seed, "label-noise", list(CONTRASTS).index(contrast))
     kept: list[np.ndarray] = []
-    for weight in draw_weights(unit, _TRIES * resamples, generator):
+    for weight in draw_weights(cluster, _TRIES * resamples, generator):
         good = weight[sides[0].filled(weight) & sides[1].filled(weight)]
         kept.append(sides[0].area(good) - sides[1].area(good))
         if sum(map(len, kept)) >= resamples:
-            return percentile_interval(estimate, np.concatenate(kept)[:resamples], n)
+            drawn = np.concatenate(kept)[:resamples]
+            return percentile_interval(estimate, drawn, n, n_clusters=groups, unit=unit)
     return Interval(estimate, np.nan, np.nan, n)

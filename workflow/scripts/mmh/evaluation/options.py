@@ -20,7 +20,7 @@ class Evaluation(Options):
     baselines: Scores
     """Simple scores to beat."""
     resamples: int = Field(ge=100)
-    """Bootstrap resamples."""
+    """Bootstrap resamples: of the differences between raters."""
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
         """Curves where one number is wanted."""

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
-from mmh.evaluation.samples import CONTRASTS, MIN_CLASS, contrast_rows
+from mmh.evaluation.samples import CONTRASTS, MIN_CLASS, UNITS, contrast_rows
 from mmh.lid.spectra import count_above, count_below, pooled_threshold
-from mmh.stats.curves import MIN_CLUSTERS, cluster_bootstrap, percentile_interval
+from mmh.stats.areas import area_interval, left_out_areas
 
 SIDES = ("above", "below")
 LOG_VOLUME = "_log_volume"
@@ -22,9 +22,11 @@ COLUMNS = (
     "n_positive",
     "n_negative",
     "n_clusters",
+    "unit",
     "auc",
     "auc_low",
     "auc_high",
+    "auc_reason",
     "median_positive",
     "median_negative",
 )
@@ -72,9 +74,7 @@ def sweep(
     percentiles: Sequence[float],
     structural_zeros: int | None = None,
     contrasts: Sequence[str] = tuple(CONTRASTS),
-    resamples: int = 1000,
-    seed: int = 0,
-    min_clusters: int = MIN_CLUSTERS,
+    clusters: str = "group",
 ) -> pd.DataFrame:
     """Evaluate LID against the labels for each percentile of the pool, and the log-volume.
 
@@ -98,8 +98,8 @@ def sweep(
         As for `log_volume`; by default 1 for "above" and 0 for "below".
     contrasts : sequence of str
         Keys of `mmh.evaluation.samples.CONTRASTS`.
-    resamples, seed, min_clusters
-        As for `mmh.stats.curves.cluster_bootstrap`; a contrast is resampled as in
+    clusters : str
+        What `cluster` is: a key of `mmh.evaluation.samples.UNITS`. Intervals are those of
         `mmh.evaluation.samples.evaluate`.
 
     Returns
@@ -138,19 +138,12 @@ def sweep(
         if min(positive.sum(), (~positive).sum()) < MIN_CLASS:
             continue
         at = place.get_indexer(rows["sample"])
-        draws = cluster_bootstrap(
-            scores[at],
-            positive,
-            rows["cluster"].to_numpy(),
-            resamples=resamples,
-            seed=seed,
-            ids=[list(CONTRASTS).index(contrast)],
-            min_clusters=min_clusters,
-        )
+        left_out = left_out_areas(scores[at], positive, rows["cluster"].to_numpy())
+        unit = UNITS.get(clusters, clusters)
         for k, (name, percentile, threshold) in enumerate(levels):
-            area = percentile_interval(draws.auc[k], draws.auc_resampled[:, k], len(positive))
-            counts = (int(positive.sum()), int((~positive).sum()), draws.n_clusters)
-            areas = (area.estimate, area.low, area.high)
+            area = area_interval(left_out, k, unit)
+            counts = (int(positive.sum()), int((~positive).sum()), left_out.n_clusters, unit)
+            areas = (area.estimate, area.low, area.high, area.reason)
             middle = [float(np.median(values[at, k][which])) for which in (positive, ~positive)]
             row = (name, contrast, percentile, threshold, *counts, *areas, *middle)
             records.append(dict(zip(COLUMNS, row, strict=True)))

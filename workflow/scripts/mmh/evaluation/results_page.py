@@ -26,9 +26,10 @@ Written by `make results` from the tables of a finished run, never by hand; `mak
 with the tables that are here. Names are those of `config.yaml`.
 
 AUC of each score: how well it tells the memorized from the others, 1 if perfectly, 0.5 if not at all; in
-brackets the 95 % interval, bootstrapped over the training images that samples match ([claims.md](claims.md)
-says how). What these numbers do not show: [limitations.md](limitations.md). How they vary from training to
-training: [studies](studies/README.md).
+brackets the 95 % interval over clusters, whose number is that of the class with fewer: groups of training
+images that samples match, or families of prompts ([statistics.md](statistics.md) says how, and how often such
+intervals cover). All of it is given this one model: how it varies from training to training is in
+[studies](studies/README.md), and what these numbers do not show in [limitations.md](limitations.md).
 """
 
 
@@ -51,9 +52,9 @@ def section(folder: Path, about: str = "") -> str:
 
     parts = [f"## {folder.name}", about]
     if (file := folder / "evaluation.csv").is_file():
-        parts += [
-            _table(["score", *heads], rows) for heads, rows in cells.evaluation_grids(pd.read_csv(file))
-        ]
+        table = pd.read_csv(file)
+        parts += [_table(["score", *heads], rows) for heads, rows in cells.evaluation_grids(table)]
+        parts += ["\n".join(f"- {said}" for said in cells.reasons(table))]
     if (file := folder / "percentiles.csv").is_file():
         parts += ["AUC by the percentile of the pooled singular values that is the threshold:"]
         parts += [_percentiles(pd.read_csv(file))]

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
+from mmh.evaluation.compared import COLUMNS, Compared
 from mmh.labels.classes import sample_classes
-from mmh.stats.curves import MIN_CLUSTERS, Bootstrap, cluster_bootstrap, percentile_interval
 
 CONTRASTS: dict[str, tuple[str, ...]] = {
     "exact": ("exact",),
@@ -21,11 +21,9 @@ CONTRASTS: dict[str, tuple[str, ...]] = {
 }
 NEGATIVE = "not_memorized"
 MIN_CLASS = 2
-FPR = 0.01
-COUNTS = ["n_positive", "n_negative", "n_clusters"]
-VALUES = [f"{name}{end}" for name in ("auc", "tpr_at_1fpr") for end in ("", "_low", "_high")]
-GAIN = ["baseline", "auc_gain", "auc_gain_low", "auc_gain_high"]
-COLUMNS = ["estimator", "contrast", *COUNTS, *VALUES, *GAIN]
+UNITS = {"group": "matched group", "train": "matched image"}
+"""What an interval takes as one: all samples whose match belongs to one group of equal training images or to
+one template family; or those that match one image."""
 
 
 def oriented(scores: pd.DataFrame, large: Sequence[str]) -> pd.DataFrame:
@@ -156,9 +154,7 @@ def evaluate(
     contrasts: Sequence[str] = tuple(CONTRASTS),
     clusters: str = "group",
     exclude: Iterable[int] = (),
-    resamples: int = 1000,
-    seed: int = 0,
-    min_clusters: int = MIN_CLUSTERS,
+    large: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Evaluate every score on every contrast, with intervals, against the best simple baseline.
 
@@ -170,20 +166,21 @@ def evaluate(
         Scores to evaluate.
     baselines : sequence of str
         Simple scores, rows of their own; the one with the largest AUC on a contrast (the first of equals) is
-        its `baseline`, and gains over it are paired, on the same resamples.
+        its `baseline`, and gains over it are paired.
     contrasts : sequence of str
         Keys of `CONTRASTS`.
-    resamples, seed, min_clusters
-        As for `stats.cluster_bootstrap`.
+    large : sequence of str
+        Scores that `oriented` has turned round; their medians are given as they were.
 
     Returns
     -------
     pandas.DataFrame
         `COLUMNS`; by contrast, then estimators, then the other baselines, in the order given. Only samples
         with all baselines are counted, and of those the ones that the estimator has scored. A contrast with
-        fewer than two samples of a class is absent. `n_clusters` is that of the class with fewer; below
-        `min_clusters` that class was resampled by sample. Without baselines `baseline` is empty and the gain
-        is missing.
+        fewer than two samples of a class is absent. `n_clusters` is that of the class with fewer, `unit` what
+        a cluster is. Bounds that the data do not give are missing, and the column `_reason` says why. Medians
+        and their difference (positive minus negative) are in the unit of the score. Without baselines
+        `baseline` is empty and the gain is missing.
 
     Raises
     ------
@@ -199,7 +196,7 @@ def evaluate(
     for contrast in contrasts:
         rows = contrast_rows(table, contrast)
         present = rows[names].notna()
-        # Estimators scored on the same samples share resamples, and one bootstrap.
+        # Estimators scored on the same samples are compared with each other.
         for mask in dict.fromkeys(tuple(present[name]) for name in names):
             part = rows[np.array(mask, dtype=bool)]
             positive = part["positive"].to_numpy()
@@ -207,67 +204,15 @@ def evaluate(
                 continue
             together = [name for name in names if tuple(present[name]) == mask]
             columns = list(dict.fromkeys([*together, *baselines]))
-            draws = cluster_bootstrap(
+            found = Compared(
                 -part[columns].to_numpy(),
                 positive,
                 part["cluster"].to_numpy(),
-                resamples=resamples,
-                seed=seed,
-                ids=[list(CONTRASTS).index(contrast)],
-                fpr=FPR,
-                min_clusters=min_clusters,
+                columns,
+                {name: 1.0 if name in large else -1.0 for name in columns},
+                UNITS.get(clusters, clusters),
             )
-            areas = [draws.auc[columns.index(name)] for name in baselines]
-            best = baselines[int(np.argmax(areas))] if areas else None
-            records += [score_record(name, contrast, best, columns, draws, positive) for name in together]
+            records += [found.record(name, contrast, found.best(baselines)) for name in together]
     order = {(c, n): k for k, (c, n) in enumerate((c, n) for c in contrasts for n in names)}
     records.sort(key=lambda record: order[record["contrast"], record["estimator"]])
     return pd.DataFrame(records, columns=COLUMNS)
-
-
-def score_record(
-    name: str, contrast: str, best: str | None, columns: list[str], draws: Bootstrap, positive: np.ndarray
-) -> dict[str, Any]:
-    """Make one row of the evaluation from the resamples of all scores.
-
-    Parameters
-    ----------
-    name, contrast : str
-        Score and contrast of the row.
-    best : str or None
-        Score that the gain is over; None: there is none.
-    columns : list of str
-        Scores in the order of `draws`.
-    draws : Bootstrap
-        AUC and TPR of every score, and of every resample.
-    positive : (n,) bool
-        Class of each item.
-
-    Returns
-    -------
-    dict
-        Keys of `COLUMNS`.
-    """
-    k, n = columns.index(name), len(positive)
-    area = percentile_interval(draws.auc[k], draws.auc_resampled[:, k], n)
-    rate = percentile_interval(draws.tpr[k], draws.tpr_resampled[:, k], n)
-    record: dict[str, Any] = {
-        "estimator": name,
-        "contrast": contrast,
-        "n_positive": int(positive.sum()),
-        "n_negative": int((~positive).sum()),
-        "n_clusters": draws.n_clusters,
-        "auc": area.estimate,
-        "auc_low": area.low,
-        "auc_high": area.high,
-        "tpr_at_1fpr": rate.estimate,
-        "tpr_at_1fpr_low": rate.low,
-        "tpr_at_1fpr_high": rate.high,
-        "baseline": "" if best is None else best,
-    }
-    if best is not None:
-        b = columns.index(best)
-        change = draws.auc_resampled[:, k] - draws.auc_resampled[:, b]
-        gain = percentile_interval(draws.auc[k] - draws.auc[b], change, n)
-        record |= {"auc_gain": gain.estimate, "auc_gain_low": gain.low, "auc_gain_high": gain.high}
-    return record

@@ -10,7 +10,7 @@ import pandas as pd
 from mmh.errors import InputError
 from mmh.io.table_files import read_table
 from mmh.io.tables import ALL_SCORES
-from mmh.stats.curves import median_interval
+from mmh.stats.medians import median_interval
 
 
 def select(scores: pd.DataFrame, estimator: str, items: str) -> pd.DataFrame:
@@ -137,7 +137,7 @@ def medians(frame: pd.DataFrame, by: Sequence[str], *, clusters: str | None = No
     by : sequence of str
         Grouping columns.
     clusters : str or None
-        Column whose values are drawn together when the interval is bootstrapped.
+        Column whose values belong together in the interval.
 
     Returns
     -------

@@ -87,8 +87,10 @@ def evaluation_lines(paths: Iterable[Path]) -> list[str]:
 
     lines = []
     for path in paths:
-        for heads, rows in cells.evaluation_grids(pd.read_csv(path)):
+        table = pd.read_csv(path)
+        for heads, rows in cells.evaluation_grids(table):
             lines += _evaluation_block(_experiment(path), heads, rows)
+        lines += [f"    {said}" for said in cells.reasons(table)]
     return lines or ["  no experiment of this run has labels to evaluate against"]
 
 

@@ -120,6 +120,11 @@ def group_files(experiment: Experiment) -> Files:
     }
 
 
+def clustered_files(experiment: Experiment) -> Files:
+    """Files of `group_files`, and what `mmh.plotting.groups.clustered` reads."""
+    return {**group_files(experiment), "train": f"{experiment.folder}/data/train.parquet"}
+
+
 def set_files(experiment: Experiment) -> Files:
     """Files that `mmh.plotting.set_scores.read_scores` reads."""
     folder = experiment.folder

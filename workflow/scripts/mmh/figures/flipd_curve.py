@@ -37,7 +37,8 @@ class FlipdCurve(Figure):
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
         """Files that it is drawn from."""
-        return {name: f"{experiment.folder}/{name}.parquet" for name in ("scores", "labels", "matches")}
+        tables = {name: f"{experiment.folder}/{name}.parquet" for name in ("scores", "labels", "matches")}
+        return {**tables, "train": f"{experiment.folder}/data/train.parquet"}
 
     @staticmethod
     def draw(  # type: ignore[override]
@@ -45,6 +46,7 @@ class FlipdCurve(Figure):
         scores: Path,
         labels: Path,
         matches: Path,
+        train: Path,
         pdf: Path,
         png: Path,
         csv: Path,
@@ -56,13 +58,13 @@ class FlipdCurve(Figure):
         from mmh.evaluation.groups import read_classes
         from mmh.io.table_files import read_table
         from mmh.io.tables import ALL_SCORES
-        from mmh.plotting import curve, style
+        from mmh.plotting import curve, groups, style
 
         table = read_table(scores, ALL_SCORES)
         frame = selection.select(table, options.estimator, "samples").merge(
             read_classes(labels, matches), left_on="item", right_on="sample"
         )
-        frame = frame[frame["item"] < about.calibration]
+        frame = groups.clustered(frame[frame["item"] < about.calibration], train)
         numbers = curve.curve_numbers(frame)
         chosen = float(selection.single(table, options.chosen, "samples")["t"].iloc[0])
         heading = f"FLIPD against the noise level, {frame['item'].nunique()} calibration samples"

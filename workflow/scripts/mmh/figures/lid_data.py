@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmh.figures.base import About, Figure, Files, group_files
+from mmh.figures.base import About, Figure, Files, clustered_files
 from mmh.options import base as options
 from mmh.options.base import EstimatorName
 
@@ -36,7 +36,7 @@ class LidData(Figure):
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
         """Files that it is drawn from."""
-        return {"scores": f"{experiment.folder}/scores.parquet", **group_files(experiment)}
+        return {"scores": f"{experiment.folder}/scores.parquet", **clustered_files(experiment)}
 
     @staticmethod
     def draw(  # type: ignore[override]
@@ -45,6 +45,7 @@ class LidData(Figure):
         labels: Path,
         matches: Path,
         candidates: Path | list[Path],
+        train: Path,
         pdf: Path,
         png: Path,
         csv: Path,
@@ -58,9 +59,10 @@ class LidData(Figure):
         name = options.estimator
         compared = groups.read_groups(labels, matches, candidates)
         frame = selection.matched_images(scores, compared.rows, name, calibration=about.calibration)
+        frame = groups.clustered(frame, train, image="item")
         fig = panels.density_figure(
             frame,
-            selection.medians(frame, ["estimator", "label"]),
+            selection.medians(frame, ["estimator", "label"], clusters=groups.CLUSTER),
             {name: tables.printed(name, about.names)},
             compared.looks,
             xlabel=r"$\widehat{\mathrm{LID}}_*$ of the training image (dimensions)",
@@ -70,7 +72,7 @@ class LidData(Figure):
                 rf"$\widehat{{\mathrm{{LID}}}}_*$ of the match by {compared.by}",
                 about.experiment,
             ),
-            note="Mark and bar: median, 95 % bootstrap interval.\n"
+            note="Mark and bar: median, 95 % interval over groups of equal images and families.\n"
             f"Tick: a training image, once per {'label' if compared.labelled else 'group'}.",
             warning=compared.note,
         )

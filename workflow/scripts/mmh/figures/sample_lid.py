@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from mmh.figures.base import About, Figure, Files, group_files
+from mmh.figures.base import About, Figure, Files, clustered_files
 from mmh.options import base as options
 from mmh.options.base import EstimatorName, Field, Unique
 
@@ -44,7 +44,7 @@ class SampleLid(Figure):
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
         """Files that it is drawn from."""
-        return {"scores": f"{experiment.folder}/scores.parquet", **group_files(experiment)}
+        return {"scores": f"{experiment.folder}/scores.parquet", **clustered_files(experiment)}
 
     @classmethod
     def paper_of(cls, experiment: Experiment) -> str:
@@ -64,6 +64,7 @@ class SampleLid(Figure):
         labels: Path,
         matches: Path,
         candidates: Path | list[Path],
+        train: Path,
         pdf: Path,
         png: Path,
         csv: Path,
@@ -77,10 +78,11 @@ class SampleLid(Figure):
         compared = groups.read_groups(labels, matches, candidates)
         names = options.estimators
         frame = selection.grouped_samples(scores, compared.rows, names, calibration=about.calibration)
+        frame = groups.clustered(frame, train)
         frame["value"] *= cls.factor
         fig = panels.density_figure(
             frame,
-            selection.medians(frame, ["estimator", "label"], clusters="train"),
+            selection.medians(frame, ["estimator", "label"], clusters=groups.CLUSTER),
             tables.panel_names(frame, names, about.names),
             compared.looks,
             xlabel=cls.axis,

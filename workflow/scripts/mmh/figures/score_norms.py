@@ -83,7 +83,7 @@ class ScoreNorms(Figure):
         drawn = norms.draw_images(scored, names, options.each, SEED)
         found = pd.concat(
             [
-                norms.correlations(table, names, x, y, which=which, seed=SEED)
+                norms.correlations(table, names, x, y, which=which)
                 for which, table in (("drawn", drawn), ("scored", scored))
             ],
             ignore_index=True,

@@ -7,7 +7,11 @@ import numpy as np
 
 from mmh.compute import rng
 from mmh.errors import InputError
-from mmh.stats.resampling import LEVEL, MIN_CLUSTERS, draw_weights, percentile_interval
+from mmh.stats.clusters import cluster_df, jackknife_variance, members, t_quantile, without_each
+from mmh.stats.resampling import FEW, LEVEL, draw_weights, percentile_interval
+
+MIN_ITEMS = 20
+"""With fewer pairs kappa has no interval."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ def cohen_kappa(
     Returns
     -------
     Kappa
-        In [-1, 1]. The interval is missing below `MIN_CLUSTERS` items, and where nobody disagrees; with fewer
-        clusters than that, items are drawn singly.
+        In [-1, 1]. The interval is missing below `MIN_ITEMS` items, with one cluster, and where nobody
+        disagrees; below `mmh.stats.resampling.FEW` clusters it is the jackknife's.
 
     Raises
     ------
@@ -130,21 +134,27 @@ def _with_interval(
     if n == 0:
         return Kappa(np.nan, np.nan, np.nan, 0, "no pair with two votes")
     estimate = float(statistic(np.ones((1, n)))[0])
-    note, unit = "", np.arange(n)
+    note, cluster = "", members(clusters, n)
+    groups = len(np.unique(cluster))
     if np.isnan(estimate):
         note = "all labels are of one class"
-    elif n < MIN_CLUSTERS:
-        note = f"fewer than {MIN_CLUSTERS} pairs: no interval"
+    elif n < MIN_ITEMS:
+        note = f"fewer than {MIN_ITEMS} pairs: no interval"
     elif unanimous:
         note = "nobody disagrees: no interval"  # every resample would give 1
+    elif groups < 2:
+        note = "all pairs are of one sample: no interval"
     if note:
         return Kappa(estimate, np.nan, np.nan, n, note)
-    if clusters is not None and len(np.unique(clusters)) >= MIN_CLUSTERS:
-        unit = np.asarray(clusters)
-    elif clusters is not None:
-        note = f"fewer than {MIN_CLUSTERS} samples: resampled by pair"
+    if groups < FEW:
+        left_out = np.concatenate([statistic(weight) for weight in without_each(cluster)])
+        if np.isnan(left_out).any():
+            return Kappa(estimate, np.nan, np.nan, n, "without one sample all labels are of one class")
+        half = t_quantile(cluster_df(cluster)) * float(np.sqrt(jackknife_variance(left_out)))
+        ends = max(estimate - half, -1.0), min(estimate + half, 1.0)
+        return Kappa(estimate, *ends, n, f"{groups} samples: jackknife")
     generator = rng.generator(seed, "kappa-bootstrap")
-    drawn = np.concatenate([statistic(weight) for weight in draw_weights(unit, resamples, generator)])
+    drawn = np.concatenate([statistic(weight) for weight in draw_weights(cluster, resamples, generator)])
     defined = drawn[~np.isnan(drawn)]
     if len(defined) < LEVEL * len(drawn):
         return Kappa(estimate, np.nan, np.nan, n, "nearly all labels are of one class: no interval")

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from mmh.evaluation.selection import medians
 from mmh.plotting import style
-from mmh.stats.curves import cluster_bootstrap, percentile_interval
+from mmh.plotting.groups import CLUSTER
+from mmh.stats.areas import area_interval, left_out_areas
 
 _CONTROL = "not_memorized"
 COLUMNS = ("quantity", "label", "t", "n", "estimate", "low", "high", "lower_quartile", "upper_quartile")
@@ -19,15 +20,15 @@ def curve_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     frame : DataFrame
-        Columns `item`, `label`, `train`, `t`, `value`; every item has every t.
+        Columns `item`, `label`, `cluster`, `t`, `value`; every item has every t.
 
     Returns
     -------
     DataFrame
         Columns `COLUMNS`. `quantity` is `flipd` (median, its interval, quartiles; `n` samples) or `auc`
-        (against `not_memorized`, with bootstrap interval over matches; `n` counts both classes).
+        (against `not_memorized`; `n` counts both classes); intervals are over clusters.
     """
-    spread = medians(frame, ["label", "t"], clusters="train").rename(columns={"median": "estimate"})
+    spread = medians(frame, ["label", "t"], clusters=CLUSTER).rename(columns={"median": "estimate"})
     parts = [spread.assign(quantity="flipd")]
     wide = frame.pivot(index="item", columns="t", values="value").sort_index()
     about = frame.drop_duplicates("item").set_index("item").loc[wide.index]
@@ -36,11 +37,8 @@ def curve_numbers(frame: pd.DataFrame) -> pd.DataFrame:
         positive = about["label"].to_numpy()[rows] == label
         if label == _CONTROL or positive.all() or not positive.any():
             continue
-        draws = cluster_bootstrap(-wide.to_numpy()[rows], positive, about["train"].to_numpy()[rows])
-        areas = [
-            percentile_interval(area, draws.auc_resampled[:, k], len(positive))
-            for k, area in enumerate(draws.auc)
-        ]
+        left_out = left_out_areas(-wide.to_numpy()[rows], positive, about[CLUSTER].to_numpy()[rows])
+        areas = [area_interval(left_out, k) for k in range(wide.shape[1])]
         parts.append(
             pd.DataFrame(
                 {

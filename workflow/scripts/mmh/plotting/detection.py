@@ -224,8 +224,8 @@ def _note(
     families = int(rows["n_clusters"].min())
     lines = [
         f"Prompts: {' and '.join(of)}; {families} families in the class that has fewer. "
-        "Bands (pointwise) and bars: 95 % bootstrap intervals over families",
-        "(over prompts in a class of fewer than 20). gen.: generations averaged. "
+        "Bands (pointwise) and bars: 95 % intervals over families",
+        "(no bands where a class has fewer than 40). gen.: generations averaged. "
         "Grey triangles: controls without a model.",
     ]
     if len(anchors):

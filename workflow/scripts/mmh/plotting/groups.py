@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from mmh.errors import InputError
 from mmh.evaluation.groups import OTHERS, read_classes, read_ranks
 from mmh.io.table_files import read_table
-from mmh.io.tables import LABELS
+from mmh.io.tables import LABELS, TRAIN
 from mmh.plotting import style
+
+CLUSTER = "cluster"
+"""What intervals of figures take as one, as those of the evaluation: equal training images, or a family."""
 
 
 @dataclass(frozen=True)
@@ -85,3 +89,31 @@ def read_groups(
     present = {*rows["label"], OTHERS}
     looks = {name: look for name, look in style.LISTS.items() if name in present}
     return Groups(rows, looks, labelled=False)
+
+
+def clustered(frame: pd.DataFrame, train: str | Path, image: str = "train") -> pd.DataFrame:
+    """Say which rows belong together.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows that name a training image.
+    train : path
+        `data/train.parquet`.
+    image : str
+        Column of the training image.
+
+    Returns
+    -------
+    DataFrame
+        With the column `CLUSTER`: the group of the training image.
+
+    Raises
+    ------
+    InputError
+        If a training image does not exist.
+    """
+    group = read_table(train, TRAIN).set_index("train")["group"].reindex(frame[image])
+    if group.isna().any():
+        raise InputError(f"{train}: there is no training image {group.index[group.isna()][0]}")
+    return frame.assign(**{CLUSTER: group.to_numpy(dtype="int64")})

@@ -46,9 +46,7 @@ def draw_images(table: pd.DataFrame, names: Sequence[str], each: int | None, see
     return pd.concat(parts, ignore_index=True)
 
 
-def correlations(
-    table: pd.DataFrame, names: Sequence[str], x: str, y: str, *, which: str, seed: int = 0
-) -> pd.DataFrame:
+def correlations(table: pd.DataFrame, names: Sequence[str], x: str, y: str, *, which: str) -> pd.DataFrame:
     """Compute Spearman's correlation of two scores, pooled and by set.
 
     Parameters
@@ -61,8 +59,6 @@ def correlations(
         Columns.
     which : str
         What the rows of `table` are, e.g. ``drawn``.
-    seed : int
-        Of the bootstrap over families.
 
     Returns
     -------
@@ -70,13 +66,11 @@ def correlations(
         `which`, `set` (`POOLED` first), `n`, `n_clusters`, `spearman`, `low`, `high`.
     """
     records = []
-    for place, name in enumerate([POOLED, *names]):
+    for name in (POOLED, *names):
         rows = table if name == POOLED else table[table["items"] == name]
         families = rows["family"].to_numpy()
-        found = spearman_interval(rows[x].to_numpy(), rows[y].to_numpy(), families, seed=seed, ids=[place])
-        records.append(
-            (which, name, found.n, len(np.unique(families)), found.estimate, found.low, found.high)
-        )
+        found = spearman_interval(rows[x].to_numpy(), rows[y].to_numpy(), families, unit="family")
+        records.append((which, name, found.n, found.n_clusters, found.estimate, found.low, found.high))
     return pd.DataFrame(records, columns=["which", "set", "n", "n_clusters", "spearman", "low", "high"])
 
 
@@ -152,8 +146,5 @@ def _table(ax: Axes, found: pd.DataFrame, looks: Mapping[str, style.Look]) -> No
         for place, text in zip((0.0, 0.34, 0.69), texts, strict=False):
             ax.text(place, line, text, va="center", fontsize=5.8)
     ax.axhline(0.5, color=style.INK, linewidth=0.5)
-    words = (
-        "In parentheses: numbers of images. 95 % bootstrap intervals over\n"
-        "families of images (over images where there are fewer than 20)."
-    )
+    words = "In parentheses: numbers of images. 95 % intervals over\nfamilies of images."
     ax.text(0.0, len(lines) + 0.5, words, va="center", fontsize=5.6, color=style.GREY)

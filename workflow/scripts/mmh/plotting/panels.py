@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from mmh.plotting import style
 
 NOTE = (
-    "Mark and bar: median, 95 % bootstrap interval over matched training images\n"
-    "(over samples where there are fewer than 20 of them). Tick: one sample."
+    "Mark and bar: median, 95 % interval over matched groups of equal training images\n"
+    "or families (none where there are too few). Tick: one sample."
 )
 """What the marks of `densities_by_label` mean."""
 
@@ -193,6 +193,6 @@ def _median_mark(ax: Axes, stats: pd.Series, height: float, look: style.Look) ->
 
 def _in_words(stats: pd.Series, name: str, counted: str) -> str:
     n, clusters = int(stats["n"]), int(stats["n_clusters"])
-    of = "" if clusters == n else f", {clusters} match{'es' * (clusters != 1)}"
+    of = "" if clusters == n else f", {clusters} group{'s' * (clusters != 1)}"
     median = style.interval(stats["median"], stats["low"], stats["high"])
     return f"{name}: $n$ = {n} {counted}{of}\nmedian {median}"

@@ -146,7 +146,7 @@ def _table(ax: Axes, rows: list[tuple[str, ...]], paper: float) -> None:
             ax.text(place, line, text, va="center", fontsize=6.2)
     ax.axhline(0.5, color=style.INK, linewidth=0.5)
     note = (
-        f"The paper's {paper:g} is the default. Bands and brackets: 95 % bootstrap intervals. "
+        f"The paper's {paper:g} is the default. Bands and brackets: 95 % intervals over matched groups. "
         "Lines across: log-volume, which needs no threshold."
     )
     ax.text(places[0], len(CONTRASTS) + 1, note, fontsize=6.2, color=style.GREY, va="center")

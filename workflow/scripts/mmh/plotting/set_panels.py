@@ -23,8 +23,8 @@ NAMES = {
 """Printed names of image sets and of prompt sets; any other is printed as the config calls it."""
 
 _NOTE = (
-    "Mark and bar: median, 95 % bootstrap interval over families of images (over images where there are "
-    "fewer than 20 families).\nTick: one image. AUC: {} against that set, 95 % interval."
+    "Mark and bar: median, 95 % interval over families of images (none where there are too few).\n"
+    "Tick: one image. AUC: {} against that set, 95 % interval."
 )
 
 # The memorized images have the colour that exact copies have elsewhere; told apart in grey print by the line.

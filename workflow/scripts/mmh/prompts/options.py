@@ -123,8 +123,6 @@ class PromptAudit(Options):
     """Add each contrast among prompts that agree in length and capitals."""
     shuffles: int = Field(default=0, ge=0)
     """Shuffled labels that say what chance gives."""
-    resamples: int = Field(ge=1)
-    """Bootstrap resamples."""
     families: Families = Field(default_factory=lambda: Families())
     """What makes two prompts kin."""
 

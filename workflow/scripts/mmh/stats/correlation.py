@@ -1,12 +1,18 @@
 """Rank correlation of two scores, with an interval that respects families of items."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from mmh.compute import rng
 from mmh.errors import InputError
-from mmh.stats.resampling import MIN_CLUSTERS, Interval, draw_weights, percentile_interval
+from mmh.stats.clusters import (
+    cluster_df,
+    jackknife_variance,
+    members,
+    one_cluster,
+    t_quantile,
+    unbounded,
+    without_each,
+)
+from mmh.stats.resampling import Interval
 
 MIN_ITEMS = 6
 """With fewer the interval is NaN: resamples of so few are mostly ties."""
@@ -40,25 +46,26 @@ def spearman_interval(
     y: np.ndarray,
     clusters: np.ndarray | None = None,
     *,
-    resamples: int = 1000,
-    seed: int = 0,
-    ids: Sequence[int] = (),
+    unit: str = "observation",
 ) -> Interval:
-    """Spearman's rank correlation with a percentile interval over clusters drawn with replacement.
+    """Spearman's rank correlation with an interval over clusters.
+
+    Symmetric in its artanh, by the jackknife over clusters with Student's quantile.
 
     Parameters
     ----------
     x, y : (n,) float
         Two scores of the same items.
     clusters : (n,) int, optional
-        Drawn together, unless there are fewer than `mmh.stats.resampling.MIN_CLUSTERS` of them.
-    resamples, seed, ids
-        As for `mmh.stats.curves.cluster_bootstrap`.
+        Left out together; each item its own if None.
+    unit : str
+        What a cluster is.
 
     Returns
     -------
     Interval
-        The bounds are NaN with fewer than `MIN_ITEMS` items, or if a score does not vary.
+        There are no bounds with fewer than `MIN_ITEMS` items, with one cluster, if a score does not vary, or
+        if all ranks agree.
 
     Raises
     ------
@@ -68,17 +75,28 @@ def spearman_interval(
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InputError("a correlation of values that are not finite was asked for")
-    if len(x) < 2:
-        return Interval(np.nan, np.nan, np.nan, len(x))
-    estimate = float(spearman(x, y)[0])
-    if len(x) < MIN_ITEMS or np.isnan(estimate):
-        return Interval(estimate, np.nan, np.nan, len(x))
-    unit = np.arange(len(x))
-    if clusters is not None and len(np.unique(clusters)) >= MIN_CLUSTERS:
-        unit = np.unique(clusters, return_inverse=True)[1]
-    generator = rng.generator(seed, "correlation-bootstrap", *ids)
-    drawn = np.concatenate([spearman(x, y, weight) for weight in draw_weights(unit, resamples, generator)])
-    return percentile_interval(estimate, drawn[np.isfinite(drawn)], len(x))
+    n, cluster = len(x), members(clusters, len(x))
+    groups = len(np.unique(cluster))
+    estimate = float(spearman(x, y)[0]) if n > 1 else np.nan
+    for wrong, reason in (
+        (np.isnan(estimate), "a score does not vary"),
+        (n < MIN_ITEMS, f"fewer than {MIN_ITEMS} items"),
+        (groups < 2, one_cluster(unit)),
+        (abs(estimate) > 1 - 1e-12, "all ranks agree"),
+    ):
+        if wrong:
+            return unbounded(estimate, n, groups, unit, reason)
+    drawn = np.concatenate([spearman(x, y, weight) for weight in without_each(cluster)])
+    if not np.isfinite(drawn).all():
+        return unbounded(estimate, n, groups, unit, f"without one {unit} a score does not vary")
+    error = np.sqrt(jackknife_variance(_artanh(drawn)))
+    half = t_quantile(cluster_df(cluster)) * float(error)
+    low, high = (float(np.tanh(_artanh(estimate) + side * half)) for side in (-1, 1))
+    return Interval(estimate, low, high, n, n_clusters=groups, unit=unit, method="jackknife of the artanh")
+
+
+def _artanh(value: np.ndarray | float) -> np.ndarray:
+    return np.arctanh(np.clip(value, -1 + 1e-9, 1 - 1e-9))
 
 
 def _midranks(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -1,53 +1,59 @@
 """Ranks and intervals: AUC, TPR at a false-positive rate, medians and shares, each with its 95 % interval.
 
-Convention: a *larger* score speaks for the positive class. Bootstrap intervals are percentile intervals over
-resampled clusters; a resample is a row of weights (how often each observation was drawn), so that all scores
-and their differences are computed on the same draws, by sorting each score once.
+Convention: a *larger* score speaks for the positive class. Intervals are over clusters, never over a part of
+one: docs/statistics.md says which is used where, and how often each covers.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from mmh.compute import rng
 from mmh.errors import InputError
-from mmh.stats.resampling import (
-    LEVEL,
-    MIN_CLUSTERS,
-    Interval,
-    draw_weights,
-    median_interval,
-    percentile_interval,
-    weighted_roc,
-)
+from mmh.stats.areas import LeftOut, area_interval, difference_interval, left_out_areas
+from mmh.stats.medians import median_interval
+from mmh.stats.rates import tpr_interval
+from mmh.stats.resampling import FEW, LEVEL, Interval, percentile_interval, weighted_roc
 
 __all__ = [
+    "FEW",
     "LEVEL",
-    "MIN_CLUSTERS",
-    "Bootstrap",
+    "Comparison",
     "Interval",
     "auc",
-    "cluster_bootstrap",
+    "auc_interval",
+    "compare",
     "delong_interval",
     "median_interval",
     "paired_auc_difference",
     "percentile_interval",
     "tpr_at_fpr",
+    "tpr_interval",
     "wilson_interval",
 ]
 
 
 @dataclass(frozen=True)
-class Bootstrap:
-    """Resampled statistics of S scores on the same R resamples, and the estimates on the data themselves."""
+class Comparison:
+    """AUC of several scores of the same observations.
 
-    auc: np.ndarray  # (S,)
-    tpr: np.ndarray  # (S,)
-    auc_resampled: np.ndarray  # (R, S)
-    tpr_resampled: np.ndarray  # (R, S)
-    n_clusters: int  # of the class with fewer; below `min_clusters` that class was resampled by observation
+    Attributes
+    ----------
+    left_out : LeftOut
+        AUC on the data and without each cluster.
+    unit : str
+        What a cluster is.
+    """
+
+    left_out: LeftOut
+    unit: str
+
+    def area(self, which: int) -> Interval:
+        """AUC of a score with its interval, see `mmh.stats.areas.area_interval`."""
+        return area_interval(self.left_out, which, self.unit)
+
+    def difference(self, which: int, other: int) -> Interval:
+        """Paired difference of two AUC, see `mmh.stats.areas.difference_interval`."""
+        return difference_interval(self.left_out, which, other, self.unit)
 
 
 def auc(score: np.ndarray, positive: np.ndarray) -> float:
@@ -101,22 +107,38 @@ def tpr_at_fpr(score: np.ndarray, positive: np.ndarray, level: float = 0.01) -> 
     return float(weighted_roc(score, positive, np.ones((1, len(score))), level)[1][0])
 
 
-def cluster_bootstrap(
-    scores: np.ndarray,
-    positive: np.ndarray,
-    clusters: np.ndarray | None = None,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    ids: Sequence[int] = (),
-    fpr: float = 0.01,
-    min_clusters: int = MIN_CLUSTERS,
-) -> Bootstrap:
-    """Bootstrap AUC and TPR of several scores over clusters drawn with replacement.
+def auc_interval(
+    score: np.ndarray, positive: np.ndarray, clusters: np.ndarray | None = None, *, unit: str = "observation"
+) -> Interval:
+    """AUC with its interval over clusters.
 
-    Observations of one cluster are drawn together. A class that spans fewer than `min_clusters` clusters is
-    drawn by observation instead: so few clusters say nothing about the spread between clusters. Draws that
-    miss a class are drawn anew.
+    Parameters
+    ----------
+    score, positive
+        As for `auc`.
+    clusters : (n,) int, optional
+        Cluster of each observation; each its own if None.
+    unit : str
+        What a cluster is.
+
+    Returns
+    -------
+    Interval
+        As `mmh.stats.areas.area_interval` gives it.
+
+    Raises
+    ------
+    InputError
+        As `auc`.
+    """
+    score, positive = _checked(score, positive)
+    return area_interval(left_out_areas(score, positive, clusters), 0, unit)
+
+
+def compare(
+    scores: np.ndarray, positive: np.ndarray, clusters: np.ndarray | None = None, *, unit: str = "observation"
+) -> Comparison:
+    """Compare the AUC of several scores of the same observations.
 
     Parameters
     ----------
@@ -125,21 +147,13 @@ def cluster_bootstrap(
     positive : (n,) bool
         Class of each observation.
     clusters : (n,) int, optional
-        Cluster of each observation; each its own if None.
-    resamples : int
-        Number of resamples R.
-    seed : int
-        Root seed; `ids` tell apart bootstraps of one seed.
-    ids : sequence of int
-        Further keys of the generator.
-    fpr : float
-        False-positive rate of the TPR.
-    min_clusters : int
-        See above.
+        Cluster of each observation, left out as a whole; each its own if None.
+    unit : str
+        What a cluster is.
 
     Returns
     -------
-    Bootstrap
+    Comparison
 
     Raises
     ------
@@ -149,29 +163,7 @@ def cluster_bootstrap(
     columns = np.atleast_2d(np.asarray(scores, dtype=np.float64).T)  # (S, n)
     for column in columns:
         _, positive = _checked(column, positive)
-    n = len(positive)
-    cluster = np.arange(n) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
-    unit = cluster.astype(np.int64)
-    counts = []
-    for label in (False, True):
-        rows = positive == label
-        counts.append(len(np.unique(cluster[rows])))
-        if counts[-1] < min_clusters:
-            unit[rows] = n * (1 + label) + np.arange(rows.sum())
-    estimate = [weighted_roc(column, positive, np.ones((1, n)), fpr) for column in columns]
-    draws: tuple[list[Any], list[Any]] = ([], [])
-    generator = rng.generator(seed, "cluster-bootstrap", *ids)
-    for weight in draw_weights(unit, resamples, generator, positive):
-        block = [weighted_roc(column, positive, weight, fpr) for column in columns]
-        for kind in (0, 1):
-            draws[kind].append(np.stack([b[kind] for b in block], axis=1))
-    return Bootstrap(
-        auc=np.array([e[0][0] for e in estimate]),
-        tpr=np.array([e[1][0] for e in estimate]),
-        auc_resampled=np.concatenate(draws[0]),
-        tpr_resampled=np.concatenate(draws[1]),
-        n_clusters=min(counts),
-    )
+    return Comparison(left_out_areas(columns.T, positive, clusters), unit)
 
 
 def paired_auc_difference(
@@ -180,23 +172,21 @@ def paired_auc_difference(
     positive: np.ndarray,
     clusters: np.ndarray | None = None,
     *,
-    resamples: int = 1000,
-    seed: int = 0,
-    ids: Sequence[int] = (),
+    unit: str = "observation",
 ) -> Interval:
-    """AUC(score) - AUC(other) on the same observations, with a paired bootstrap interval.
+    """AUC(score) - AUC(other) on the same observations, with its interval.
 
     Parameters
     ----------
     score, other : (n,) float
         The two scores.
-    positive, clusters, resamples, seed, ids
-        As for `cluster_bootstrap`.
+    positive, clusters, unit
+        As for `compare`.
 
     Returns
     -------
     Interval
-        In [-1, 1].
+        As `mmh.stats.areas.difference_interval` gives it.
 
     Raises
     ------
@@ -204,9 +194,7 @@ def paired_auc_difference(
         As `auc`.
     """
     both = np.stack([np.asarray(score, np.float64), np.asarray(other, np.float64)], axis=1)
-    draws = cluster_bootstrap(both, positive, clusters, resamples=resamples, seed=seed, ids=ids)
-    change = draws.auc_resampled[:, 0] - draws.auc_resampled[:, 1]
-    return percentile_interval(draws.auc[0] - draws.auc[1], change, len(both))
+    return compare(both, positive, clusters, unit=unit).difference(0, 1)
 
 
 def delong_interval(score: np.ndarray, positive: np.ndarray) -> Interval:

@@ -1,34 +1,57 @@
-"""Bootstrap draws as weights, the statistics of weighted data that they need, and medians with intervals.
+"""Intervals, bootstrap draws as weights, and the statistics of weighted data that they need.
 
 A resample is a row of counts: how often each observation was drawn. A score is sorted once for all resamples.
+What is drawn is a cluster, never a part of one: `mmh.stats.clusters` says what is done with few of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from mmh.compute import rng
-from mmh.errors import InputError
-
 LEVEL = 0.95
-MIN_CLUSTERS = 20
-MIN_MEDIAN = 6  # below it even (smallest, largest) covers the median with probability < LEVEL: 1 - 2^(1-n)
+FEW = 40
+"""With fewer clusters the bootstrap draws too little of what sets clusters apart; see docs/statistics.md."""
 CHUNK = 100  # resamples per block: bounds memory at about 100 * n doubles per array
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval; `low` and `high` are NaN where the data cannot bound it."""
+    """An estimate with its interval, and how it came about.
+
+    Attributes
+    ----------
+    estimate : float
+        Value on the data; NaN if there is none.
+    low, high : float
+        Bounds; NaN where the data cannot bound it.
+    n : int
+        Number of observations.
+    level : float
+        Nominal coverage.
+    n_clusters : int
+        Clusters that the interval rests on: of two groups, those of the one with fewer.
+    unit : str
+        What a cluster is.
+    method : str
+        How the bounds were found.
+    reason : str
+        Why there are none; empty if there are.
+    """
 
     estimate: float
     low: float
     high: float
     n: int
     level: float = LEVEL
+    n_clusters: int = 0
+    unit: str = ""
+    method: str = ""
+    reason: str = ""
 
 
-def percentile_interval(estimate: float, resampled: np.ndarray, n: int) -> Interval:
+def percentile_interval(estimate: float, resampled: np.ndarray, n: int, **how: Any) -> Interval:
     """Percentile interval from resampled values.
 
     Parameters
@@ -39,77 +62,15 @@ def percentile_interval(estimate: float, resampled: np.ndarray, n: int) -> Inter
         Values on the resamples.
     n : int
         Number of observations.
+    **how
+        Further attributes of `Interval`.
 
     Returns
     -------
     Interval
     """
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(estimate), float(low), float(high), int(n))
-
-
-def median_interval(
-    values: np.ndarray,
-    other: np.ndarray | None = None,
-    *,
-    paired: bool = False,
-    clusters: np.ndarray | None = None,
-    other_clusters: np.ndarray | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-    ids: Sequence[int] = (),
-) -> Interval:
-    """Median of `values`, or median(values) - median(other), with a bootstrap interval.
-
-    With fewer than `MIN_MEDIAN` values the interval is NaN: so few cannot bound a median at this level.
-
-    Parameters
-    ----------
-    values : (n,) float
-        Observations.
-    other : (m,) float, optional
-        Observations to subtract the median of.
-    paired : bool
-        `other` belongs to the same items in the same order: both are drawn together.
-    clusters, other_clusters : (n,) and (m,) int, optional
-        Drawn together, unless there are fewer than `MIN_CLUSTERS` of them.
-    resamples, seed, ids
-        As for `cluster_bootstrap`.
-
-    Returns
-    -------
-    Interval
-        `n` counts both groups unless paired; the estimate is NaN if a group is empty.
-
-    Raises
-    ------
-    InputError
-        If a value is not finite, or paired groups differ in length.
-    """
-    groups = [np.asarray(g, dtype=np.float64) for g in (values, other) if g is not None]
-    sizes = [len(g) for g in groups]
-    if not all(np.isfinite(g).all() for g in groups):
-        raise InputError("a median of values that are not finite was asked for")
-    if paired and len(set(sizes)) > 1:
-        raise InputError(f"paired medians need equally many values, got {sizes}")
-    total = sizes[0] if paired else sum(sizes)
-    if min(sizes) == 0:
-        return Interval(np.nan, np.nan, np.nan, total)
-    generator = rng.generator(seed, "median-bootstrap", *ids)
-    draws: list[np.ndarray] = []
-    weights: list[np.ndarray] = []
-    for g, c in zip(groups, (clusters, other_clusters), strict=False):
-        if not (paired and weights):
-            unit = np.arange(len(g))
-            if c is not None and len(np.unique(c)) >= MIN_CLUSTERS:
-                unit = np.unique(c, return_inverse=True)[1]
-            weights = list(draw_weights(unit, resamples, generator))
-        draws.append(np.concatenate([weighted_median(g, w) for w in weights]))
-    estimates = [float(np.median(g)) for g in groups]
-    estimate = estimates[0] - (estimates[1] if len(groups) == 2 else 0.0)
-    if min(sizes) < MIN_MEDIAN:
-        return Interval(estimate, np.nan, np.nan, total)
-    return percentile_interval(estimate, draws[0] - draws[1] if len(groups) == 2 else draws[0], total)
+    return Interval(float(estimate), float(low), float(high), int(n), **{"method": "bootstrap", **how})
 
 
 def weighted_roc(
@@ -198,25 +159,3 @@ def draw_weights(
             drawn = weight[pending]
             pending = pending[(drawn[:, positive].sum(axis=1) == 0) | (drawn[:, ~positive].sum(axis=1) == 0)]
         yield weight
-
-
-def weighted_median(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Median of each draw: the mean of its two middle values, as in ``numpy.median``.
-
-    Parameters
-    ----------
-    values : (n,) float64
-        Observations.
-    weight : (R, n) float64
-        Draw counts.
-
-    Returns
-    -------
-    (R,) float64
-    """
-    order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(weight[:, order], axis=1)
-    half = cumulative[:, -1:] / 2
-    lower = (cumulative < half).sum(axis=1)
-    upper = np.minimum((cumulative <= half).sum(axis=1), len(values) - 1)
-    return (values[order][lower] + values[order][upper]) / 2

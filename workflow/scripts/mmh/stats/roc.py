@@ -5,7 +5,8 @@ import pandas as pd
 
 from mmh.compute import rng
 from mmh.errors import InputError
-from mmh.stats.resampling import LEVEL, MIN_CLUSTERS, draw_weights, found_above
+from mmh.stats.clusters import members
+from mmh.stats.resampling import FEW, LEVEL, draw_weights, found_above
 
 LEVELS = np.linspace(0.0, 1.0, 201)
 """False-positive rates at which a curve is read."""
@@ -28,7 +29,7 @@ def roc_table(
     positive : (n,) bool
         Class of each prompt.
     families : (n,) int
-        Drawn together; a class with fewer than `mmh.stats.resampling.MIN_CLUSTERS` is drawn by prompt.
+        Drawn together.
     resamples, seed
         Of the bootstrap, whose draws all detectors share.
 
@@ -36,7 +37,8 @@ def roc_table(
     -------
     DataFrame
         `detector`, `fpr` (each of `LEVELS`), `tpr`, `low`, `high`: the largest true-positive rate of a
-        threshold whose false-positive rate is at most `fpr`, and the ends of its pointwise 95 % interval.
+        threshold whose false-positive rate is at most `fpr`, and the ends of its pointwise 95 % interval,
+        which are missing where a class has fewer than `mmh.stats.resampling.FEW` families.
 
     Raises
     ------
@@ -48,18 +50,17 @@ def roc_table(
         raise InputError(f"a ROC curve needs both classes, {positive.sum()} of {positive.size} are positive")
     if not np.isfinite(scores.to_numpy(np.float64)).all():
         raise InputError("a ROC curve of scores that are not finite was asked for")
-    unit = np.unique(np.asarray(families), return_inverse=True)[1].astype(np.int64)
-    for label in (False, True):
-        rows = positive == label
-        if len(np.unique(unit[rows])) < MIN_CLUSTERS:
-            unit[rows] = len(unit) * (1 + label) + np.arange(rows.sum())
+    unit = members(families, len(positive))
+    few = min(len(np.unique(unit[rows])) for rows in (positive, ~positive)) < FEW
     generator = rng.generator(seed, "roc-bootstrap")
-    weights = list(draw_weights(unit, resamples, generator, positive))
+    weights = [] if few else list(draw_weights(unit, resamples, generator, positive))
     parts = []
     for name in scores.columns:
         column = scores[name].to_numpy(np.float64)
-        drawn = np.concatenate([curve(column, positive, weight) for weight in weights])
-        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        low, high = np.full((2, len(LEVELS)), np.nan)
+        if not few:
+            drawn = np.concatenate([curve(column, positive, weight) for weight in weights])
+            low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
         own = curve(column, positive, np.ones((1, len(column))))[0]
         parts.append(pd.DataFrame({"detector": name, "fpr": LEVELS, "tpr": own, "low": low, "high": high}))
     return pd.concat(parts, ignore_index=True)

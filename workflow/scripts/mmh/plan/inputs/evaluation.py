@@ -64,7 +64,6 @@ class Evaluation(Inputs):
             "side": "above" if row.above else "below",
             "structural_zeros": row.zeros,
             "percentiles": options["percentiles"],
-            "resamples": experiment.resamples,
         }
 
     def verdict_tables(self, wildcards: Wildcards) -> dict[str, str]:

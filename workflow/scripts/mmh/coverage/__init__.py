@@ -1,0 +1,1 @@
+"""How often intervals cover: simulations of every kind that the pipeline prints."""

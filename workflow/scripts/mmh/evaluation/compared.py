@@ -1,0 +1,126 @@
+"""The rows of ``evaluation.csv`` of one contrast: each score with its intervals, and what it gains."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mmh.stats.curves import Comparison, Interval, compare, median_interval, tpr_interval
+
+FPR = 0.01
+INTERVALS = ("auc", "tpr_at_1fpr", "median_difference", "auc_gain")
+"""Each has an estimate and, behind its name, `_low`, `_high`, and `_reason` where there are no bounds."""
+COUNTS = ["n_positive", "n_negative", "n_clusters", "unit"]
+
+
+def interval_columns(name: str) -> list[str]:
+    """Columns of one interval of the evaluation."""
+    return [name, f"{name}_low", f"{name}_high", f"{name}_reason"]
+
+
+_AUC, _TPR, _MEDIAN, _GAIN = (interval_columns(name) for name in INTERVALS)
+MEDIANS = ["median_positive", "median_negative"]
+RATES = [*_AUC, *_TPR]
+COLUMNS = ["estimator", "contrast", *COUNTS, *RATES, *MEDIANS, *_MEDIAN, "baseline", *_GAIN]
+
+
+class Compared:
+    """Scores of the items of one contrast, and the rows of the evaluation that they make.
+
+    Parameters
+    ----------
+    scores : (n, S) float
+        Larger speaks for the positive class.
+    positive : (n,) bool
+        Class of each item.
+    clusters : (n,) int
+        Cluster of each item.
+    names : list of str
+        Scores, in order.
+    signs : mapping of str to float
+        What a score's column was multiplied with; 1 for those not named.
+    unit : str
+        What a cluster is.
+    """
+
+    def __init__(
+        self,
+        scores: np.ndarray,
+        positive: np.ndarray,
+        clusters: np.ndarray,
+        names: list[str],
+        signs: Mapping[str, float],
+        unit: str,
+    ) -> None:
+        self.scores, self.positive, self.clusters, self.names = scores, positive, clusters, names
+        self.signs, self.unit = signs, unit
+        self.areas: Comparison = compare(scores, positive, clusters, unit=unit)
+
+    def best(self, baselines: Sequence[str]) -> str | None:
+        """The baseline with the largest AUC, the first of equals; None without any."""
+        areas = [self.areas.left_out.area[self.names.index(name)] for name in baselines]
+        return baselines[int(np.argmax(areas))] if areas else None
+
+    def record(self, name: str, contrast: str, best: str | None) -> dict[str, Any]:
+        """Make the row of a score.
+
+        Parameters
+        ----------
+        name, contrast : str
+            Score and contrast.
+        best : str or None
+            Score that the gain is over; None: there is none.
+
+        Returns
+        -------
+        dict
+            Keys of `COLUMNS`.
+        """
+        k, positive = self.names.index(name), self.positive
+        column = self.scores[:, k]
+        own = column * self.signs.get(name, 1.0)
+        record: dict[str, Any] = {
+            "estimator": name,
+            "contrast": contrast,
+            "n_positive": int(positive.sum()),
+            "n_negative": int((~positive).sum()),
+            "n_clusters": self.areas.left_out.n_clusters,
+            "unit": self.unit,
+            "median_positive": float(np.median(own[positive])),
+            "median_negative": float(np.median(own[~positive])),
+            "baseline": "" if best is None else best,
+        }
+        difference = median_interval(
+            own[positive],
+            own[~positive],
+            clusters=self.clusters[positive],
+            other_clusters=self.clusters[~positive],
+            unit=self.unit,
+        )
+        rate = tpr_interval(column, positive, self.clusters, level=FPR, unit=self.unit)
+        found = {"auc": self.areas.area(k), "tpr_at_1fpr": rate, "median_difference": difference}
+        if best is not None:
+            found["auc_gain"] = self.areas.difference(k, self.names.index(best))
+        for what, interval in found.items():
+            values = (interval.estimate, interval.low, interval.high, interval.reason)
+            record |= zip(interval_columns(what), values, strict=True)
+        return record
+
+
+def area_of(row: Any) -> Interval:
+    """AUC of a row of the evaluation, with its interval.
+
+    Parameters
+    ----------
+    row : pandas.Series or named tuple
+        With `COLUMNS`.
+
+    Returns
+    -------
+    Interval
+    """
+    reason = "" if pd.isna(row.auc_reason) else str(row.auc_reason)
+    n = int(row.n_positive + row.n_negative)
+    how: dict[str, Any] = {"n_clusters": int(row.n_clusters), "unit": str(row.unit), "reason": reason}
+    return Interval(float(row.auc), float(row.auc_low), float(row.auc_high), n, **how)
