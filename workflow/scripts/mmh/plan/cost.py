@@ -176,6 +176,14 @@ def _read(config: Config, wildcards: Wildcards, n: int) -> float:
     return whole + (3 * n + shard) * dimension(entry) * 4e-6
 
 
+def _measure_copies(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _ = _of(config, wildcards)
+    net, n, size = network(entry), entry["copies"]["n_samples"], entry["sampling"]["batch_size"]
+    calls = KINDS[entry["model"]["kind"]].calls(entry["sampling"])
+    seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu)
+    return Need(seconds, network_mb(net, gpu, size * net.row_mb) + 1e-4 * n)
+
+
 def _embed_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry = config["experiments"][wildcards["experiment"]]
     options, n = entry["retrieval"], _span(wildcards)
@@ -254,6 +262,7 @@ def _draw_figure(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
 
 _MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "sample_images": _sample_images,
+    "measure_copies": _measure_copies,
     "score_span": _score,
     "score_spectra": _score,
     "score_set": _score_set,

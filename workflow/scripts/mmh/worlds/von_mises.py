@@ -11,6 +11,8 @@ class VonMises(World):
     name = "von-mises"
     maker = "mmh.worlds.sets.von_mises:make"
     points = True
+    law = "mmh.worlds.sets.von_mises_law:make"
+    places = "mmh.worlds.sets.von_mises_law:places"
 
     class Options(options.Options):
         """A circle and a point in the plane."""

@@ -91,6 +91,8 @@ class Evaluation(Inputs):
         if entry["data"]["world"] == "von-mises":
             images = f"{folder}/data/train.npz"
             tables |= {"images": images, "samples": experiment.image_files("samples")}
+        if entry.get("copies"):
+            tables |= {name: f"{folder}/{name}.csv" for name in ("balls", "duplicates")}
         return tables
 
     def tested_by(self, wildcards: Wildcards) -> list[Root]:
