@@ -114,7 +114,8 @@ def _fixed(
         entry = config["experiments"][wildcards["experiment"]]
         if samples and "sampling" in entry:
             mem_mb += samples * _images_mb(config, wildcards["experiment"], "samples")
-        mem_mb += train * Experiment(config, wildcards["experiment"]).n_train * dimension(entry) * 4e-6
+        if "data" in entry:
+            mem_mb += train * Experiment(config, wildcards["experiment"]).n_train * dimension(entry) * 4e-6
     return Need(seconds, mem_mb)
 
 
@@ -296,6 +297,7 @@ _FIXED: dict[str, tuple[float, float, float, float]] = {
     "evaluate_raters": (20, 300, 0, 0),
     "sweep_percentiles": (10, 500, 0, 0),
     "check_claims": (10, 300, 0.1, 0.1),
+    "condition_laws": (10, 400, 0, 0),
     "compute_cartoon": (5, 400, 0, 0),
     "summarize": (3, 200, 0, 0),
     "collect_run_records": (3, 200, 0, 0),

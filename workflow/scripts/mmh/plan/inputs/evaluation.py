@@ -88,7 +88,9 @@ class Evaluation(Inputs):
             tables |= {"evaluation": f"{folder}/evaluation.csv", "image_sets": experiment.caption_tables}
         if entry.get("paired"):
             tables["paired"] = f"{folder}/paired.csv"
-        if entry["data"]["world"] == "von-mises":
+        if entry.get("accuracy", {}).get("conditioned"):
+            tables["conditioned"] = f"{folder}/conditioned.csv"
+        if entry.get("data", {}).get("world") == "von-mises":
             images = f"{folder}/data/train.npz"
             tables |= {"images": images, "samples": experiment.image_files("samples")}
         if entry.get("copies"):
