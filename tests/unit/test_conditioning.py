@@ -76,7 +76,7 @@ def test_every_measurement_takes_one_dimension_away():
 
 
 def measured(kind="gaussians"):
-    options = {"kind": kind, "dimensions": [0, 1, 3], "ambient": 6, "separation": 6.0, "items": 40}
+    options = {"kind": kind, "dimensions": [0, 1, 3], "ambient": 6, "separation": 6.0, "items": 80}
     options |= {"dimension": 2, "radius": 1.0}
     return conditioning.measure(options, "law", 1, SCHEDULE, [0.001, 0.03], seed=0)
 
@@ -84,7 +84,7 @@ def measured(kind="gaussians"):
 def test_points_are_measured_without_and_with_what_is_known():
     table = measured()
     assert list(table.columns) == conditioning.COLUMNS
-    assert len(table) == 40 * 2 * 2
+    assert len(table) == 80 * 2 * 2
     low = table[table["t"] == 0.001]
     np.testing.assert_allclose(low["flipd"], low["lid"], atol=0.05)
     np.testing.assert_allclose(low["flipd_given"], low["lid_given"], atol=0.05)
