@@ -15,7 +15,7 @@ from mmh.config.tables import (
     score_blocks,
     world_blocks,
 )
-from mmh.copying.options import Copies
+from mmh.copying.options import Copies, Definitions
 from mmh.detection.options import Detection
 from mmh.evaluation.options import Evaluation, Paired, Verdicts
 from mmh.fetch.options import FetchOptions, Source
@@ -89,6 +89,8 @@ class Experiment(Options):
     """Claims of the papers to test."""
     copies: Copies | None = None
     """A model's mass in balls beside the law's, and duplicates in training sets: docs/theory.md."""
+    definitions: Definitions | None = None
+    """Earlier definitions of copying beside LID: docs/theory.md."""
     accuracy: Accuracy | None = None
     """Estimates of LID against the truth on laws of known dimension."""
     verdicts: Verdicts | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from mmh.options.base import Field, Options, Unique
+from mmh.options.base import EstimatorName, Field, Options, Unique
 from mmh.options.entries import Entry
 from mmh.worlds.base import WORLDS
 
@@ -39,3 +39,42 @@ class Copies(Options):
         world = experiment.world
         if not WORLDS[world].law:
             yield f"{where}: the law of the world {world!r} is not known in closed form; remove copies"
+
+
+class Definitions(Options):
+    """Earlier definitions of copying beside LID, on the samples of an experiment."""
+
+    needs = ("model", "sampling")
+
+    lid: EstimatorName | None = None
+    """LID_theta of the samples."""
+    low: float | None = None
+    """LID_theta at most which a sample counts as memorized, dimensions; without it only the order counts."""
+    excess: float = Field(gt=1)
+    """Bhattacharjee et al.: lambda."""
+    gamma: float = Field(gt=0, lt=1)
+    """Bhattacharjee et al.: gamma."""
+    ratio: float = Field(gt=0, lt=1)
+    """Yoon et al., Gu et al.: largest ratio of the distances to the two nearest training images."""
+    neighbours: int = Field(ge=1)
+    """Carlini et al.: neighbours of calibrated l2."""
+    alpha: float = Field(gt=0)
+    """Carlini et al.: alpha of calibrated l2."""
+    cells: int = Field(ge=1)
+    """Meehan et al.: cells of the training set."""
+    resamples: int = Field(ge=100)
+    """Bootstrap resamples of AUCs."""
+
+    def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
+        """A world without a test set, LID at other items, and groups of samples that nobody gives."""
+        world = WORLDS[experiment.world]
+        if not world.fresh:
+            yield f"{where}: the world {world.name!r} has no test set; remove definitions"
+        if not world.points and not experiment.entry.get("labels"):
+            yield f"{where}: needs the section 'labels', which this experiment lacks"
+        if self.lid is not None:
+            items = experiment.section("estimators").get(self.lid, {}).get("items", ["samples"])
+            if "samples" not in items:
+                yield f"{where}.lid: {self.lid!r} is not computed on samples; add them to its items"
+        elif self.low is not None:
+            yield f"{where}.low: is the limit of lid, which is not given; remove it"

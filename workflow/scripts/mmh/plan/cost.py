@@ -296,6 +296,7 @@ _FIXED: dict[str, tuple[float, float, float, float]] = {
     "evaluate": (10, 300, 0, 0),
     "evaluate_raters": (20, 300, 0, 0),
     "sweep_percentiles": (10, 500, 0, 0),
+    "apply_definitions": (20, 400, 4, 4),
     "check_claims": (10, 300, 0.1, 0.1),
     "condition_laws": (10, 400, 0, 0),
     "compute_cartoon": (5, 400, 0, 0),

@@ -65,6 +65,9 @@ class World(Row):
         what a law has.
     places : str
         What chooses the training items at which that law is compared with a model.
+    fresh : str
+        What gives a test set of the law that the training set comes from, as ``module:function`` of the
+        options, see `mmh.worlds.sets.fresh`; empty: there is none.
     sets : tuple of str
         Image sets with captions, and sets of prompts, that come with it.
     """
@@ -76,6 +79,7 @@ class World(Row):
     planted: ClassVar[bool] = False
     law: ClassVar[str] = ""
     places: ClassVar[str] = ""
+    fresh: ClassVar[str] = ""
     sets: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
@@ -102,6 +106,12 @@ class World(Row):
         """Choose the training items at which the law is compared with a model."""
         chosen: pd.DataFrame = named_function(cls, cls.places)(x, table)
         return chosen
+
+    @classmethod
+    def fresh_of(cls, section: Config) -> "tuple[np.ndarray, np.ndarray]":
+        """Give items that the training set does not hold, and which of them it repeats."""
+        items, repeated = named_function(cls, cls.fresh)(section)
+        return items, repeated
 
     @classmethod
     def read_file(cls, file: Path, options: Any) -> Any:

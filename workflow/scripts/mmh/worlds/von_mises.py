@@ -12,6 +12,7 @@ class VonMises(World):
     maker = "mmh.worlds.sets.von_mises:make"
     points = True
     law = "mmh.worlds.sets.von_mises_law:make"
+    fresh = "mmh.worlds.sets.fresh:of_von_mises"
     places = "mmh.worlds.sets.von_mises_law:places"
 
     class Options(options.Options):

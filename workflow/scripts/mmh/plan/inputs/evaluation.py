@@ -97,6 +97,13 @@ class Evaluation(Inputs):
             tables |= {name: f"{folder}/{name}.csv" for name in ("balls", "duplicates")}
         return tables
 
+    def definition_tables(self, wildcards: Wildcards) -> dict[str, str]:
+        """What groups the samples of an experiment, and their LID."""
+        experiment = self.experiment(wildcards)
+        names = ["labels", "matches"] if experiment.entry.get("labels") else []
+        names += ["scores"] if experiment.entry["definitions"].get("lid") else []
+        return {name: f"{experiment.folder}/{name}.parquet" for name in names}
+
     def tested_by(self, wildcards: Wildcards) -> list[Root]:
         """Code of the claims that are asked of an experiment."""
         return [root_of(CLAIMS[name]) for name in self.experiment(wildcards).entry["claims"]["check"]]
