@@ -17,7 +17,7 @@ class ConditionLowersLid(Claim):
     name = "3.2"
     statement = "LID given a condition is at most LID without it (Proposition 3.2, on oracles)"
     figure = "estimator_accuracy"
-    needs = ("accuracy",)
+    needs = ("accuracy.conditioned",)
     tables = ("conditioned",)
 
     @classmethod

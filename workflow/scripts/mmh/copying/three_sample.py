@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from mmh.copying.distances import nearest_two
-from mmh.errors import InputError
 
 LEAST = 20
 """Fewer samples than this in a cell say nothing about it."""
@@ -75,11 +74,7 @@ def data_copying(
     Returns
     -------
     CopyingTest
-
-    Raises
-    ------
-    InputError
-        If no cell holds enough samples and test items.
+        Its statistic is NaN if no cell holds `LEAST` samples and a test item.
     """
     from sklearn.cluster import KMeans
 
@@ -97,7 +92,7 @@ def data_copying(
         rows.append((cell, len(t), len(g), z, len(t) if enough else 0))
     table = pd.DataFrame(rows, columns=["cell", "test", "generated", "z", "weight"])
     if table["weight"].sum() == 0:
-        raise InputError(f"no cell of the training set holds {LEAST} samples and a test item")
+        return CopyingTest(np.nan, np.nan, table)
     table["weight"] = table["weight"] / table["weight"].sum()
     used = table[table["weight"] > 0]
     statistic = float((used["weight"] * used["z"]).sum())

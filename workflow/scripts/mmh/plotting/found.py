@@ -103,11 +103,11 @@ def _shares(ax: Axes, rows: pd.DataFrame, lines: list[tuple[str, str]], colour: 
 def _tests(ax: Axes, tests: pd.DataFrame) -> None:
     ax.set_title("Meehan et al.: $C_T$\nof the whole model")
     ax.axvline(0, color=style.GREY, linewidth=0.6)
-    top = 1.25 * max(3.0, float(tests[["low", "high"]].abs().to_numpy().max(initial=0.0)))
+    top = 1.25 * max(3.0, float(tests[["low", "high"]].abs().fillna(0).to_numpy().max(initial=0.0)))
     for y, row in enumerate(tests.itertuples()):
         margin = row.high - row.value
         ax.errorbar([row.value], [y], xerr=[[margin], [margin]], fmt="o", color=style.INK, markersize=2.6)
-        said = style.minus(f"{row.value:.1f}") if math.isfinite(row.value) else "none"
+        said = style.minus(f"{row.value:.1f}") if math.isfinite(row.value) else "too few samples"
         ax.text(
             0.5,
             y - 0.12,
