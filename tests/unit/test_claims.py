@@ -207,7 +207,11 @@ def test_claims_are_repeatable_and_in_the_order_asked():
 @pytest.mark.parametrize(
     ("names", "options", "text"),
     [
-        (["99"], {}, "claim '99' is unknown; there are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 18, od$"),
+        (
+            ["99"],
+            {},
+            "claim '99' is unknown; there are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 18, 3.1, 3.2, A.2, A.3, od$",
+        ),
         ([4], {}, "claim 4 needs the table 'scores'"),
         ([4], {"treshold": 1}, "unknown option 'treshold'; there are .*considerable"),
         ([4], {"considerable": "much"}, "claims.considerable: Input should be a valid number"),
@@ -255,7 +259,7 @@ def test_a_claim_is_one_class(monkeypatch):
     monkeypatch.setitem(CLAIMS.rows(), "99", Small)
     row = check([99], places()).iloc[0]
     assert (row.verdict, row.estimate, row.n) == ("holds", 7, 190)
-    assert claim_numbers()[-2:] == ["99", "od"]
+    assert claim_numbers()[claim_numbers().index("18") + 1] == "99"
 
 
 def test_reading_the_claims_loads_nothing_heavy():

@@ -34,6 +34,9 @@ FIGURES = {
     "lid_paired": (("paired",), {}),
     "lid_scatter": (("plane_scores", "plane_samples", "plane_train"), {"estimator": "flipd", "shown": 100}),
     "mmh_cartoon": (("cartoon",), {}),
+    "copies_by_radius": (("balls",), {"excess": 3.0}),
+    "duplicates_by_size": (("duplicates",), {}),
+    "definitions": (("definitions",), {}),
     "percentile_curve": (("percentiles",), {"estimator": "nb", "percentiles": [10, 50, 90]}),
 }
 MORE = {
@@ -70,7 +73,46 @@ def tables(tmp_path_factory):
     swept(paths["labels"]).to_csv(paths["percentiles"], index=False)
     paths["cartoon"] = folder / "cartoon.parquet"
     script("compute_cartoon").main(paths["cartoon"], seed=0)
+    for name, table in copying().items():
+        paths[name] = folder / f"{name}.csv"
+        table.to_csv(paths[name], index=False)
     return paths
+
+
+def copying():
+    """Tables of copies by mass and of definitions, of a few made-up samples."""
+    radii, marks = [0.02, 0.05, 0.5], ["", "inner", "outer"]
+    ball = {"train": 0, "lid_data": 1, "radius": radii, "mark": marks, "samples": 1000}
+    balls = [
+        pd.DataFrame({"place": place, **ball, "inside": inside, "mass": [0.001, 0.003, 0.03]})
+        for place, inside in (("isolated", [0, 20, 21]), ("arc", [1, 3, 30]))
+    ]
+    sizes = {"n": [2, 9], "sets": 50}
+    duplicates = [
+        pd.DataFrame({"law": law, **sizes, "with_duplicates": found, "elsewhere": 0, "exact": exact})
+        for law, found, exact in (("with atom", [5, 40], [0.09, 0.8]), ("without atom", [0, 0], [0.0, 0.0]))
+    ]
+    columns = [
+        "definition",
+        "compared_with",
+        "statistic",
+        "group",
+        "limit",
+        "n",
+        "count",
+        "value",
+        "low",
+        "high",
+    ]
+    rows = [
+        ("LID (flipd)", "", "share found", "exact", 15.0, 9, 8, 0.9, 0.5, 1.0),
+        ("AuthPct", "all", "share found", "exact", 1.0, 9, 0, 0.0, 0.0, 0.3),
+        ("AuthPct", "all", "share found", "not_memorized", 1.0, 20, 10, 0.5, 0.3, 0.7),
+        ("AuthPct", "all", "AUC", "exact", 1.0, 29, None, 0.2, 0.1, 0.4),
+        ("Meehan et al.", "law", "C_T", "all", None, 29, None, -3.0, -4.0, -2.0),
+    ]
+    found = pd.DataFrame(rows, columns=columns).assign(n_clusters=3)
+    return {"balls": pd.concat(balls), "duplicates": pd.concat(duplicates), "definitions": found}
 
 
 def swept(labels):

@@ -41,6 +41,7 @@ LAYERS = [
     "labels",
     "scores",
     "evaluation",
+    "copying",
     "detection",
     "coverage",
     "plotting",

@@ -1,7 +1,7 @@
 """Accuracy of the estimators on laws of known dimension, from their exact scores and from one learned score.
 
 INPUTS: none; the laws stand in config.yaml
-OUTPUTS: results/<experiment>/accuracy/<law>.csv, learned/<law>/, accuracy.csv
+OUTPUTS: results/<experiment>/accuracy/<law>.csv, learned/<law>/, accuracy.csv, conditioned.csv
 """
 
 
@@ -55,6 +55,32 @@ rule measure_accuracy:
         seed=lookup("seed", within=config),
     script:
         "../scripts/measure_accuracy.py"
+
+
+rule condition_laws:
+    """Compute LID given a condition beside LID without it, at points of laws, from their exact scores."""
+    output:
+        conditioned="results/{experiment}/conditioned.csv",
+    log:
+        "logs/condition_laws/{experiment}.log",
+    benchmark:
+        "benchmarks/condition_laws/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=plan.patterns.having("accuracy"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
+    params:
+        code=code_digest("condition_laws.py"),
+        compute=plan.compute,
+        laws=plan.laws.conditioned_laws,
+        options=plan.laws.conditioning,
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/condition_laws.py"
 
 
 rule gather_accuracy:

@@ -35,7 +35,7 @@ def main(
     load_plugins(plugins, CLAIMS)
     contracts = {"scores": ALL_SCORES, "labels": LABELS, "matches": MATCHES, "train": TRAIN}
     tables = {name: read_table(inputs[name], contracts[name]) for name in contracts if name in inputs}
-    for name in ("evaluation", "paired"):
+    for name in ("evaluation", "paired", "balls", "duplicates", "conditioned"):
         if name in inputs:
             tables[name] = pd.read_csv(inputs[name])
     if "image_sets" in inputs:

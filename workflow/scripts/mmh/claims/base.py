@@ -79,7 +79,7 @@ class Claim(Row):
     figure : str
         The figure that shows it.
     needs : tuple of str
-        Sections of the experiment that it cannot do without.
+        Sections of the experiment that it cannot do without, and parts of them after a dot.
     worlds : tuple of str
         The worlds that it is about; empty: any.
     tables : tuple of str

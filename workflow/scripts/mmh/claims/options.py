@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import create_model
 
@@ -24,7 +24,10 @@ class ClaimsPlan(Options):
         for number in self.check:
             claim = CLAIMS[number]
             for section in claim.needs:
-                if not experiment.entry.get(section):
+                part: Any = experiment.entry
+                for key in section.split("."):
+                    part = part.get(key) or {}
+                if not part:
                     yield f"{where}.{number}: needs the section {section!r}, which this experiment lacks"
             if claim.worlds and experiment.world not in claim.worlds:
                 yield f"{where}.{number}: is about the world {', '.join(claim.worlds)} only"

@@ -15,6 +15,7 @@ from mmh.config.tables import (
     score_blocks,
     world_blocks,
 )
+from mmh.copying.options import Copies, Definitions
 from mmh.detection.options import Detection
 from mmh.evaluation.options import Evaluation, Paired, Verdicts
 from mmh.fetch.options import FetchOptions, Source
@@ -86,6 +87,10 @@ class Experiment(Options):
     """Figures, by name, with their options."""
     claims: Annotated[dict[str, Any], Block("", _claims, lambda *_: "claims")] | None = None
     """Claims of the papers to test."""
+    copies: Copies | None = None
+    """A model's mass in balls beside the law's, and duplicates in training sets: docs/theory.md."""
+    definitions: Definitions | None = None
+    """Earlier definitions of copying beside LID: docs/theory.md."""
     accuracy: Accuracy | None = None
     """Estimates of LID against the truth on laws of known dimension."""
     verdicts: Verdicts | None = None

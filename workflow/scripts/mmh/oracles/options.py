@@ -168,6 +168,13 @@ OneLaw = Annotated[dict[str, Any], Block("kind", law_blocks, text="a law of know
 Estimator = Annotated[dict[str, Any], Block("method", estimator_blocks, text="an estimator")]
 
 
+class Conditioned(Options):
+    """What is known of a point of a law."""
+
+    measurements: int = Field(ge=1)
+    """Random directions in which it is measured."""
+
+
 class Accuracy(Options):
     """Estimates of LID against the truth on laws of known dimension."""
 
@@ -185,15 +192,22 @@ class Accuracy(Options):
     """Estimators, by name."""
     learned: dict[str, LearnedLaw] = {}
     """Networks to train, by the name of the law."""
+    conditioned: dict[str, Conditioned] = {}
+    """Laws of kind gaussians whose points are looked at given their part, and given measurements, by name."""
     resamples: int = Field(ge=100)
     """Bootstrap resamples."""
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
         """Sections that such an experiment does not have, and networks for no law."""
         for key in experiment.entry:
-            if key not in {"accuracy", "figures"}:
+            if key not in {"accuracy", "figures", "claims"}:
                 what = "an experiment on accuracy has no data, model or samples"
                 yield f"{experiment.where}.{key}: {what}; remove {key}"
         for name in self.learned:
             if name not in self.laws:
                 yield f"{where}.learned.{name}: there is no law {name!r}{did_you_mean(name, self.laws)}"
+        for name in self.conditioned:
+            if name not in self.laws:
+                yield f"{where}.conditioned.{name}: there is no law {name!r}{did_you_mean(name, self.laws)}"
+            elif self.laws[name].get("kind") != "gaussians":
+                yield f"{where}.conditioned.{name}: only laws of kind gaussians can be conditioned; remove it"

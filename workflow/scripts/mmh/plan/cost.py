@@ -114,7 +114,8 @@ def _fixed(
         entry = config["experiments"][wildcards["experiment"]]
         if samples and "sampling" in entry:
             mem_mb += samples * _images_mb(config, wildcards["experiment"], "samples")
-        mem_mb += train * Experiment(config, wildcards["experiment"]).n_train * dimension(entry) * 4e-6
+        if "data" in entry:
+            mem_mb += train * Experiment(config, wildcards["experiment"]).n_train * dimension(entry) * 4e-6
     return Need(seconds, mem_mb)
 
 
@@ -174,6 +175,14 @@ def _read(config: Config, wildcards: Wildcards, n: int) -> float:
     whole = 0.0 if items == "samples" else _images_mb(config, wildcards["experiment"], items)
     shard = entry.get("sampling", {}).get("shard_size", 0) if items == "samples" else 0
     return whole + (3 * n + shard) * dimension(entry) * 4e-6
+
+
+def _measure_copies(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _ = _of(config, wildcards)
+    net, n, size = network(entry), entry["copies"]["n_samples"], entry["sampling"]["batch_size"]
+    calls = KINDS[entry["model"]["kind"]].calls(entry["sampling"])
+    seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu)
+    return Need(seconds, network_mb(net, gpu, size * net.row_mb) + 1e-4 * n)
 
 
 def _embed_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
@@ -254,6 +263,7 @@ def _draw_figure(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
 
 _MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "sample_images": _sample_images,
+    "measure_copies": _measure_copies,
     "score_span": _score,
     "score_spectra": _score,
     "score_set": _score_set,
@@ -286,7 +296,9 @@ _FIXED: dict[str, tuple[float, float, float, float]] = {
     "evaluate": (10, 300, 0, 0),
     "evaluate_raters": (20, 300, 0, 0),
     "sweep_percentiles": (10, 500, 0, 0),
+    "apply_definitions": (20, 400, 4, 4),
     "check_claims": (10, 300, 0.1, 0.1),
+    "condition_laws": (10, 400, 0, 0),
     "compute_cartoon": (5, 400, 0, 0),
     "summarize": (3, 200, 0, 0),
     "collect_run_records": (3, 200, 0, 0),

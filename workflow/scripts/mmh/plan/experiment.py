@@ -265,7 +265,12 @@ class Experiment:
     def result_tables(self) -> list[str]:
         """``evaluation.csv``, ``claims.csv`` and the like, where it asks for them."""
         named = {"evaluation": "evaluation", "detection": "evaluation", "claims": "claims"}
-        named |= {"accuracy": "accuracy", "verdicts": "verdicts", "prompt_audit": "prompt_audit"}
+        named |= {
+            "definitions": "definitions",
+            "accuracy": "accuracy",
+            "verdicts": "verdicts",
+            "prompt_audit": "prompt_audit",
+        }
         keys = [table for key, table in named.items() if self.entry.get(key)]
         keys += ["evaluation_raters"] if self.entry.get("evaluation") else []
         return [f"{self.folder}/{key}.csv" for key in keys]

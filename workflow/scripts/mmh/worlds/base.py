@@ -59,6 +59,15 @@ class World(Row):
         Whether its items are points of the plane instead of images.
     planted : bool
         Whether labels can be planted: its repeated images are known.
+    law : str
+        What gives the law that the items are drawn from, if its mass in a ball is known, as
+        ``module:function`` of the section `data`; empty: not known. `mmh.worlds.sets.von_mises_law` shows
+        what a law has.
+    places : str
+        What chooses the training items at which that law is compared with a model.
+    fresh : str
+        What gives a test set of the law that the training set comes from, as ``module:function`` of the
+        options, see `mmh.worlds.sets.fresh`; empty: there is none.
     sets : tuple of str
         Image sets with captions, and sets of prompts, that come with it.
     """
@@ -68,6 +77,9 @@ class World(Row):
     classifier: ClassVar[str] = ""
     points: ClassVar[bool] = False
     planted: ClassVar[bool] = False
+    law: ClassVar[str] = ""
+    places: ClassVar[str] = ""
+    fresh: ClassVar[str] = ""
     sets: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
@@ -83,6 +95,23 @@ class World(Row):
             return None
         classes: np.ndarray = named_function(cls, cls.classifier)(table["source"].to_numpy())
         return classes
+
+    @classmethod
+    def law_of(cls, section: Config) -> Any:
+        """Give the law that the items are drawn from."""
+        return named_function(cls, cls.law)(section)
+
+    @classmethod
+    def places_of(cls, x: "np.ndarray", table: "pd.DataFrame") -> "pd.DataFrame":
+        """Choose the training items at which the law is compared with a model."""
+        chosen: pd.DataFrame = named_function(cls, cls.places)(x, table)
+        return chosen
+
+    @classmethod
+    def fresh_of(cls, section: Config) -> "tuple[np.ndarray, np.ndarray]":
+        """Give items that the training set does not hold, and which of them it repeats."""
+        items, repeated = named_function(cls, cls.fresh)(section)
+        return items, repeated
 
     @classmethod
     def read_file(cls, file: Path, options: Any) -> Any:

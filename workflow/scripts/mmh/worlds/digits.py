@@ -12,6 +12,7 @@ class Digits(World):
     maker = "mmh.worlds.sets.digits:make"
     classifier = "mmh.worlds.sets.digits:classes"
     planted = True
+    fresh = "mmh.worlds.sets.fresh:of_digits"
 
     class Options(options.Options):
         """Digits with planted populations."""

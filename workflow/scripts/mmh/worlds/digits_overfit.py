@@ -13,6 +13,7 @@ class DigitsOverfit(World):
     maker = "mmh.worlds.sets.digits:make_overfit"
     classifier = Digits.classifier
     planted = True
+    fresh = "mmh.worlds.sets.fresh:of_overfit"
 
     class Options(options.Options):
         """A few digits without duplicates."""

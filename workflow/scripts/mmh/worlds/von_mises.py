@@ -11,6 +11,9 @@ class VonMises(World):
     name = "von-mises"
     maker = "mmh.worlds.sets.von_mises:make"
     points = True
+    law = "mmh.worlds.sets.von_mises_law:make"
+    fresh = "mmh.worlds.sets.fresh:of_von_mises"
+    places = "mmh.worlds.sets.von_mises_law:places"
 
     class Options(options.Options):
         """A circle and a point in the plane."""

@@ -87,10 +87,21 @@ class Evaluation(Inputs):
             tables |= {"evaluation": f"{folder}/evaluation.csv", "image_sets": experiment.caption_tables}
         if entry.get("paired"):
             tables["paired"] = f"{folder}/paired.csv"
-        if entry["data"]["world"] == "von-mises":
+        if entry.get("accuracy", {}).get("conditioned"):
+            tables["conditioned"] = f"{folder}/conditioned.csv"
+        if entry.get("data", {}).get("world") == "von-mises":
             images = f"{folder}/data/train.npz"
             tables |= {"images": images, "samples": experiment.image_files("samples")}
+        if entry.get("copies"):
+            tables |= {name: f"{folder}/{name}.csv" for name in ("balls", "duplicates")}
         return tables
+
+    def definition_tables(self, wildcards: Wildcards) -> dict[str, str]:
+        """What groups the samples of an experiment, and their LID."""
+        experiment = self.experiment(wildcards)
+        names = ["labels", "matches"] if experiment.entry.get("labels") else []
+        names += ["scores"] if experiment.entry["definitions"].get("lid") else []
+        return {name: f"{experiment.folder}/{name}.parquet" for name in names}
 
     def tested_by(self, wildcards: Wildcards) -> list[Root]:
         """Code of the claims that are asked of an experiment."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmh.plan.inputs.base import Inputs, Wildcards, without
+from mmh.plan.inputs.base import Inputs, Wildcards, chosen, without
 
 
 class Laws(Inputs):
@@ -21,7 +21,17 @@ class Laws(Inputs):
 
     def options(self, wildcards: Wildcards) -> dict[str, Any]:
         """How the estimators are measured."""
-        return without(self.experiment(wildcards).entry["accuracy"], "laws", "learned", "resamples")
+        entry = self.experiment(wildcards).entry["accuracy"]
+        return without(entry, "laws", "learned", "conditioned", "resamples")
+
+    def conditioned_laws(self, wildcards: Wildcards) -> dict[str, Any]:
+        """The laws whose points are looked at under a condition."""
+        entry = self.experiment(wildcards).entry["accuracy"]
+        return chosen(entry["laws"], *entry["conditioned"])
+
+    def conditioning(self, wildcards: Wildcards) -> dict[str, Any]:
+        """How they are looked at."""
+        return chosen(self.experiment(wildcards).entry["accuracy"], "schedule", "t", "conditioned")
 
     def files(self, wildcards: Wildcards) -> list[str]:
         """Errors of the estimators on each law."""

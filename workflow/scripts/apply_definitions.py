@@ -1,0 +1,88 @@
+"""Apply earlier definitions of copying, and LID, to the samples of an experiment."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmh.job.frame import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(
+    inputs: dict[str, Any],
+    out: Path,
+    *,
+    world: str,
+    data: dict[str, Any],
+    options: dict[str, Any],
+    calibration: int,
+    seed: int,
+    plugins: Sequence[str] = (),
+) -> None:
+    """Write ``definitions.csv``: what each definition finds in each group of samples."""
+    import numpy as np
+
+    from mmh.compute.duplicates import duplicate_groups
+    from mmh.copying import definitions, excess
+    from mmh.copying.grouping import grouped
+    from mmh.copying.options import Definitions
+    from mmh.copying.three_sample import data_copying
+    from mmh.evaluation.selection import single
+    from mmh.io.image_shards import read_images
+    from mmh.io.table_files import read_table, write_csv
+    from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
+    from mmh.rows import load_plugins
+    from mmh.worlds.base import WORLDS
+
+    load_plugins(plugins, WORLDS)
+    how, row = Definitions.model_validate(options), WORLDS[world]
+    (x, ids), (train, _) = read_images(inputs["samples"]), read_images(inputs["images"])
+    test, repeated = row.fresh_of(data)
+    n, law = len(x), row.law_of(data) if row.law else None
+
+    def of_law(distinct: np.ndarray) -> excess.Bound:
+        if law is None:
+            return excess.counted_bound(distinct, test, n)
+        return excess.known_bound(lambda place, radii: law.mass(distinct[place], radii), n)
+
+    found = definitions.rules(
+        x,
+        train,
+        law=of_law,
+        unseen=lambda distinct: excess.counted_bound(distinct, test[~repeated], n),
+        groups=duplicate_groups(train),
+        **how.model_dump(include={"gamma", "excess", "ratio", "neighbours", "alpha"}),
+    )
+    if how.lid is not None:
+        scores = single(read_table(inputs["scores"], ALL_SCORES), how.lid, "samples").set_index("item")
+        value = scores["value"].reindex(ids).fillna(np.inf).to_numpy(np.float64)
+        found.insert(0, definitions.Rule(f"LID ({how.lid})", "", value, how.low))
+    tests = {
+        name: data_copying(train, items, x, cells=how.cells, seed=seed % 2**32)
+        for name, items in (("law", test), ("unseen", test[~repeated]))
+    }
+    tables = {
+        name: read_table(inputs[name], of)
+        for name, of in (("labels", LABELS), ("matches", MATCHES))
+        if name in inputs
+    }
+    sample, names, negative = grouped(x, ids, train, read_table(inputs["table"], TRAIN), **tables)
+    sample = sample[~sample["id"].isin(range(calibration))]
+    table = definitions.table(found, tests, sample, groups=names, negative=negative)
+    write_csv(table, out, digits=6)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as run:
+        main(
+            vars(run.input),
+            run.output.definitions,
+            world=run.params.world,
+            data=run.params.data,
+            options=run.params.options,
+            calibration=run.params.calibration,
+            seed=run.params.seed,
+            plugins=run.params.untracked.plugins,
+        )
