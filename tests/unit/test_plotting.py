@@ -13,7 +13,8 @@ from mmh.io.arrays import write_arrays
 from mmh.io.image_shards import read_images
 from mmh.io.table_files import read_table
 from mmh.io.tables import ALL_SCORES, LABELS
-from mmh.plotting import choice, curve, paired, pairs, panels, percentile, style, tables
+from mmh.plotting import curve, paired, panels, percentile, style, tables
+from mmh.plotting.images import choice, pairs
 from mmh.plotting.laws import plane
 
 GRID = np.linspace(-1.0, 11.0, 600)

@@ -20,7 +20,8 @@ from mmh.evaluation import image_sets as sets
 from mmh.io.arrays import read_arrays
 from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import ALL_SCORES
-from mmh.plotting import detection, norms, set_panels, walk
+from mmh.plotting import detection, norms, set_panels
+from mmh.plotting.images import walk
 from mmh.prompts.lists import read_prompts
 from mmh.stats import correlation, roc
 from mmh.stats.curves import auc, tpr_at_fpr

@@ -67,7 +67,8 @@ class Examples(Figure):
     ) -> None:
         """Draw the figure: exact | reconstructive | not memorized with the lowest LID_θ."""
         from mmh.evaluation import selection
-        from mmh.plotting import choice, groups, pairs, style, tables
+        from mmh.plotting import groups, style, tables
+        from mmh.plotting.images import choice, pairs
 
         name = options.estimator
         compared = groups.read_groups(labels, matches, candidates, lists=True)

@@ -87,7 +87,8 @@ class ManifoldWalk(Figure):
         from mmh.evaluation import image_sets as sets
         from mmh.io.table_files import read_table
         from mmh.io.tables import ALL_SCORES
-        from mmh.plotting import set_panels, style, walk
+        from mmh.plotting import set_panels, style
+        from mmh.plotting.images import walk
         from mmh.prompts.lists import read_columns, read_prompts
 
         name, estimator = options.prompt_set, options.estimator

@@ -58,7 +58,8 @@ class MemorizedPairs(Figure):
     ) -> None:
         """Draw the figure; each block shows its closest pairs first, and says how many there are."""
         from mmh.evaluation.groups import read_candidates
-        from mmh.plotting import choice, groups, pairs, style
+        from mmh.plotting import groups, style
+        from mmh.plotting.images import choice, pairs
 
         compared, most = groups.read_groups(labels, matches, candidates, lists=True), options.per_class
         if compared.labelled:

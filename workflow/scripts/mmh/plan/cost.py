@@ -41,37 +41,13 @@ SNAKEMAKE_MB = 400  # two Snakemake processes live inside the allocation of a cl
 
 
 def runtime(need: Need, attempt: int = 1) -> int:
-    """Minutes to ask of a scheduler.
-
-    Parameters
-    ----------
-    need : Need
-    attempt : int
-        From 1; each further attempt gets twice the time.
-
-    Returns
-    -------
-    int
-        At least `LEAST_MINUTES`.
-    """
+    """Minutes to ask of a scheduler, at least `LEAST_MINUTES`; each further attempt gets twice the time."""
     minutes = math.ceil(SAFETY * need.seconds / 60) + SPARE_MINUTES
     return max(minutes, LEAST_MINUTES) * 2 ** (attempt - 1)
 
 
 def memory(need: Need, attempt: int = 1) -> int:
-    """Memory to ask of a scheduler, MB.
-
-    Parameters
-    ----------
-    need : Need
-    attempt : int
-        From 1; attempt n gets n times the job's own share.
-
-    Returns
-    -------
-    int
-        A multiple of 100, at least `SNAKEMAKE_MB` above the job's own need.
-    """
+    """MB to ask of a scheduler, a multiple of 100; attempt n gets n times the job's own share."""
     return math.ceil((HEADROOM * need.mem_mb * attempt + SNAKEMAKE_MB) / 100) * 100
 
 

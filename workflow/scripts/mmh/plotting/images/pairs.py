@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from mmh.errors import InputError
 from mmh.evaluation.groups import OTHERS
 from mmh.plotting import style
-from mmh.plotting.choice import LOWEST
+from mmh.plotting.images.choice import LOWEST
 
 PAGE = 11.0
 """Greatest height of a page of pairs, inches."""
