@@ -18,7 +18,7 @@ class Contrast(SpanScore):
         """exponent of the deviations"""
 
     @classmethod
-    def values(cls, setting, rows, numbers, size):
+    def of_rows(cls, setting, rows):
         """Compute the items of one batch."""
         x = setting.x[rows].reshape(len(rows), -1)
         deviations = abs(x - x.mean(axis=1, keepdims=True)) ** setting.options.power

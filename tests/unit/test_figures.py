@@ -40,8 +40,8 @@ FIGURES = {
     "percentile_curve": (("percentiles",), {"estimator": "nb", "percentiles": [10, 50, 90]}),
 }
 MORE = {
-    "lid_model": {"number": "5c"},
-    "lid_complexity": {"number": "8a"},
+    "lid_model": {"number": "5c", "axes": {}},
+    "lid_complexity": {"number": "8a", "axes": {}},
     "lid_paired": {"estimator": "FLIPD", "data_estimator": "LPCA"},
     "lid_scatter": {"concentration": 2.0, "centre_weight": 0.3},
 }
@@ -143,6 +143,19 @@ def draw(name, tables, folder, **changed):
     about |= {key: changed.pop(key) for key in ("calibration", "names") if key in changed}
     draw_figure(name, [tables[key] for key in inputs], outputs, {**options, **changed}, about)
     return outputs
+
+
+def test_a_score_in_another_unit_has_its_own_axis_and_no_number_of_the_paper(tables, tmp_path, monkeypatch):
+    from mmh.plotting import style
+
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda fig, *paths: drawn.append(fig))
+    monkeypatch.setitem(MORE, "lid_model", {"number": "5c", "axes": {"flipd": "bits"}})
+    draw("lid_model", tables, tmp_path)
+    labels = {ax.get_title(): ax.get_xlabel() for ax in drawn[0].axes}
+    assert "bits" in labels.values()
+    assert any("dimensions" in label for label in labels.values())
+    assert "5c" not in drawn[0].get_suptitle()
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ class Named(dict):
     pass
 snakemake = SimpleNamespace(
     rule="make_things", scriptdir={scripts!r}, log=["logs/job.log"], threads=1,
-    wildcards=Named(experiment="x"), params=Named(), input=Named(), resources={resources!r},
+    wildcards=Named(experiment="x"), params=Named(options=dict(t=0.05, limit=float("inf")), untracked=1), input=Named(), resources={resources!r},
     output=Named(first="out/first.txt", second="out/second.txt"),
 )
 from mmh.job.frame import job
@@ -80,6 +80,8 @@ def test_outputs_appear_together_with_a_run_record(tmp_path: Path) -> None:
     status, log, _ = run_script(tmp_path, WRITE)
     assert status == 0
     assert outputs(tmp_path) == ["first.txt", "first.txt.json", "second.txt"]
+    record = json.loads((tmp_path / "out" / "first.txt.json").read_text())
+    assert record["params"] == {"options": {"t": 0.05, "limit": "Infinity"}}
     assert "in the log" in log
     assert "versions python" in log
 

@@ -225,3 +225,10 @@ def test_a_job_is_planned_for_a_gpu_where_the_profile_gives_its_rule_one() -> No
         for gpu in (None, 0, 1)
     ]
     assert minutes[0] == minutes[1] > minutes[2]
+
+
+@pytest.mark.parametrize(("estimators", "axes"), [(["nb", "flipd"], {}), (["flipd", "png"], {"png": "bits"})])
+def test_a_score_in_another_unit_gets_an_axis_of_its_own(estimators: list[str], axes: dict[str, str]) -> None:
+    plan = Plan(own(figures={"lid_model": {"estimators": estimators}}))
+    about = plan.figures.about(Wildcards(experiment="digits", figure="lid_model"))
+    assert about["more"] == {"number": "5c", "axes": axes}

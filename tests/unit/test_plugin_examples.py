@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from diffusers import DDPMScheduler
 
 import figure_tables
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.figures.base import FIGURES, About
 from mmh.metrics.base import METRICS
 from mmh.metrics.seen import Seen
@@ -26,6 +29,7 @@ from mmh.worlds.base import WORLDS
 FOLDER = Path(__file__).parents[2] / "docs" / "plugins"
 TABLES: dict[str, Table] = {
     "contrast": SCORES,
+    "noise_norm": SCORES,
     "empty_norm": METRICS,
     "score_by_label": FIGURES,
     "blur": KINDS,
@@ -67,6 +71,31 @@ def test_contrast_is_a_number_for_each_image(row: Callable[[str], type], power: 
     assert table["item"].tolist() == [7, 9]
     assert table["value"].tolist() == [0.0, 0.5**power]
     assert numerics["method"] == "contrast"
+
+
+def test_noise_norm_depends_on_no_span(row: Callable[[str], type]) -> None:
+    found = row("noise_norm")
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 24, 3, padding=1), torch.nn.SiLU(), torch.nn.Conv2d(24, 1, 3, padding=1)
+    )
+    schedule = Schedule.from_scheduler(DDPMScheduler(num_train_timesteps=50))
+    model = ScoreModel.from_function(lambda z, t: network(z), (1, 8, 8), schedule)
+    x = np.random.default_rng(0).uniform(-1, 1, (37, 1, 8, 8)).astype(np.float32)
+    options = found.Options.model_validate({"t": 0.2, "batch_size": 8})
+
+    def values(ids: np.ndarray) -> np.ndarray:
+        setting = Setting(x=x[ids], ids=ids, options=options, seed=0, score=model, model=model)
+        table, _ = score_span(found, setting, "noise-norm", progress=silent)
+        assert table["item"].tolist() == ids.tolist()
+        return table["value"].to_numpy()
+
+    whole = values(np.arange(37))
+    z = schedule.psi(0.2) * torch.as_tensor(x)
+    expected = network(z).detach().double().flatten(1).norm(dim=1).numpy()
+    np.testing.assert_allclose(whole, expected, rtol=1e-5)
+    np.testing.assert_array_equal(values(np.arange(21, 37)), whole[21:])
+    np.testing.assert_array_equal(values(np.array([30])), whole[[30]])
 
 
 def test_empty_norm_is_the_norm_without_a_caption(row: Callable[[str], type]) -> None:

@@ -1,10 +1,12 @@
 """Which code and which versions made a file: digests and run records."""
 
 import hashlib
+import json
 import os
 import platform
 import socket
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,12 @@ def plugins() -> list[dict[str, str | None]]:
         }
         for module in found
     ]
+
+
+def stated(params: Mapping[str, Any]) -> Any:
+    """Parameters of a job as JSON values, without the digest of its code and what changes no byte."""
+    kept = {key: value for key, value in params.items() if key not in ("code", "untracked")}
+    return json.loads(json.dumps(kept, default=str), parse_constant=str)  # JSON has no infinity
 
 
 def run_record(**fields: Any) -> dict[str, Any]:

@@ -16,4 +16,5 @@ class LidModel(SampleLid):
         "groups are their ranks, and the figure says so."
     )
     quantity = r"$\widehat{\mathrm{LID}}_\theta$"
+    unit = "dimensions"
     axis = r"$\widehat{\mathrm{LID}}_\theta$ of the sample (dimensions)"

@@ -27,12 +27,15 @@ class SampleLid(Figure):
         Label of its axis.
     factor : float
         By which it is multiplied.
+    unit : str
+        Unit of the scores that it is about; others get an axis of their own. Empty: any.
     """
 
     papers: ClassVar[tuple[str, str]]
     quantity: ClassVar[str]
     axis: ClassVar[str]
     factor: ClassVar[float] = 1.0
+    unit: ClassVar[str] = ""
     needs = ("retrieval", "labels", "estimators")
 
     class Options(options.Options):
@@ -53,8 +56,14 @@ class SampleLid(Figure):
 
     @classmethod
     def reads(cls, experiment: Experiment) -> dict[str, Any]:
-        """The number in the title."""
-        return {"number": cls.paper_of(experiment).removeprefix("Fig. ")}
+        """The number in the title, and the axes of scores in other units."""
+        asked = experiment.entry["figures"][cls.name]["estimators"]
+        known = [name for name in asked if name in experiment.estimators] if cls.unit else []
+        others = [name for name in known if experiment.score(name).unit != cls.unit]
+        return {
+            "number": cls.paper_of(experiment).removeprefix("Fig. "),
+            "axes": {name: experiment.axis(name) for name in others},
+        }
 
     @classmethod
     def draw(  # type: ignore[override]
@@ -80,14 +89,20 @@ class SampleLid(Figure):
         frame = selection.grouped_samples(scores, compared.rows, names, calibration=about.calibration)
         frame = groups.clustered(frame, train)
         frame["value"] *= cls.factor
+        axes = about.more["axes"]
         fig = panels.density_figure(
             frame,
             selection.medians(frame, ["estimator", "label"], clusters=groups.CLUSTER),
             tables.panel_names(frame, names, about.names),
             compared.looks,
             xlabel=cls.axis,
+            xlabels=axes,
             counted="samples",
-            title=style.heading(about.more["number"], f"{cls.quantity} by {compared.by}", about.experiment),
+            title=style.heading(
+                None if axes else about.more["number"],
+                f"{'scores' if axes else cls.quantity} by {compared.by}",
+                about.experiment,
+            ),
             note=panels.NOTE,
             warning=compared.note,
         )

@@ -257,6 +257,7 @@ def _write_record(run: Run, started: float) -> Path:
         rule=run.rule,
         wildcards=vars(run.wildcards),
         code=getattr(run.params, "code", None),
+        params=provenance.stated(vars(run.params)),
         device=run.device,
         threads=run.threads,
         started=time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),

@@ -127,6 +127,7 @@ def density_figure(
     looks: Mapping[str, style.Look] = style.LABELS,
     *,
     xlabel: str,
+    xlabels: Mapping[str, str] | None = None,
     counted: str,
     title: str,
     note: str,
@@ -144,6 +145,8 @@ def density_figure(
         As for `densities_by_label`.
     xlabel, counted : str
         As for `densities_by_label`.
+    xlabels : mapping, optional
+        Of estimators that are on another axis.
     title, note : str
         Above and below all panels.
     warning : str
@@ -168,7 +171,7 @@ def density_figure(
             frame[frame["estimator"] == estimator],
             summary[summary["estimator"] == estimator],
             looks,
-            xlabel=xlabel,
+            xlabel=(xlabels or {}).get(estimator, xlabel),
             counted=counted,
         )
     style.title(fig, title, warning)

@@ -16,7 +16,7 @@ arrays; reading images and captions, loading models, batches, tables and run rec
             \"\"\"exponent of the deviations\"\"\"
 
         @classmethod
-        def values(cls, setting, rows, numbers, size):
+        def of_rows(cls, setting, rows):
             x = setting.x[rows].reshape(len(rows), -1)
             deviations = abs(x - x.mean(axis=1, keepdims=True)) ** setting.options.power
             return {"value": deviations.mean(axis=1)}
@@ -157,26 +157,38 @@ class SpanScore(Score):
     latents = True
 
     @classmethod
-    def values(cls, setting: Setting, rows: Places, numbers: Places, size: int) -> Arrays:
-        """Compute the items of one batch.
+    def of_rows(cls, setting: Setting, rows: Places) -> Arrays:
+        """Compute the items of one whole batch.
 
         Parameters
         ----------
         setting : Setting
             Images, model, options and noise level.
         rows : numpy.ndarray
-            int64 (m,), their places in `setting.x`.
-        numbers : numpy.ndarray
-            int64 (m,), ids, which say the row of the batch that each is computed in.
-        size : int
-            Rows of a batch.
+            int64 (size,), their places in `setting.x`; some repeat, to fill the batch.
 
         Returns
         -------
         dict of str to ndarray
-            float64 (m,): `value`, and `stderr` if it has standard errors.
+            float64 (size,): `value`, and `stderr` if it has standard errors.
         """
         raise NotImplementedError
+
+    @classmethod
+    def values(cls, setting: Setting, rows: Places, numbers: Places, size: int) -> Arrays:
+        """Compute some items by `of_rows`, each always in the same row of a batch of `size`.
+
+        `rows`: places in `setting.x`, `numbers`: ids, both int64 (m,). Own batches: take its place.
+        """
+        import numpy as np
+
+        from mmh.compute.rows import fixed_batches
+
+        found: dict[str, Any] = {}
+        for taken, places in fixed_batches(numbers, size):
+            for name, values in cls.of_rows(setting, rows[taken]).items():
+                found.setdefault(name, np.empty(len(rows)))[taken[places]] = np.asarray(values)[places]
+        return found
 
     @classmethod
     def columns(cls, setting: Setting) -> dict[str, Any]:
