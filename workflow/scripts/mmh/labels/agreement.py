@@ -15,8 +15,14 @@ import pandas as pd
 from mmh.compute import rng
 from mmh.errors import InputError
 from mmh.labels.label_files import CLASSES
-from mmh.stats.clusters import cluster_df, jackknife_variance, members, t_quantile, without_each
-from mmh.stats.curves import wilson_interval
+from mmh.stats.clusters import (
+    cluster_df,
+    jackknife_variance,
+    members,
+    share_interval,
+    t_quantile,
+    without_each,
+)
 from mmh.stats.resampling import FEW, LEVEL, draw_weights, percentile_interval
 
 LABELS = ("sample", "train", "label", "raters", "source")
@@ -272,7 +278,7 @@ def agreement_table(votes: pd.DataFrame, *, resamples: int = 1000, seed: int = 0
         `AGREEMENT`. By `statistic`: `votes`, the pairs that `rater_a` calls `label_a` (`second_round_votes`
         likewise); `merged`, the pairs of each class after merging; `unresolved`, those of them that are
         `unsure` because votes tie. For two raters `cohen_kappa`; `agreement`, the share of equal labels, with
-        Wilson's interval (pairs taken as independent); `confusion`, how many pairs one calls `label_a` and
+        its interval over samples; `confusion`, how many pairs one calls `label_a` and
         the other `label_b`. For all of them `fleiss_kappa`. `n` counts pairs; `value`, `low` and `high` are
         missing for counts. Empty without votes; counts alone for one rater.
     """
@@ -294,18 +300,20 @@ def agreement_table(votes: pd.DataFrame, *, resamples: int = 1000, seed: int = 0
         both = spoken[[a, b]].dropna()
         names = {"rater_a": a, "rater_b": b}
         if len(both):
+            sample = both.index.get_level_values("sample").to_numpy()
             kappa = cohen_kappa(
                 both[a].to_numpy(),
                 both[b].to_numpy(),
-                both.index.get_level_values("sample").to_numpy(),
+                sample,
                 resamples=resamples,
                 seed=seed,
             )
-            share = wilson_interval(int((both[a] == both[b]).sum()), len(both))
+            share = share_interval((both[a] == both[b]).to_numpy(), sample, "sample")
             rows.append(_kappa_row("cohen_kappa", kappa) | names)
             rows.append(
                 {"statistic": "agreement", **names, "n": share.n}
                 | {"value": share.estimate, "low": share.low, "high": share.high}
+                | ({"note": share.reason} if share.reason else {})
             )
         else:
             rows.append({"statistic": "cohen_kappa", **names, "n": 0, "note": "no pair in common"})
