@@ -9,7 +9,7 @@ import pandas as pd
 
 from mmh.compute import rng
 from mmh.evaluation.samples import CONTRASTS, MIN_CLASS, NEGATIVE, UNITS, evaluate, labelled_scores
-from mmh.labels.label_files import sample_classes
+from mmh.labels.classes import sample_classes
 from mmh.stats.clusters import (
     cluster_df,
     jackknife_variance,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mmh.errors import InputError
 from mmh.evaluation.compared import COLUMNS, Compared
-from mmh.labels.label_files import sample_classes
+from mmh.labels.classes import sample_classes
 
 CONTRASTS: dict[str, tuple[str, ...]] = {
     "exact": ("exact",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmh.figures.base import About, Figure, Files
+from mmh.figures.base import About, Figure, Files, group_files
 from mmh.options import base as options
 from mmh.options.base import EstimatorName
 
@@ -37,13 +37,8 @@ class LidData(Figure):
     def inputs(cls, experiment: Experiment) -> Files:
         """Files that it is drawn from."""
         folder = experiment.folder
-        return {
-            "scores": f"{folder}/scores.parquet",
-            "labels": f"{folder}/labels.parquet",
-            "matches": f"{folder}/matches.parquet",
-            "candidates": experiment.candidate_file,
-            "train": f"{folder}/data/train.parquet",
-        }
+        groups = group_files(experiment)
+        return {"scores": f"{folder}/scores.parquet", **groups, "train": f"{folder}/data/train.parquet"}
 
     @staticmethod
     def draw(  # type: ignore[override]
