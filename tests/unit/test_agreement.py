@@ -10,6 +10,7 @@ from mmh.labels import agreement
 from mmh.labels.classes import CLASSES
 from mmh.labels.kappa import cohen_kappa, fleiss_kappa
 from mmh.labels.merging import merge_labels
+from mmh.stats.clusters import share_interval
 
 
 def two_raters(table):
@@ -195,6 +196,9 @@ def test_the_table_of_agreement():
         assert kappas.loc[(a, b), "n"] == shares.loc[(a, b), "n"] == len(both)
         assert kappas.loc[(a, b), "value"] == pytest.approx(cohen_kappa_score(both[a], both[b]))
         assert shares.loc[(a, b), "value"] == pytest.approx((both[a] == both[b]).mean())
+        sample = both.index.get_level_values("sample")
+        over = share_interval((both[a] == both[b]).to_numpy(), sample)  # pairs of one sample belong together
+        assert shares.loc[(a, b), ["low", "high"]].tolist() == [over.low, over.high]
         cells = confusion.loc[(a, b)].pivot(index="label_a", columns="label_b", values="n")
         expected = pd.crosstab(both[a], both[b]).reindex(index=CLASSES, columns=CLASSES, fill_value=0)
         np.testing.assert_array_equal(cells.loc[list(CLASSES), list(CLASSES)], expected)

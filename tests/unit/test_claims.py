@@ -111,7 +111,9 @@ def test_claims_2_and_3_read_the_evaluation():
         "auc_high",
         "auc_reason",
     ]
-    areas = pd.DataFrame(rows, columns=columns).assign(n_clusters=13, unit="matched group")
+    areas = pd.DataFrame(rows, columns=columns).assign(
+        n_clusters=13, unit="matched group", auc_method="jackknife"
+    )
     table = check([2, 3], {"evaluation": areas}, model_estimators=["flipd", "nb"])
     assert table[["claim", "estimate", "n", "verdict"]].to_numpy().tolist() == [
         ["2", 0.97, 100, "holds"],
@@ -121,6 +123,7 @@ def test_claims_2_and_3_read_the_evaluation():
     ]
     assert table["reason"].tolist() == ["", "", "all of one group", ""]
     assert set(table["n_clusters"]) == {13}
+    assert set(table["method"]) == {"jackknife"}
     assert set(table["unit"]) == {"matched group"}
 
 

@@ -104,7 +104,7 @@ def evaluation(**areas):
         for name, values in areas.items()
         for negative in ("control", "generic")
     ]
-    how = {"n_clusters": 60, "unit": "family", "auc_reason": np.nan}
+    how = {"n_clusters": 60, "unit": "family", "auc_reason": np.nan, "auc_method": "exact"}
     return pd.DataFrame(rows, columns=columns).assign(**how)
 
 

@@ -12,7 +12,7 @@ from mmh.evaluation.paired import paired_lid
 from mmh.stats import curves as stats
 
 CONTRACT = (
-    "estimator,contrast,n_positive,n_negative,n_clusters,unit,auc,auc_low,auc_high,auc_reason,"
+    "estimator,contrast,n_positive,n_negative,n_clusters,unit,auc,auc_low,auc_high,auc_reason,auc_method,"
     "tpr_at_1fpr,tpr_at_1fpr_low,tpr_at_1fpr_high,tpr_at_1fpr_reason,median_positive,median_negative,"
     "median_difference,median_difference_low,median_difference_high,median_difference_reason,"
     "baseline,auc_gain,auc_gain_low,auc_gain_high,auc_gain_reason"
@@ -190,6 +190,7 @@ def test_the_area_of_a_row_is_an_interval():
     found = area_of(row)
     assert (found.estimate, found.low, found.high, found.n) == (row.auc, row.auc_low, row.auc_high, 240)
     assert (found.n_clusters, found.unit, found.reason) == (row.n_clusters, "matched group", "")
+    assert found.method == row.auc_method == "jackknife"
     row["auc_reason"] = np.nan  # as an empty cell is read
     assert area_of(row).reason == ""
 

@@ -305,7 +305,7 @@ def test_median_differences():
     [
         (np.arange(5.0), None, "fewer than 6 values do not bound a median"),
         (np.arange(9.0), np.zeros(9), "all values of a group are of one family"),
-        (np.arange(9.0), np.arange(9) // 5, "2 clusters are too few to bound a median"),
+        (np.arange(9.0), np.arange(9) // 5, "2 clusters of such sizes do not bound a median"),
         (np.zeros(0), None, "a group is empty"),
     ],
 )

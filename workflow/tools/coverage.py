@@ -9,6 +9,7 @@ the last table under docs/studies/.
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import math
@@ -36,10 +37,11 @@ BEGIN, END = "<!-- coverage: written by make coverage -->\n", "<!-- end of cover
 
 
 def code() -> str:
-    """Digest of the code that makes and judges intervals."""
+    """Digest of the code that makes and judges intervals, but for its layout and comments."""
     scripts = Path(__file__).parents[1] / "scripts" / "mmh"
     found = [*(scripts / "stats").glob("*.py"), *(scripts / "coverage").glob("*.py")]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(found))).hexdigest()[:16]
+    trees = [ast.dump(ast.parse(file.read_text(encoding="utf-8"))) for file in sorted(found)]
+    return hashlib.sha256("".join(trees).encode()).hexdigest()[:16]
 
 
 def finished(setting: Setting, trials: int, digest: str) -> dict[str, object] | None:

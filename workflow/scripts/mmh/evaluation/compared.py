@@ -21,7 +21,7 @@ def interval_columns(name: str) -> list[str]:
 
 _AUC, _TPR, _MEDIAN, _GAIN = (interval_columns(name) for name in INTERVALS)
 MEDIANS = ["median_positive", "median_negative"]
-RATES = [*_AUC, *_TPR]
+RATES = [*_AUC, "auc_method", *_TPR]
 COLUMNS = ["estimator", "contrast", *COUNTS, *RATES, *MEDIANS, *_MEDIAN, "baseline", *_GAIN]
 
 
@@ -105,6 +105,7 @@ class Compared:
         for what, interval in found.items():
             values = (interval.estimate, interval.low, interval.high, interval.reason)
             record |= zip(interval_columns(what), values, strict=True)
+        record["auc_method"] = found["auc"].method
         return record
 
 
@@ -120,7 +121,9 @@ def area_of(row: Any) -> Interval:
     -------
     Interval
     """
-    reason = "" if pd.isna(row.auc_reason) else str(row.auc_reason)
+    method, reason = ("" if pd.isna(text) else str(text) for text in (row.auc_method, row.auc_reason))
     n = int(row.n_positive + row.n_negative)
-    how: dict[str, Any] = {"n_clusters": int(row.n_clusters), "unit": str(row.unit), "reason": reason}
-    return Interval(float(row.auc), float(row.auc_low), float(row.auc_high), n, **how)
+    how: dict[str, Any] = {"n_clusters": int(row.n_clusters), "unit": str(row.unit)}
+    return Interval(
+        float(row.auc), float(row.auc_low), float(row.auc_high), n, method=method, reason=reason, **how
+    )

@@ -13,7 +13,7 @@ import pandas as pd
 from mmh.labels.classes import CLASSES
 from mmh.labels.kappa import Kappa, cohen_kappa, fleiss_kappa
 from mmh.labels.merging import deciding_counts, majority, vote_counts
-from mmh.stats.curves import wilson_interval
+from mmh.stats.clusters import share_interval
 
 AGREEMENT = (
     "statistic",
@@ -46,7 +46,7 @@ def agreement_table(votes: pd.DataFrame, *, resamples: int = 1000, seed: int = 0
         `AGREEMENT`. By `statistic`: `votes`, the pairs that `rater_a` calls `label_a` (`second_round_votes`
         likewise); `merged`, the pairs of each class after merging; `unresolved`, those of them that are
         `unsure` because votes tie. For two raters `cohen_kappa`; `agreement`, the share of equal labels, with
-        Wilson's interval (pairs taken as independent); `confusion`, how many pairs one calls `label_a` and
+        its interval over samples; `confusion`, how many pairs one calls `label_a` and
         the other `label_b`. For all of them `fleiss_kappa`. `n` counts pairs; `value`, `low` and `high` are
         missing for counts. Empty without votes; counts alone for one rater.
     """
@@ -68,18 +68,19 @@ def agreement_table(votes: pd.DataFrame, *, resamples: int = 1000, seed: int = 0
         both = spoken[[a, b]].dropna()
         names = {"rater_a": a, "rater_b": b}
         if len(both):
+            sample = both.index.get_level_values("sample").to_numpy()
             kappa = cohen_kappa(
                 both[a].to_numpy(),
                 both[b].to_numpy(),
-                both.index.get_level_values("sample").to_numpy(),
+                sample,
                 resamples=resamples,
                 seed=seed,
             )
-            share = wilson_interval(int((both[a] == both[b]).sum()), len(both))
+            share = share_interval((both[a] == both[b]).to_numpy(), sample, "sample")
             rows.append(_kappa_row("cohen_kappa", kappa) | names)
             rows.append(
                 {"statistic": "agreement", **names, "n": share.n}
-                | {"value": share.estimate, "low": share.low, "high": share.high}
+                | {"value": share.estimate, "low": share.low, "high": share.high, "note": share.reason}
             )
         else:
             rows.append({"statistic": "cohen_kappa", **names, "n": 0, "note": "no pair in common"})

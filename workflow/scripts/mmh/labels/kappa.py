@@ -33,7 +33,7 @@ def cohen_kappa(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Kappa:
-    """Cohen's kappa of two raters (Cohen 1960): (p_o - p_e) / (1 - p_e), with a bootstrap interval.
+    """Cohen's kappa of two raters (Cohen 1960): (p_o - p_e) / (1 - p_e), with an interval over clusters.
 
     p_o is the share of items with equal labels, p_e the sum over classes of the product of their shares.
 
@@ -76,7 +76,7 @@ def cohen_kappa(
 def fleiss_kappa(
     counts: np.ndarray, clusters: np.ndarray | None = None, *, resamples: int = 1000, seed: int = 0
 ) -> Kappa:
-    """Kappa of any number of raters (Fleiss 1971), with a bootstrap interval.
+    """Kappa of any number of raters (Fleiss 1971), with an interval over clusters.
 
     Of an item with m votes, n_j of them for class j, the share of agreeing pairs of votes is
     sum_j n_j (n_j - 1) / (m (m - 1)); p_o is its mean. p_e = sum_j p_j^2, where p_j is the mean of n_j / m.

@@ -97,7 +97,8 @@ def median_interval(
     every = int(max(part.max() for part in labels)) + 1
     parts = [_middle(g, part, every) for g, part in zip(groups, labels, strict=True)]
     if not all(np.isfinite(part.low + part.high) for part in parts):
-        return unbounded(estimate, total, fewest, unit, f"{fewest} clusters are too few to bound a median")
+        reason = f"{fewest} clusters of such sizes do not bound a median"
+        return unbounded(estimate, total, fewest, unit, reason)
     low, high = _combined(parts)
     return Interval(estimate, low, high, total, n_clusters=fewest, unit=unit, method="Woodruff")
 
