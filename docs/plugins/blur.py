@@ -47,7 +47,8 @@ def load(folder, *, device):
     from safetensors.torch import load_file
 
     from mmh.compute import rng
-    from mmh.diffusion.score_model import Schedule, ScoreModel
+    from mmh.diffusion.schedule import Schedule
+    from mmh.diffusion.score_model import ScoreModel
 
     centres = load_file(folder / "weights.safetensors")["x"].to(device).flatten(1)
     width, shape = json.loads((folder / "model.json").read_text())["width"], (1, 8, 8)

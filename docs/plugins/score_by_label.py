@@ -31,7 +31,7 @@ class ScoreByLabel(Figure):
         from mmh.evaluation.selection import single
         from mmh.io.table_files import read_table
         from mmh.io.tables import ALL_SCORES, LABELS
-        from mmh.labels.label_files import sample_classes
+        from mmh.labels.classes import sample_classes
         from mmh.plotting import style
 
         classes = sample_classes(read_table(labels, LABELS))

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from mmh.compute import rng
 from mmh.compute.complexity import to_uint8
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.io.files import write_json
 from mmh.io.image_shards import read_images
 from mmh.io.table_files import read_table
 from mmh.io.tables import LABELS, TRAIN
-from mmh.labels.label_files import sample_classes
+from mmh.labels.classes import sample_classes
 from mmh.lid import count_above, count_below, flipd, knn, local_pca, pooled_threshold
 from mmh.oracles.exact import GaussianPart, Mixture
-from mmh.retrieval.search import calibrated_l2
+from mmh.retrieval.calibrated_distance import calibrated_l2
 from mmh.stats.curves import auc
 from tests.bench.timing import machine
 

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from mmh.compute import rng
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.lid import flipd, flipd_estimate, local_pca, normal_bundle_spectrum
 from mmh.models.ddpm import network as ddpm_network
 from mmh.oracles.exact import GaussianPart, Mixture

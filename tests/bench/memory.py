@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from mmh.compute import rng
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.lid import local_pca, normal_bundle_spectrum
 from tests.bench.timing import peak_rise
 

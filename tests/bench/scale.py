@@ -23,10 +23,10 @@ import torch
 
 from mmh.compute import rng
 from mmh.lid.local_pca import local_pca
-from mmh.retrieval import vector_index
+from mmh.retrieval import index_search, vector_index
+from mmh.retrieval.calibrated_distance import calibrated_l2
 from mmh.retrieval.descriptor import train as train_descriptor
 from mmh.retrieval.embedding import embed
-from mmh.retrieval.search import calibrated_l2
 from tests.bench import ROOT
 from tests.bench.timing import Measure, interleaved, peak_rise, table
 
@@ -113,7 +113,7 @@ def index_recall(*, full: bool) -> Result:
             path, start = Path(folder) / "index", time.process_time()
             vector_index.build(shards, factory, path, train_rows=16_384)
             built = time.process_time()
-            found = vector_index.search(path, shards, copies, 1, nprobe=nprobe, rerank=rerank)[1][:, 0]
+            found = index_search.search(path, shards, copies, 1, nprobe=nprobe, rerank=rerank)[1][:, 0]
             done, size = time.process_time(), path.stat().st_size
         exact = faiss.knn(copies, base, 1, metric=faiss.METRIC_INNER_PRODUCT)[1][:, 0]
         cosine = np.einsum("nk,nk->n", copies, base[rows])

@@ -11,6 +11,8 @@ import pytest
 from chromium import Page
 
 from mmh.labels import label_sheet
+from mmh.labels.sheet_pairs import sheet_hash, sheet_pairs
+from mmh.labels.spreadsheet_cells import unguard_cell
 
 NewPage = Callable[[], Page]
 LABELS = {"1": "exact", "2": "reconstructive", "3": "not_memorized", "4": "unsure", "u": "unsure"}
@@ -29,7 +31,7 @@ def make_sheet(
         rows.append((i, "calibrated_l2", 1, i if i % 10 else (i + 1) % n, 0.1, 0.2 + i))
     matches = pd.DataFrame(rows, columns=["sample", "metric", "rank", "train", "distance", "score"])
     candidates = matches.rename(columns={"rank": "place"})[["sample", "metric", "place", "train", "score"]]
-    pairs = label_sheet.sheet_pairs(candidates, matches, samples, train, seed=0, experiment=experiment)
+    pairs = sheet_pairs(candidates, matches, samples, train, seed=0, experiment=experiment)
     page = folder / "sheet.html"
     label_sheet.write_sheet(pairs, samples, train, page, folder / "template.csv", experiment=experiment)
     return page, pairs
@@ -117,7 +119,7 @@ def test_a_rater_labels_undoes_reloads_exports_and_goes_on_elsewhere(
         assert (int(row["sample"]), int(row["train"])) == tuple(by_pair.loc[row["pair"], ["sample", "train"]])
         assert (row["rater"], row["blind"]) == ("Ada", "yes")
         assert row["page_version"] == label_sheet.PAGE_VERSION
-        assert row["sheet"] == label_sheet.sheet_hash(ids)
+        assert row["sheet"] == sheet_hash(ids)
         assert pd.Timestamp(row["time"]).tzinfo is not None
 
     other = new_page()
@@ -142,7 +144,7 @@ def test_a_bad_file_is_refused_line_by_line(
     sheet: tuple[Path, pd.DataFrame], new_page: NewPage, tmp_path: Path
 ) -> None:
     file, pairs = sheet
-    ids, name = pairs["pair"].tolist(), label_sheet.sheet_hash(pairs["pair"])
+    ids, name = pairs["pair"].tolist(), sheet_hash(pairs["pair"])
     sample = pairs["sample"].tolist()
     lines = [
         "pair;sample;label;rater;time;blind;sheet",  # some spreadsheets save semicolons
@@ -259,7 +261,7 @@ def test_a_name_is_text_and_nothing_else(
     assert name in page.text("#who")
     label(page, "1")
     (row,) = export(page)
-    assert label_sheet.unguard_cell(row["rater"]) == name
+    assert unguard_cell(row["rater"]) == name
     assert not row["rater"].startswith(("=", "+", "-", "@"))
     page.reload()
     assert page.text("#known-list") == f"{name} · 1 of 66"

@@ -10,7 +10,8 @@ from diffusers import UNet2DConditionModel
 
 from mmh.compute import trace
 from mmh.compute.attention import full_float32
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.diffusion.variants import variant
 from mmh.errors import InputError
 from mmh.lid.flipd import flipd, flipd_estimate

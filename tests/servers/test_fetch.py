@@ -21,7 +21,7 @@ import pytest
 from http_server import Reply, Server
 
 from mmh.errors import InputError
-from mmh.fetch import sources as fetch_module
+from mmh.fetch import ranged_request, sources
 from mmh.fetch.sources import fetch
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -220,7 +220,7 @@ def test_a_connection_that_often_breaks_gets_there_if_each_time_brings_much(
 ) -> None:
     url = server.serve("/file", *[Reply(BODY, cut=30_000)] * 6, Reply(BODY))
     assert "broke off after 90000" in fails(row(url), part, retries=2)
-    monkeypatch.setattr(fetch_module, "_GAIN", 20_000)
+    monkeypatch.setattr(sources, "_GAIN", 20_000)
     get(row(url), part, retries=1)
     assert part.read_bytes() == BODY
 
@@ -228,7 +228,7 @@ def test_a_connection_that_often_breaks_gets_there_if_each_time_brings_much(
 def test_a_server_that_always_breaks_at_the_same_place_ends(
     server: Server, part: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch_module, "_GAIN", 20_000)
+    monkeypatch.setattr(sources, "_GAIN", 20_000)
     url = server.serve("/file", Reply(BODY, cut=30_000, ranges=False))
     assert "broke off after 30000" in fails(row(url), part, retries=2)
     assert len(server.requests) == 3
@@ -584,9 +584,9 @@ def test_a_redirect_never_leaves_encryption(start: str, target: str, followed: b
     request = urllib.request.Request(f"{start}://one.example/file")
     arguments = (request, io.BytesIO(), 302, "Found", Message(), f"{target}://other.example/file")
     if followed:
-        again = fetch_module._Redirects().redirect_request(*arguments)
+        again = ranged_request._Redirects().redirect_request(*arguments)
         assert again is not None
         assert again.full_url == f"{target}://other.example/file"
     else:
         with pytest.raises(urllib.error.URLError, match="redirects to http://other"):
-            fetch_module._Redirects().redirect_request(*arguments)
+            ranged_request._Redirects().redirect_request(*arguments)

@@ -26,8 +26,9 @@ from PIL import Image
 from mmh.errors import InputError
 from mmh.fetch import timed_http
 from mmh.fetch.ledger import Journal, attrition, ledger_table, read_journal
+from mmh.fetch.options import FetchOptions
 from mmh.fetch.timed_http import RequestError, requestable
-from mmh.fetch.url_images import FetchOptions, fetch_images, store_images
+from mmh.fetch.url_images import fetch_images, store_images
 from mmh.images.image_lists import Row, list_table
 from mmh.images.image_sets import import_set
 from mmh.io.arrays import read_arrays
@@ -338,7 +339,8 @@ def test_a_killed_process_is_resumed(
     urls = [server.serve(f"/{i}", image(picture(i), hold=0 if i < 3 else 30)) for i in range(5)]
     code = (
         f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\nfrom pathlib import Path\n"
-        f"from mmh.fetch.url_images import *\nfetch_images({urls!r}, Path({str(tmp_path)!r}), "
+        "from mmh.fetch.options import FetchOptions\nfrom mmh.fetch.url_images import fetch_images\n"
+        f"fetch_images({urls!r}, Path({str(tmp_path)!r}), "
         "options=FetchOptions(read=60))\n"
     )
     # A shell that runs the tests in the background has told its children to ignore SIGINT.
@@ -461,7 +463,7 @@ def test_a_fault_of_the_program_ends_the_run(
     def broken(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("mmh.fetch.url_images.admit", broken)
+    monkeypatch.setattr("mmh.fetch.crew.admit", broken)
     with pytest.raises(ZeroDivisionError):
         fetch_images([server.serve("/a", image(PNG))], tmp_path, options=QUICK)
 

@@ -2,7 +2,8 @@
 
 import torch
 
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 
 
 def gaussian_model(schedule: Schedule, dim: int) -> ScoreModel:

@@ -7,7 +7,9 @@ from sklearn.metrics import cohen_kappa_score
 
 from mmh.errors import InputError
 from mmh.labels import agreement
-from mmh.labels.label_files import CLASSES
+from mmh.labels.classes import CLASSES
+from mmh.labels.kappa import cohen_kappa, fleiss_kappa
+from mmh.labels.merging import merge_labels
 
 
 def two_raters(table):
@@ -37,13 +39,13 @@ def random_votes(seed, n, raters, right=0.7):
 
 def test_cohen_by_hand():
     # Fifty applications, two readers who say yes or no: p_o = 35/50, p_e = 25/50 * 30/50 + 25/50 * 20/50.
-    found = agreement.cohen_kappa(*two_raters([[20, 5], [10, 15]]))
+    found = cohen_kappa(*two_raters([[20, 5], [10, 15]]))
     assert found.estimate == pytest.approx((0.7 - 0.5) / (1 - 0.5))
     assert found.n == 50
     # Disagreement everywhere, with p_e = 1/2.
-    assert agreement.cohen_kappa([0, 1] * 3, [1, 0] * 3).estimate == pytest.approx(-1)
+    assert cohen_kappa([0, 1] * 3, [1, 0] * 3).estimate == pytest.approx(-1)
     # Cells equal to the product of their margins: agreement by chance alone.
-    assert agreement.cohen_kappa(*two_raters(np.outer([1, 2, 3], [2, 2, 4]))).estimate == pytest.approx(0)
+    assert cohen_kappa(*two_raters(np.outer([1, 2, 3], [2, 2, 4]))).estimate == pytest.approx(0)
 
 
 def test_cohen_agrees_with_scikit_learn():
@@ -52,7 +54,7 @@ def test_cohen_agrees_with_scikit_learn():
         a = rng.integers(0, k, 60)
         b = np.where(rng.random(60) < 0.5, a, rng.integers(0, k, 60))
         names = np.array([*CLASSES, "else"])
-        found = agreement.cohen_kappa(names[a], names[b])
+        found = cohen_kappa(names[a], names[b])
         assert found.estimate == pytest.approx(cohen_kappa_score(a, b))
         assert found.low < found.estimate < found.high
 
@@ -69,22 +71,22 @@ def test_cohen_interval_is_that_of_large_samples():
     other = (1 - observed) ** 2 * (cross.sum() - np.trace(cross))
     variance = own + other - (observed * chance - 2 * chance + observed) ** 2
     error = np.sqrt(variance / n) / (1 - chance) ** 2
-    found = agreement.cohen_kappa(*two_raters(table), resamples=4000)
+    found = cohen_kappa(*two_raters(table), resamples=4000)
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.06)
 
 
 def test_pairs_of_one_sample_are_drawn_together():
     """Every item twice over says no more than once, if it is known to be twice the same."""
     a, b = two_raters([[30, 10], [5, 40]])
-    once = agreement.cohen_kappa(a, b)
+    once = cohen_kappa(a, b)
     item = np.arange(len(a))
-    twice = agreement.cohen_kappa(np.repeat(a, 2), np.repeat(b, 2), np.repeat(item, 2))
+    twice = cohen_kappa(np.repeat(a, 2), np.repeat(b, 2), np.repeat(item, 2))
     assert (twice.low, twice.high) == pytest.approx((once.low, once.high))
-    blind = agreement.cohen_kappa(np.repeat(a, 2), np.repeat(b, 2))
+    blind = cohen_kappa(np.repeat(a, 2), np.repeat(b, 2))
     assert blind.high - blind.low == pytest.approx((once.high - once.low) / np.sqrt(2), rel=0.1)
     counts = np.stack([(a == 0) * 1 + (b == 0), (a == 1) * 1 + (b == 1)], axis=1)
-    once = agreement.fleiss_kappa(counts)
-    twice = agreement.fleiss_kappa(np.repeat(counts, 2, axis=0), np.repeat(item, 2))
+    once = fleiss_kappa(counts)
+    twice = fleiss_kappa(np.repeat(counts, 2, axis=0), np.repeat(item, 2))
     assert (twice.low, twice.high) == pytest.approx((once.low, once.high))
 
 
@@ -105,7 +107,7 @@ def test_fleiss_by_hand():
     # Shares of the classes 20, 28, 39, 21, 32 of 140; sum over subjects of agreeing pairs / 182 = 3.780.
     chance = (20**2 + 28**2 + 39**2 + 21**2 + 32**2) / 140**2
     observed = (182 + 46 + 56 + 80 + 60 + 84 + 42 + 32 + 52 + 54) / 182 / 10
-    found = agreement.fleiss_kappa(np.array(rows))
+    found = fleiss_kappa(np.array(rows))
     assert found.estimate == pytest.approx((observed - chance) / (1 - chance))
     assert found.estimate == pytest.approx(0.210, abs=5e-4)
     assert found.n == 10
@@ -116,8 +118,8 @@ def test_fleiss_of_two_raters_is_scotts_pi_and_single_votes_do_not_count():
     counts = np.stack([(a == 0) * 1 + (b == 0), (a == 1) * 1 + (b == 1)], axis=1)
     chance = (55 / 100) ** 2 + (45 / 100) ** 2  # both raters share one margin
     expected = (0.7 - chance) / (1 - chance)
-    assert agreement.fleiss_kappa(counts).estimate == pytest.approx(expected)
-    more = agreement.fleiss_kappa(np.concatenate([counts, [[1, 0]] * 40, [[0, 0]]]))
+    assert fleiss_kappa(counts).estimate == pytest.approx(expected)
+    more = fleiss_kappa(np.concatenate([counts, [[1, 0]] * 40, [[0, 0]]]))
     assert more.estimate == pytest.approx(expected)
     assert more.n == 50
 
@@ -125,7 +127,7 @@ def test_fleiss_of_two_raters_is_scotts_pi_and_single_votes_do_not_count():
 def test_fleiss_where_pairs_have_two_votes_or_three():
     # Shares of agreement 1, 1/3, 0; shares of the first class 1, 1/3, 1/2.
     chance = (11 / 18) ** 2 + (7 / 18) ** 2
-    found = agreement.fleiss_kappa(np.array([[2, 0], [1, 2], [1, 1]]))
+    found = fleiss_kappa(np.array([[2, 0], [1, 2], [1, 1]]))
     assert found.estimate == pytest.approx((4 / 9 - chance) / (1 - chance))
 
 
@@ -147,7 +149,7 @@ def test_fleiss_where_pairs_have_two_votes_or_three():
 def test_what_the_data_do_not_give_is_missing_and_says_why(a, b, estimate, note):
     names = sorted({*a, *b})
     counts = np.array([[(x, y).count(name) for name in names] for x, y in zip(a, b, strict=True)], dtype=int)
-    for found in (agreement.cohen_kappa(a, b), agreement.fleiss_kappa(counts.reshape(len(a), len(names)))):
+    for found in (cohen_kappa(a, b), fleiss_kappa(counts.reshape(len(a), len(names)))):
         assert found.note == note
         assert np.isnan([found.low, found.high]).all()
         assert found.n == len(a)
@@ -159,17 +161,17 @@ def test_what_the_data_do_not_give_is_missing_and_says_why(a, b, estimate, note)
 
 def test_few_samples_are_drawn_by_pair():
     a, b = two_raters([[30, 10], [5, 40]])
-    few = agreement.cohen_kappa(a, b, np.arange(len(a)) % 5)
+    few = cohen_kappa(a, b, np.arange(len(a)) % 5)
     assert few.note == "fewer than 20 samples: resampled by pair"
-    assert few.low == agreement.cohen_kappa(a, b).low
+    assert few.low == cohen_kappa(a, b).low
 
 
 def test_bad_arguments_are_refused():
     with pytest.raises(InputError, match="the same items by both raters, got 2 and 1"):
-        agreement.cohen_kappa([1, 2], [1])
+        cohen_kappa([1, 2], [1])
     for counts in (np.ones(3, dtype=int), np.ones((2, 2)), np.array([[-1, 3]])):
         with pytest.raises(InputError, match="needs a table of counts"):
-            agreement.fleiss_kappa(counts)
+            fleiss_kappa(counts)
 
 
 def test_the_table_of_agreement():
@@ -195,7 +197,7 @@ def test_the_table_of_agreement():
     assert table.loc[table["statistic"] == "fleiss_kappa", "n"].tolist() == [60]
     own = table[(table["statistic"] == "votes") & (table["rater_a"] == "cy")].set_index("label_a")["n"]
     assert own.to_dict() == votes[votes["rater"] == "cy"]["label"].value_counts().reindex(CLASSES).to_dict()
-    merged = agreement.merge_labels(votes, source="people")["label"].value_counts()
+    merged = merge_labels(votes, source="people")["label"].value_counts()
     rows = table[table["statistic"] == "merged"].set_index("label_a")["n"]
     assert rows.to_dict() == merged.reindex(CLASSES, fill_value=0).to_dict()
     assert table.loc[table["statistic"].isin(["merged", "votes", "confusion"]), "value"].isna().all()

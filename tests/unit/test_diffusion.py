@@ -14,7 +14,8 @@ from diffusers import (
     UNet2DModel,
 )
 
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 
 

@@ -12,7 +12,8 @@ from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from mmh.compute.memory import MemoryExceededError
 from mmh.compute.rows import fixed_batches
 from mmh.compute.trace import ForwardProducts, ReverseProducts
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.lid import flipd, flipd_estimate
 from mmh.lid.flipd import BATCH_SIZE

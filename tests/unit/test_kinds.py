@@ -125,22 +125,23 @@ def test_every_kind_has_folders_of_its_own_or_makes_those_of_others() -> None:
         assert "load" in row.loader
 
 
-@pytest.mark.parametrize(
-    ("world", "kinds"),
-    [
-        ("von-mises", {"edm-mlp"}),
-        ("digits", {"unet", "gan"}),
-        ("digits-overfit", {"unet", "gan"}),
-        ("digits-control", {"unet", "gan"}),
-        ("cifar10", {"iddpm", "stylegan2", "diffusers"}),
-        ("images", {"iddpm", "stylegan2", "diffusers"}),
-        ("digits-text", {"text-to-image"}),
-        ("none", {"diffusers"}),
-    ],
-)
+FITTING = {
+    "von-mises": {"edm-mlp"},
+    "digits": {"unet", "gan"},
+    "digits-overfit": {"unet", "gan"},
+    "digits-control": {"unet", "gan"},
+    "cifar10": {"iddpm", "stylegan2", "diffusers"},
+    "images": {"iddpm", "stylegan2", "diffusers"},
+    "digits-text": {"text-to-image"},
+    "none": {"diffusers"},
+}
+
+
+@pytest.mark.parametrize(("world", "kinds"), FITTING.items())
 def test_models_fit_worlds(world: str, kinds: set[str]) -> None:
-    assert {name for name, row in KINDS.rows().items() if row.fits(WORLDS[world])} == kinds
-    for name, row in KINDS.rows().items():
+    rows = KINDS.among(set().union(*FITTING.values()))  # others may be added
+    assert {name for name, row in rows.items() if row.fits(WORLDS[world])} == kinds
+    for name, row in rows.items():
         sections = {"data": {"world": world}, "model": {"kind": name}}
         entry = Entry({"experiments": {"mine": sections}}, "mine")
         found = list(Kind.check.__func__(row, None, entry, "experiments.mine.model"))  # type: ignore[attr-defined]
@@ -160,11 +161,11 @@ def test_no_key_of_the_sampling_stands_twice() -> None:
 def test_a_folder_of_no_known_kind_is_refused_by_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps({"class": "Nobody"}))
     with pytest.raises(
-        InputError, match=r"names the class 'Nobody'; .*'EdmNetwork', 'StyleGan2Generator' can"
+        InputError, match=r"names the class 'Nobody'; .*'EdmNetwork', .*'StyleGan2Generator'.* can be"
     ):
         kind_of(tmp_path)
     (tmp_path / "process.json").write_text(json.dumps({"kind": "other"}))
-    with pytest.raises(InputError, match=r"process\.json names the kind 'other'; 'iddpm' can be loaded"):
+    with pytest.raises(InputError, match=r"process\.json names the kind 'other'; .*'iddpm'.* can be loaded"):
         load_model(tmp_path)
 
 

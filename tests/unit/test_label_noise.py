@@ -13,7 +13,7 @@ from mmh.evaluation import label_noise
 from mmh.evaluation.samples import CONTRASTS, evaluate
 from mmh.io.table_files import write_table
 from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN, VOTES
-from mmh.labels.agreement import merge_labels
+from mmh.labels.merging import merge_labels
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "evaluate_raters.py"
 OPTIONS = {"estimators": ["flipd", "lpca"], "baselines": ["png"], "resamples": 200}

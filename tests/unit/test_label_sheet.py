@@ -19,6 +19,15 @@ from mmh.io.arrays import write_arrays
 from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import CANDIDATES, MATCHES, SHEET
 from mmh.labels import label_sheet
+from mmh.labels.sheet_pairs import (
+    METRICS,
+    read_disagreements,
+    restrict,
+    sheet_hash,
+    sheet_images,
+    sheet_pairs,
+)
+from mmh.labels.spreadsheet_cells import guard_cell, unguard_cell
 
 SCRIPT = Path(label_sheet.__file__).parents[2] / "export_label_sheet.py"
 
@@ -41,8 +50,8 @@ def tables(listed: list[tuple[int, str, int]], more: list[tuple[int, str, int, i
 
 
 def pairs_of(n: int, *, seed: int = 0, experiment: str = "e", images=None, train=None) -> pd.DataFrame:
-    candidates, matches = tables([(i, m, i) for i in range(n) for m in label_sheet.METRICS])
-    return label_sheet.sheet_pairs(
+    candidates, matches = tables([(i, m, i) for i in range(n) for m in METRICS])
+    return sheet_pairs(
         candidates, matches, images or pixels(n), train or pixels(n), seed=seed, experiment=experiment
     )
 
@@ -65,7 +74,7 @@ def test_pairs_are_the_union_of_both_lists():
         # 6 is second by the other distance for sample 1; sample 2 is no candidate by l2, though 3 is its match
         [(1, "calibrated_l2", 2, 6, 0.9), (2, "calibrated_l2", 1, 3, 0.8)],
     )
-    table = label_sheet.sheet_pairs(candidates, matches, pixels(8), pixels(8), seed=0, experiment="e")
+    table = sheet_pairs(candidates, matches, pixels(8), pixels(8), seed=0, experiment="e")
     found = table.set_index(["sample", "train"]).sort_index()
     assert found["by"].to_dict() == {(0, 5): "both", (1, 4): "calibrated_l2", (1, 6): "sscd", (2, 7): "sscd"}
     scores = found[["sscd", "calibrated_l2"]].to_numpy()
@@ -86,7 +95,7 @@ def test_the_name_of_a_pair_is_its_content():
     first = pairs_of(3)
     assert first["pair"].str.fullmatch("p[0-9a-f]{16}").all()
     assert first["pair"].is_unique
-    assert label_sheet.sheet_hash(first["pair"]) == label_sheet.sheet_hash(first["pair"][::-1])
+    assert sheet_hash(first["pair"]) == sheet_hash(first["pair"][::-1])
 
     def names(**options) -> set[str]:
         return set(pairs_of(3, **options)["pair"])
@@ -116,7 +125,7 @@ def test_the_name_of_a_pair_is_its_content():
 def test_tables_that_do_not_fit_are_refused(change, message):
     candidates, matches = change(*tables([(0, "sscd", 0), (1, "sscd", 1)]))
     with pytest.raises(InputError, match=message):
-        label_sheet.sheet_pairs(candidates, matches, pixels(3), pixels(3), seed=0, experiment="e")
+        sheet_pairs(candidates, matches, pixels(3), pixels(3), seed=0, experiment="e")
 
 
 def test_absent_pixels_are_named():
@@ -130,22 +139,22 @@ def test_images_are_read_as_people_see_them(tmp_path):
     write_arrays(tmp_path / "a.npz", x=x, id=np.array([4, 9]))
     image = np.arange(8, dtype=np.uint8).reshape(2, 1, 2, 2)
     write_arrays(tmp_path / "b.npz", image=image, id=np.array([1, 2]))
-    read = label_sheet.sheet_images([tmp_path / "a.npz"], [9, 4, 9])
+    read = sheet_images([tmp_path / "a.npz"], [9, 4, 9])
     assert list(read) == [4, 9]
     assert read[4].shape == (2, 2, 3)
     assert read[4][0, 0].tolist() == [255, 128, 128]
     assert read[9][1, 1].tolist() == [128, 128, 0]
-    np.testing.assert_array_equal(label_sheet.sheet_images([tmp_path / "b.npz"], [2])[2], image[1, 0])
+    np.testing.assert_array_equal(sheet_images([tmp_path / "b.npz"], [2])[2], image[1, 0])
     write_arrays(tmp_path / "c.npz", x=np.zeros((3, 2), dtype=np.float32), id=np.arange(3))
     with pytest.raises(InputError, match=r"c.npz: items have the shape \(2,\), people can label images"):
-        label_sheet.sheet_images([tmp_path / "c.npz"], [0])
+        sheet_images([tmp_path / "c.npz"], [0])
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (8, 8)])
 def test_the_page_holds_every_pixel_and_the_template_every_pair(tmp_path, shape):
     images, train = pixels(5, shape), pixels(9, shape)
     candidates, matches = tables([(i, "sscd", i % 2) for i in range(5)])
-    pairs = label_sheet.sheet_pairs(candidates, matches, images, train, seed=0, experiment="e")
+    pairs = sheet_pairs(candidates, matches, images, train, seed=0, experiment="e")
     page, template = tmp_path / "a.html", tmp_path / "a.csv"
     record = label_sheet.write_sheet(pairs, images, train, page, template, experiment="e")
     data = page_data(page)
@@ -153,7 +162,7 @@ def test_the_page_holds_every_pixel_and_the_template_every_pair(tmp_path, shape)
         "pairs": 5,
         "bytes": page.stat().st_size,
         "images": "lossless PNG",
-        "sheet": label_sheet.sheet_hash(pairs["pair"]),
+        "sheet": sheet_hash(pairs["pair"]),
     }
     assert len(data["images"]) == 7  # a training image that two samples copy is stored once
     assert [row["pair"] for row in data["pairs"]] == pairs["pair"].tolist()
@@ -235,9 +244,9 @@ def test_a_second_round_takes_the_listed_pairs_in_the_same_order(tmp_path):
     pairs = pairs_of(20)
     chosen = pairs["pair"].sample(6, random_state=0).tolist()
     (tmp_path / "d.csv").write_text("label,pair\n" + "".join(f"x,{pair}\n" for pair in [*chosen, chosen[0]]))
-    only = label_sheet.read_disagreements(tmp_path / "d.csv")
+    only = read_disagreements(tmp_path / "d.csv")
     assert only == chosen
-    second = label_sheet.restrict(pairs, only)
+    second = restrict(pairs, only)
     assert second["pair"].tolist() == pairs["pair"].tolist()
     asked = second.dropna(subset="place")
     assert asked["pair"].tolist() == [pair for pair in pairs["pair"] if pair in chosen]
@@ -245,7 +254,7 @@ def test_a_second_round_takes_the_listed_pairs_in_the_same_order(tmp_path):
     record = label_sheet.write_sheet(
         second, pixels(20), pixels(20), tmp_path / "a.html", tmp_path / "a.csv", experiment="e"
     )
-    assert record["sheet"] == label_sheet.sheet_hash(chosen) != label_sheet.sheet_hash(pairs["pair"])
+    assert record["sheet"] == sheet_hash(chosen) != sheet_hash(pairs["pair"])
     assert [row["pair"] for row in page_data(tmp_path / "a.html")["pairs"]] == asked["pair"].tolist()
     assert len(page_data(tmp_path / "a.html")["images"]) == 12
 
@@ -263,17 +272,17 @@ def test_a_bad_list_of_disagreements_is_named(tmp_path, text, message):
     if text is not None:
         (tmp_path / "d.csv").write_text(text)
     with pytest.raises(InputError, match=message) as caught:
-        label_sheet.read_disagreements(tmp_path / "d.csv")
+        read_disagreements(tmp_path / "d.csv")
     assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_pair_and_an_empty_page_are_refused(tmp_path):
     pairs = pairs_of(3)
     with pytest.raises(InputError, match=r"pair 'p0' \(2 unknown\) is not among the candidates"):
-        label_sheet.restrict(pairs, ["p1", "p0"])
+        restrict(pairs, ["p1", "p0"])
     with pytest.raises(InputError, match="the label sheet of e has no pair"):
         label_sheet.write_sheet(
-            label_sheet.restrict(pairs, []), {}, {}, tmp_path / "a.html", tmp_path / "a.csv", experiment="e"
+            restrict(pairs, []), {}, {}, tmp_path / "a.html", tmp_path / "a.csv", experiment="e"
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -282,8 +291,8 @@ def test_an_unknown_pair_and_an_empty_page_are_refused(tmp_path):
     "cell", ["=1+1", "+1", "-1", "@x", "\tx", "'=1", "''=1", "'t Hooft", "Ada", "", "'", "p12"]
 )
 def test_guarding_a_cell_can_be_undone(cell):
-    guarded = label_sheet.guard_cell(cell)
-    assert label_sheet.unguard_cell(guarded) == cell
+    guarded = guard_cell(cell)
+    assert unguard_cell(guarded) == cell
     assert not guarded.startswith(("=", "+", "-", "@", "\t", "\r"))
     assert (guarded == cell) == (not re.match(r"'*[=+\-@\t\r]", cell))
 
@@ -301,7 +310,7 @@ def test_the_script_writes_page_template_and_table(tmp_path):
     assert spec.loader
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    candidates, matches = tables([(i, m, i) for i in (1, 3) for m in label_sheet.METRICS])
+    candidates, matches = tables([(i, m, i) for i in (1, 3) for m in METRICS])
     write_table(candidates.astype({"place": np.int32}), tmp_path / "candidates.parquet", CANDIDATES)
     write_table(matches.astype({"rank": np.int32}), tmp_path / "matches.parquet", MATCHES)
     noise = np.random.default_rng(0)
@@ -331,7 +340,7 @@ def test_the_script_writes_page_template_and_table(tmp_path):
     table = read_table(tmp_path / "sheet.parquet", SHEET)
     assert sorted(zip(table["sample"], table["train"], strict=True)) == [(1, 1), (3, 3)]
     assert record["pairs"] == 2
-    assert record["sheet"] == label_sheet.sheet_hash(table["pair"])
+    assert record["sheet"] == sheet_hash(table["pair"])
     assert page_data(tmp_path / "page.html")["sheet"] == record["sheet"]
 
     (tmp_path / "d.csv").write_text(f"pair\n{table['pair'][1]}\n")

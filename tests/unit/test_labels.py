@@ -15,6 +15,12 @@ from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import LABELS, MATCHES, SHEET, VOTES
 from mmh.labels import agreement, label_sheet
 from mmh.labels import label_files as labels
+from mmh.labels.classes import sample_classes
+from mmh.labels.label_rows import SHEET_COLUMNS
+from mmh.labels.merging import merge_labels
+from mmh.labels.planted import plant_labels
+from mmh.labels.sheet_pairs import read_disagreements, sheet_hash
+from mmh.labels.spreadsheet_cells import guard_cell
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "import_labels.py"
 HEADER = "sample,train,label,rater,time\n"
@@ -34,7 +40,7 @@ def read(*paths, pairs=None, sheet=None):
     """Read files into votes; any small pair counts as retrieved unless `pairs` says which are."""
     pairs = [(s, t) for s in range(10) for t in range(10)] if pairs is None else pairs
     matches = match_table([(*pair, 1) for pair in pairs])
-    return labels.read_label_files(paths, matches=matches, sheet=sheet, unguard=label_sheet.unguard_cell)
+    return labels.read_label_files(paths, matches=matches, sheet=sheet)
 
 
 def test_reads_a_file_with_marks_blank_lines_and_other_order(tmp_path):
@@ -108,7 +114,7 @@ def test_merge_takes_the_majority_and_ties_are_unsure(tmp_path):
         write(tmp_path / f"{k}.csv", HEADER + "\n".join(part) + "\n") for k, part in enumerate((rows, more))
     ]
     votes, _ = read(*files)
-    merged = agreement.merge_labels(votes, source="people")
+    merged = merge_labels(votes, source="people")
     assert merged.to_numpy().tolist() == [
         [1, 5, "exact", 3, "people"],
         [1, 6, "not_memorized", 1, "people"],
@@ -134,7 +140,7 @@ def test_merge_of_no_files_is_an_empty_table():
     votes, passed_over = read()
     assert votes.empty
     assert passed_over == 0
-    merged = agreement.merge_labels(votes, source="people")
+    merged = merge_labels(votes, source="people")
     assert merged.empty
     assert list(merged.columns) == ["sample", "train", "label", "raters", "source"]
     assert agreement.agreement_table(votes).empty
@@ -157,9 +163,9 @@ def test_sample_class_is_the_most_severe_and_names_its_pair():
     )
     matches = pd.concat([match_table([(2, 8, 1), (2, 4, 2)]), match_table([(4, 6, 1)], metric="sscd")])
     expected = [[1, "reconstructive", 9], [2, "exact", 8], [3, "unsure", 7], [4, "exact", 5]]
-    assert labels.sample_classes(table, matches).to_numpy().tolist() == expected
-    assert labels.sample_classes(table.iloc[::-1], matches).to_numpy().tolist() == expected
-    assert labels.sample_classes(table)["train"].tolist() == [9, 4, 7, 5]
+    assert sample_classes(table, matches).to_numpy().tolist() == expected
+    assert sample_classes(table.iloc[::-1], matches).to_numpy().tolist() == expected
+    assert sample_classes(table)["train"].tolist() == [9, 4, 7, 5]
 
 
 @pytest.fixture
@@ -183,7 +189,7 @@ def world():
 def planted(world, samples, pairs):
     train, table = world
     matches = match_table([(s, t, 1) for s, t in pairs])
-    found = labels.plant_labels(
+    found = plant_labels(
         np.stack(samples),
         np.arange(10, 10 + len(samples)),
         train,
@@ -218,13 +224,13 @@ def test_the_free_patch_does_not_count(world):
 def test_planted_file_reads_back(world, tmp_path):
     train, table = world
     matches = match_table([(10, 1, 1), (10, 0, 2)])
-    found = labels.plant_labels(
+    found = plant_labels(
         train[1:2], np.array([10]), train, table, matches, exact_distance=0.5, not_distance=2
     )
     found.to_csv(tmp_path / "planted.csv", index=False)
     votes, _ = read(tmp_path / "planted.csv", pairs=[(10, 1), (10, 0)])
-    merged = agreement.merge_labels(votes, source="planted")
-    assert labels.sample_classes(merged).to_numpy().tolist() == [[10, "exact", 1]]
+    merged = merge_labels(votes, source="planted")
+    assert sample_classes(merged).to_numpy().tolist() == [[10, "exact", 1]]
 
 
 def test_planted_errors(world):
@@ -234,7 +240,7 @@ def test_planted_errors(world):
         ({"exact_distance": 1, "not_distance": 2}, "matches name sample 4, which does not exist"),
     ):
         with pytest.raises(InputError, match=text):
-            labels.plant_labels(train[:1], np.array([0]), train, table, match_table([(4, 0, 1)]), **options)
+            plant_labels(train[:1], np.array([0]), train, table, match_table([(4, 0, 1)]), **options)
 
 
 @pytest.fixture
@@ -242,7 +248,7 @@ def round_one():
     """Six pairs, two of them of one sample."""
     ids = [(0, 3), (1, 3), (1, 4), (2, 5), (3, 6), (4, 7)]
     pairs = {f"p{k:016x}": pair for k, pair in enumerate(ids)}
-    return labels.Sheet(pairs=pairs, rounds={label_sheet.sheet_hash(pairs): (1, set(pairs))})
+    return labels.Sheet(pairs=pairs, rounds={sheet_hash(pairs): (1, set(pairs))})
 
 
 def export(sheet, rater="ann", label="exact", name=None, chosen=None, time="2026-01-31T12:00:00Z"):
@@ -251,7 +257,7 @@ def export(sheet, rater="ann", label="exact", name=None, chosen=None, time="2026
     rows = [list(label_sheet.COLUMNS)]
     for pair, (sample, train) in sheet.pairs.items():
         if chosen is None or pair in chosen:
-            cells = [pair, sample, train, label, label_sheet.guard_cell(rater), time, "yes", "1-0", name]
+            cells = [pair, sample, train, label, guard_cell(rater), time, "yes", "1-0", name]
             rows.append([str(cell) for cell in cells])
     return rows
 
@@ -267,7 +273,7 @@ NO_PAIRS: list[tuple[int, int]] = []  # matches play no part in files of a label
 
 
 def test_the_columns_are_those_of_the_page():
-    assert labels.SHEET_COLUMNS == label_sheet.COLUMNS
+    assert SHEET_COLUMNS == label_sheet.COLUMNS
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -402,7 +408,7 @@ def test_faults_of_all_files_are_listed_up_to_a_number(tmp_path, round_one):
 def test_a_second_round_settles_what_it_asks_for(tmp_path, round_one):
     pairs = list(round_one.pairs)
     asked = pairs[1:3]
-    first, second = next(iter(round_one.rounds)), label_sheet.sheet_hash(asked)
+    first, second = next(iter(round_one.rounds)), sheet_hash(asked)
     both = labels.Sheet(round_one.pairs, {second: (2, set(asked)), **round_one.rounds})
     files = [
         save(tmp_path / "a.csv", export(both, name=first, label="exact", chosen=pairs[:4])),
@@ -412,7 +418,7 @@ def test_a_second_round_settles_what_it_asks_for(tmp_path, round_one):
         save(tmp_path / "e.csv", export(both, "ann & bob", "not_memorized", second, asked[1:])),
     ]
     votes, _ = read(*files, sheet=both)
-    merged = agreement.merge_labels(votes, source="people")
+    merged = merge_labels(votes, source="people")
     assert merged[["sample", "train", "label", "raters"]].to_numpy().tolist() == [
         [0, 3, "exact", 1],
         [1, 3, "reconstructive", 1],  # ann has changed her mind: the second round holds against both
@@ -547,7 +553,7 @@ def test_the_script_writes_all_tables(tmp_path, round_one):
         save(tmp_path / "b.csv", export(round_one, rater="b", label="unsure", chosen=pairs[:2])),
         save(
             tmp_path / "c.csv",
-            export(round_one, "=a", name=label_sheet.sheet_hash(pairs[:2]), chosen=pairs[:1]),
+            export(round_one, "=a", name=sheet_hash(pairs[:2]), chosen=pairs[:1]),
         ),
         write(tmp_path / "d.csv", HEADER + "8,8,not_memorized,b,\n"),
     ]
@@ -562,6 +568,6 @@ def test_the_script_writes_all_tables(tmp_path, round_one):
     votes = read_table(out[1], VOTES)
     assert votes["round"].tolist() == [1, 1, 2, 1, 1, 1, 1, 1, 1, 1]
     assert set(votes["rater"]) == {"=a", "b"}
-    assert label_sheet.read_disagreements(out[3]) == pairs[:2]
+    assert read_disagreements(out[3]) == pairs[:2]
     table = pd.read_csv(out[2])
     assert table.loc[table["statistic"] == "unresolved", "n"].tolist() == [1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmh.errors import InputError
-from mmh.lid import neighbours
+from mmh.lid import neighbours, points
 from mmh.lid.neighbours import knn
 
 
@@ -29,6 +29,7 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     base = random.random((500, 6)).astype(np.float32)
     whole = knn(base, base, 5, exclude_self=True)
     monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 6 * 33)
+    monkeypatch.setattr(points, "PART_BYTES", 1)
     for a, b in zip(whole, knn(base, base, 5, exclude_self=True), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -110,6 +111,7 @@ def test_near_points_lose_no_digits():
 
 def test_only_some_rows_are_searched(monkeypatch):
     monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 5 * 16)
+    monkeypatch.setattr(points, "PART_BYTES", 1)
     random = np.random.default_rng(8)
     base, rows = random.random((120, 5)), np.sort(random.choice(120, 70, replace=False))
     distances, indices = neighbours.ExactSearch(base, rows=rows).nearest(base, 4)

@@ -10,7 +10,8 @@ import torch
 
 from mmh.compute import rng
 from mmh.compute.rows import repeatable
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.lid import count_below, normal_bundle, normal_bundle_spectrum, pooled_threshold
 from mmh.lid.normal_bundle import count_stderr, normal_bundle_groups
@@ -147,7 +148,8 @@ def test_memory_is_that_of_a_few_matrices(groups, smallest, matrices):
     code = """
 import pathlib, re, sys
 import torch
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.lid import normal_bundle
 d = 1024
 def peak():  # of this program alone: getrusage's would start from the parent's

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmh.diffusion.score_model import Schedule
+from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
 from mmh.oracles.exact import EmpiricalMeasure, GaussianPart, Mixture, gaussian, random_mixture
 

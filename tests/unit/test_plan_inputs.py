@@ -12,7 +12,7 @@ import yaml
 from mmh.config.check import check_config
 from mmh.errors import InputError
 from mmh.plan.plan import Plan
-from mmh.plan.status import Pattern, read_rules
+from mmh.plan.planned_jobs import Pattern, read_rules
 
 ROOT = Path(__file__).parents[2]
 CONFIG: dict[str, Any] = check_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
@@ -198,6 +198,13 @@ def test_a_dropped_list_of_prompts_goes_before_a_fetched_one(
     Path("resources", "prompts").mkdir(parents=True)
     Path("resources", "prompts", "sd1_mem.txt").touch()
     assert "resources/prompts/sd1_mem.txt" in plan.prompts.lists(wildcards)
+
+
+def test_a_job_of_claims_gets_the_options_of_its_claims_alone() -> None:
+    written = {**CONFIG["experiments"]["digits"]["claims"], "check": ["4", "od"], "comparable": 3.0}
+    options = Plan(own(claims=written)).evaluation.claim_options(Wildcards(experiment="digits"))
+    assert sorted(options) == ["check", "considerable", "control_gap", "data_estimators", "overfit_gap"]
+    assert options["considerable"] == 10
 
 
 class Rule:

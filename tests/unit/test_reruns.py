@@ -12,15 +12,19 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import create_model
 from test_plan_inputs import CONFIG, ROOT, RULES, evaluated, jobs, section
 
 from mmh.config.check import check_config
+from mmh.config.tables import TABLES
 from mmh.digest.code import SCRIPTS, code_digest, edited_digest
 from mmh.digest.reach import Root
 from mmh.plan import plan as plan_module
 from mmh.plan.plan import Plan
+from mmh.rows import Row, Table
 
-TINY = check_config(yaml.safe_load((ROOT / "tests" / "workflow" / "tiny" / "config.yaml").read_text()))
+TINY_FILE = ROOT / "tests" / "workflow" / "tiny" / "config.yaml"
+TINY = check_config(yaml.safe_load(TINY_FILE.read_text()))
 Call = tuple[str, tuple[Root, ...]]
 Edit = Callable[[str], str]
 
@@ -110,7 +114,7 @@ def test_a_contract_reruns_those_that_read_or_write_the_table() -> None:
         ("mmh/io/spans.py", 'f"', 'f"Sorry: '),
         ("mmh/job/progress.py", 'f"', 'f"about '),
         ("mmh/compute/blocks.py", 'f"', 'f"note: '),
-        ("mmh/retrieval/search.py", "anchor must be", "anchor has to be"),
+        ("mmh/retrieval/calibrated_distance.py", "anchor must be", "anchor has to be"),
         ("mmh/lid/flipd.py", '"""', '"""Indeed: '),
         ("mmh/lid/flipd.py", "\n\n\n", "\n\n\n# a remark\n"),
     ],
@@ -143,16 +147,34 @@ def test_an_estimator_reruns_its_own_jobs() -> None:
         ("worlds", "World", "make"),
         ("metrics", "Metric", "see"),
         ("figures", "Figure", "draw"),
+        ("claims", "Claim", "test"),
     ],
 )
 def test_a_new_row_reruns_nothing(package: str, base: str, method: str) -> None:
     row = f"from mmh.{package}.base import {base}\n\n\nclass Mine({base}):\n    name = 'mine'\n"
     row += f"\n    def {method}(self, *given):\n        return given\n"
-    found = changed({}, new={f"mmh/{package}/mine.py": row})
-    if package == "metrics":  # a figure and a table of all metrics that there are
-        assert set(found) <= {"evaluate_detection", "draw_figure", "check_claims"}
-    else:
-        assert found == {}
+    assert changed({}, new={f"mmh/{package}/mine.py": row}) == {}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.package)
+def test_a_new_row_with_options_of_its_own_changes_no_parameter(
+    table: Table[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = create_model("Own", __base__=Row.Options, width=(float, 3.0))
+    monkeypatch.chdir(tmp_path)
+    before = states(TINY)
+    row = type("Mine", (table.base,), {"name": "mine", "Options": own, "__module__": table.package})
+    monkeypatch.setitem(table.rows(), "mine", row)
+    assert states(check_config(yaml.safe_load(TINY_FILE.read_text()))) == before
+
+
+def test_the_sign_of_a_metric_and_a_claim_rerun_those_that_ask_for_them() -> None:
+    sign = within("class Png", '"PNG size", False', '"PNG size", True')
+    found = changed({"mmh/metrics/png.py": sign})
+    assert set(found) == {"evaluate_detection", "draw_figure"}
+    assert roots_with(found, "Png")
+    edit = within("def test", "        rows =", "        rows = rows =")
+    assert changed({"mmh/claims/three_places.py": edit}) == {"check_claims": {"ThreePlaces"}}
 
 
 def test_what_the_plan_alone_asks_of_an_estimator_reruns_nothing() -> None:

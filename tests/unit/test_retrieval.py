@@ -7,8 +7,11 @@ import torch
 from mmh.compute.duplicates import duplicate_groups
 from mmh.errors import InputError
 from mmh.lid import neighbours as search
+from mmh.lid import points
 from mmh.retrieval import embedding
-from mmh.retrieval import search as retrieval
+from mmh.retrieval.calibrated_distance import calibrated_l2
+from mmh.retrieval.descriptor_search import search_embeddings
+from mmh.retrieval.matches import join_matches, matches_table
 
 
 def brute_force(generated, train, neighbours, alpha, anchor, duplicates, top):
@@ -51,7 +54,7 @@ def images():
 def test_calibrated_l2_equals_brute_force(images, anchor, duplicates, neighbours):
     generated, train = images
     options = {"neighbours": neighbours, "alpha": 0.5, "anchor": anchor, "duplicates": duplicates, "top": 3}
-    found = retrieval.calibrated_l2(generated, train, **options)
+    found = calibrated_l2(generated, train, **options)
     score, match, distance = brute_force(generated, train, **options)
     np.testing.assert_array_equal(found.match, match)
     np.testing.assert_allclose(found.distance, distance, rtol=1e-12)
@@ -62,8 +65,8 @@ def test_calibrated_l2_equals_brute_force(images, anchor, duplicates, neighbours
 def test_scores_do_not_depend_on_scale_or_dtype():
     rng = np.random.default_rng(0)
     train, generated = (rng.integers(0, 256, (n, 4, 4, 3), dtype=np.uint8) for n in (80, 5))
-    whole = retrieval.calibrated_l2(generated, train)
-    scaled = retrieval.calibrated_l2(generated / 127.5 - 1, train / 127.5 - 1)
+    whole = calibrated_l2(generated, train)
+    scaled = calibrated_l2(generated / 127.5 - 1, train / 127.5 - 1)
     np.testing.assert_array_equal(whole.match, scaled.match)
     np.testing.assert_allclose(whole.score, scaled.score, rtol=1e-9)
     assert (whole.score[:, 0] <= 2).all()  # the nearest is never above the mean: at most 1 / alpha
@@ -72,10 +75,10 @@ def test_scores_do_not_depend_on_scale_or_dtype():
 def test_copies_in_the_training_set_change_nothing_when_counted_once(images):
     generated, train = images
     _, first = np.unique(train.reshape(18, -1), axis=0, return_index=True)
-    once = retrieval.calibrated_l2(generated, train, neighbours=5)
-    alone = retrieval.calibrated_l2(generated, train[np.sort(first)], neighbours=5)
+    once = calibrated_l2(generated, train, neighbours=5)
+    alone = calibrated_l2(generated, train[np.sort(first)], neighbours=5)
     np.testing.assert_allclose(once.score, alone.score)
-    counted = retrieval.calibrated_l2(generated, train, neighbours=5, duplicates="counted")
+    counted = calibrated_l2(generated, train, neighbours=5, duplicates="counted")
     assert not np.allclose(once.score, counted.score)
 
 
@@ -84,22 +87,20 @@ def test_scores_stay_finite_in_a_set_of_copies():
     generated = np.array([[0.0, 0], [0.4, 0], [1, 0], [1, 1]])
     for anchor in ("generated", "match"):
         for neighbours in (1, 5, 59):
-            found = retrieval.calibrated_l2(
+            found = calibrated_l2(
                 generated, train, neighbours=neighbours, anchor=anchor, duplicates="counted", top=2
             )
             assert np.isfinite(found.score).all()
             assert found.score[0, 0] == found.score[2, 0] == 0
             assert found.match[:, 0].tolist() == [0, 0, 30, 30]
     # Five copies of the nearest image make the mean 0: the other image, one unit away, sets the scale.
-    found = retrieval.calibrated_l2(
-        generated, train, neighbours=5, anchor="match", duplicates="counted", top=1
-    )
+    found = calibrated_l2(generated, train, neighbours=5, anchor="match", duplicates="counted", top=1)
     np.testing.assert_allclose(found.score[:, 0], [0, 0.8, 0, 2])
 
 
 def test_yoon_ratio():
     train, generated = np.array([[0.0], [4], [5]]), np.array([[3.0]])
-    found = retrieval.calibrated_l2(generated, train, neighbours=1, alpha=1.0, anchor="match", top=2)
+    found = calibrated_l2(generated, train, neighbours=1, alpha=1.0, anchor="match", top=2)
     assert found.match.tolist() == [[1, 2]]
     np.testing.assert_allclose(found.score, [[1.0, 2.0]])  # 1 / |4 - 5|, 2 / |5 - 4|
 
@@ -107,8 +108,8 @@ def test_yoon_ratio():
 def test_ids_of_training_images_are_used(images):
     generated, train = images
     ids = 1000 - np.arange(18)
-    plain = retrieval.calibrated_l2(generated, train, neighbours=3, top=1)
-    named = retrieval.calibrated_l2(generated, train, neighbours=3, top=1, train_ids=ids)
+    plain = calibrated_l2(generated, train, neighbours=3, top=1)
+    named = calibrated_l2(generated, train, neighbours=3, top=1, train_ids=ids)
     np.testing.assert_array_equal(train[plain.match[:, 0]], train[1000 - named.match[:, 0]])
     smallest = [min(ids[j] for j in range(18) if (train[j] == train[m]).all()) for m in plain.match[:, 0]]
     assert named.match[:, 0].tolist() == smallest
@@ -119,10 +120,10 @@ def test_too_few_distinct_images_is_an_error(images):
     with pytest.raises(
         InputError, match=r"50 neighbours and 3 matches needs more .* there are 12 .12 distinct"
     ):
-        retrieval.calibrated_l2(generated, train)
-    retrieval.calibrated_l2(generated, train, neighbours=18, duplicates="counted")
+        calibrated_l2(generated, train)
+    calibrated_l2(generated, train, neighbours=18, duplicates="counted")
     with pytest.raises(InputError, match="there are 18"):
-        retrieval.calibrated_l2(generated, train, neighbours=18, anchor="match", duplicates="counted")
+        calibrated_l2(generated, train, neighbours=18, anchor="match", duplicates="counted")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_too_few_distinct_images_is_an_error(images):
 def test_bad_options(change, text):
     arguments = {"generated": np.zeros((2, 9)), "train": np.arange(540.0).reshape(60, 9), **change}
     with pytest.raises(InputError, match=text):
-        retrieval.calibrated_l2(arguments.pop("generated"), arguments.pop("train"), **arguments)
+        calibrated_l2(arguments.pop("generated"), arguments.pop("train"), **arguments)
 
 
 def test_duplicate_groups_name_the_first_row():
@@ -163,7 +164,7 @@ def test_embedding_search_equals_brute_force_and_collapses_copies():
     train, generated = unit(rng, 40), unit(rng, 10)
     train[[30, 31, 5]] = train[7]
     generated[0] = train[7]
-    found = retrieval.search_embeddings(generated, train, top=4)
+    found = search_embeddings(generated, train, top=4)
     distinct = [j for j in range(40) if j not in (7, 30, 31)]
     distance = 1 - generated.astype(float) @ train[distinct].astype(float).T
     order = np.argsort(distance, axis=1)[:, :4]
@@ -181,28 +182,28 @@ def test_groups_of_images_overrule_bits_of_embeddings():
     train[4] = train[1]
     train[4, 0] = np.nextafter(train[4, 0], 1)
     groups = np.array([0, 1, 2, 3, 1, 5])
-    assert retrieval.search_embeddings(train[4:5], train, 2, groups=groups).match[0].tolist().count(4) == 0
-    assert {1, 4} == set(retrieval.search_embeddings(train[4:5], train, 2).match[0])
+    assert search_embeddings(train[4:5], train, 2, groups=groups).match[0].tolist().count(4) == 0
+    assert {1, 4} == set(search_embeddings(train[4:5], train, 2).match[0])
 
 
 def test_other_indexes_and_their_errors():
     rng = np.random.default_rng(0)
     train, generated = unit(rng, 300), unit(rng, 20)
-    flat = retrieval.search_embeddings(generated, train, 3)
-    graph = retrieval.search_embeddings(generated, train, 3, index="HNSW32")
+    flat = search_embeddings(generated, train, 3)
+    graph = search_embeddings(generated, train, 3, index="HNSW32")
     assert (flat.match == graph.match).mean() > 0.9
     for call, text in (
         (
-            lambda: retrieval.search_embeddings(generated, train, 3, index="Nonsense"),
+            lambda: search_embeddings(generated, train, 3, index="Nonsense"),
             "cannot build index 'Nonsense'",
         ),
         (
-            lambda: retrieval.search_embeddings(2 * generated, train, 3),
+            lambda: search_embeddings(2 * generated, train, 3),
             "generated images: embeddings .* not finite unit rows",
         ),
-        (lambda: retrieval.search_embeddings(generated, train[:2], 3), "cannot find 3 matches"),
+        (lambda: search_embeddings(generated, train[:2], 3), "cannot find 3 matches"),
         (
-            lambda: retrieval.search_embeddings(generated, train, 100, index="IVF50,Flat"),
+            lambda: search_embeddings(generated, train, 100, index="IVF50,Flat"),
             "finds fewer than 100",
         ),
     ):
@@ -213,11 +214,11 @@ def test_other_indexes_and_their_errors():
 def test_index_options_reach_the_index():
     rng = np.random.default_rng(0)
     train, generated = unit(rng, 300), unit(rng, 20)
-    flat = retrieval.search_embeddings(generated, train, 3)
-    every_list = retrieval.search_embeddings(generated, train, 3, index="IVF8,Flat", nprobe=8)
+    flat = search_embeddings(generated, train, 3)
+    every_list = search_embeddings(generated, train, 3, index="IVF8,Flat", nprobe=8)
     np.testing.assert_array_equal(flat.match, every_list.match)
     np.testing.assert_array_equal(flat.distance, every_list.distance)
-    one_list = retrieval.search_embeddings(generated, train, 3, index="IVF8,Flat", nprobe=1, rerank=3)
+    one_list = search_embeddings(generated, train, 3, index="IVF8,Flat", nprobe=1, rerank=3)
     assert (flat.match != one_list.match).any()
     for options, text in (
         ({"index": "IVF50,Flat", "nprobe": 1, "top": 100}, "finds fewer than 100"),
@@ -226,7 +227,7 @@ def test_index_options_reach_the_index():
         ({"rerank": 2}, "rerank must be at least the 3 matches wanted, it is 2"),
     ):
         with pytest.raises(InputError, match=text):
-            retrieval.search_embeddings(generated, train, **{"top": 3, **options})
+            search_embeddings(generated, train, **{"top": 3, **options})
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
@@ -234,6 +235,7 @@ def test_index_options_reach_the_index():
 def test_calibrated_l2_equals_brute_force_in_blocks(monkeypatch, dtype, anchor):
     """Blocks of queries and of training images, ids in another order, copies, and uint8 as it is."""
     monkeypatch.setattr(search, "BLOCK_BYTES", 4 * 27 * 16)
+    monkeypatch.setattr(points, "PART_BYTES", 1)
     rng = np.random.default_rng(3)
     train = rng.integers(0, 256, (90, 3, 3, 3), dtype=np.uint8).astype(dtype)
     train[50:60] = train[7]
@@ -241,7 +243,7 @@ def test_calibrated_l2_equals_brute_force_in_blocks(monkeypatch, dtype, anchor):
         [train[:20], rng.integers(0, 256, (20, 3, 3, 3), dtype=np.uint8).astype(dtype)]
     )
     options = {"neighbours": 20, "alpha": 0.5, "anchor": anchor, "duplicates": "once", "top": 2}
-    found = retrieval.calibrated_l2(generated, train, **options)
+    found = calibrated_l2(generated, train, **options)
     score, match, distance = brute_force(generated, train, **options)
     np.testing.assert_array_equal(found.match, match)
     np.testing.assert_allclose(found.distance, distance, rtol=1e-12)
@@ -251,21 +253,19 @@ def test_calibrated_l2_equals_brute_force_in_blocks(monkeypatch, dtype, anchor):
 
 def test_groups_at_hand_and_parts_of_the_samples_change_nothing(images):
     generated, train = images
-    whole = retrieval.calibrated_l2(generated, train, neighbours=5)
+    whole = calibrated_l2(generated, train, neighbours=5)
     groups = duplicate_groups(train)
-    parts = [
-        retrieval.calibrated_l2(g, train, neighbours=5, groups=groups) for g in (generated[:4], generated[4:])
-    ]
-    joined = retrieval.join_matches(parts)
+    parts = [calibrated_l2(g, train, neighbours=5, groups=groups) for g in (generated[:4], generated[4:])]
+    joined = join_matches(parts)
     for name in ("score", "match", "distance"):
         np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
 
 
 def test_matches_table_is_sorted_and_typed(images):
     generated, train = images
-    l2 = retrieval.calibrated_l2(generated, train, neighbours=3, top=2)
+    l2 = calibrated_l2(generated, train, neighbours=3, top=2)
     ids = np.arange(len(generated))[::-1] + 100
-    table = retrieval.matches_table(ids, {"sscd": l2, "calibrated_l2": l2})
+    table = matches_table(ids, {"sscd": l2, "calibrated_l2": l2})
     assert list(table.columns) == ["sample", "metric", "rank", "train", "distance", "score"]
     assert [str(table[c].dtype) for c in ("sample", "rank", "train", "distance")] == [
         "int64",

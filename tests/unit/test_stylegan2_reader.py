@@ -26,7 +26,8 @@ from stylegan2_pickles import Call
 from mmh.errors import InputError
 from mmh.io.restricted_pickle import load
 from mmh.models.stylegan.generator import Generator
-from mmh.models.stylegan.published import ALLOWED, load_stylegan2
+from mmh.models.stylegan.published import load_stylegan2
+from mmh.models.stylegan.stand_ins import ALLOWED
 
 SMALL = {"z_dim": 6, "w_dim": 5, "c_dim": 3, "resolution": 8, "channel_base": 32, "channel_max": 8}
 

@@ -5,9 +5,9 @@ import pytest
 
 from mmh.errors import InputError
 from mmh.io.arrays import write_arrays
-from mmh.retrieval import vector_index
-from mmh.retrieval.descriptor_search import search_shards
-from mmh.retrieval.search import search_embeddings
+from mmh.retrieval import index_search, vector_index
+from mmh.retrieval.descriptor_search import search_embeddings, search_shards
+from mmh.retrieval.embedding_shards import Shards
 
 
 def _unit(rows):
@@ -38,7 +38,7 @@ def _brute(queries, base, top):
 def test_shards_are_one_array(world):
     base, _, _, shards = world
     rows = np.array([4999, 0, 1000, 999, 3999, 4000, 0])
-    joined = vector_index.Shards(shards)
+    joined = Shards(shards)
     assert (len(joined), joined.dim) == (5000, 64)
     np.testing.assert_array_equal(joined.take(rows), base[rows])
 
@@ -48,7 +48,7 @@ def test_everything_probed_and_reranked_is_exact(world, tmp_path, factory):
     base, _, copies, shards = world
     vector_index.build(shards, factory, tmp_path / "index", train_rows=2000)
     nprobe = 16 if "IVF" in factory else None
-    distance, row = vector_index.search(
+    distance, row = index_search.search(
         tmp_path / "index", shards, copies[:20], 5, nprobe=nprobe, rerank=5000
     )
     expected, order = _brute(copies[:20], base, 5)
@@ -62,7 +62,7 @@ def test_a_small_index_finds_copies(world, tmp_path):
     vector_index.build(shards, "IVF32,PQ16x6", path, train_rows=4000)
     found = {
         rerank: (
-            vector_index.search(path, shards, copies, 1, nprobe=8, rerank=rerank)[1][:, 0] == rows
+            index_search.search(path, shards, copies, 1, nprobe=8, rerank=rerank)[1][:, 0] == rows
         ).mean()
         for rerank in (1, 100)
     }
@@ -91,27 +91,25 @@ def test_errors_name_the_file(world, tmp_path):
     np.save(tmp_path / "long.npy", 2 * base)
     (tmp_path / "cut").write_bytes(path.read_bytes()[:1000])
     calls = {
-        r"no\.npy: no such file": lambda: vector_index.Shards([tmp_path / "no.npy"]),
-        r"text\.npy: cannot be read": lambda: vector_index.Shards([tmp_path / "text.npy"]),
-        r"packed\.npz: is compressed": lambda: vector_index.Shards([tmp_path / "packed.npz"]),
-        r"other\.npz: lacks the array 'embedding'": lambda: vector_index.Shards([tmp_path / "other.npz"]),
-        r"short\.npy: .* expected float rows of 64": lambda: vector_index.Shards(
-            [shards[0], tmp_path / "short.npy"]
-        ),
+        r"no\.npy: no such file": lambda: Shards([tmp_path / "no.npy"]),
+        r"text\.npy: cannot be read": lambda: Shards([tmp_path / "text.npy"]),
+        r"packed\.npz: is compressed": lambda: Shards([tmp_path / "packed.npz"]),
+        r"other\.npz: lacks the array 'embedding'": lambda: Shards([tmp_path / "other.npz"]),
+        r"short\.npy: .* expected float rows of 64": lambda: Shards([shards[0], tmp_path / "short.npy"]),
         r"long\.npy: .* unit rows": lambda: vector_index.build(
             [tmp_path / "long.npy"], "Flat", tmp_path / "x"
         ),
         "cannot build index 'IVF9,Nonsense'": lambda: vector_index.build(
             shards, "IVF9,Nonsense", tmp_path / "x"
         ),
-        "holds 5000 rows of 64 values, the shards 1000": lambda: vector_index.search(
+        "holds 5000 rows of 64 values, the shards 1000": lambda: index_search.search(
             path, shards[:1], copies, 1
         ),
-        "none: no such index": lambda: vector_index.search(tmp_path / "none", shards, copies, 1),
-        "cut: not a FAISS index": lambda: vector_index.search(tmp_path / "cut", shards, copies, 1),
-        "queries: .* unit rows of 64": lambda: vector_index.search(path, shards, copies[:, :8], 1),
-        "nprobe is 9": lambda: vector_index.search(path, shards, copies, 1, nprobe=9),
-        "at least one file": lambda: vector_index.Shards([]),
+        "none: no such index": lambda: index_search.search(tmp_path / "none", shards, copies, 1),
+        "cut: not a FAISS index": lambda: index_search.search(tmp_path / "cut", shards, copies, 1),
+        "queries: .* unit rows of 64": lambda: index_search.search(path, shards, copies[:, :8], 1),
+        "nprobe is 9": lambda: index_search.search(path, shards, copies, 1, nprobe=9),
+        "at least one file": lambda: Shards([]),
     }
     for text, call in calls.items():
         with pytest.raises(InputError, match=text):

@@ -9,6 +9,7 @@ from test_config import CONFIG, remove, set_to
 
 from mmh.config.check import check_config
 from mmh.errors import InputError
+from mmh.worlds.base import WORLDS
 
 WORLD, LISTS = "experiments/digits-text", "experiments/stable-diffusion"
 
@@ -67,6 +68,10 @@ CASES = {
         add(f"{LISTS}/image_sets", {"memorized": {"world": "digits-text"}}),
         "experiments.stable-diffusion.image_sets.memorized: the world none has no such set; it has none",
     ),
+    "an image set of another world": (
+        set_to(f"{WORLD}/image_sets/control/world", "digits"),
+        "experiments.digits-text.image_sets.control.world: 'digits' is not this experiment's world, 'digits-text'",
+    ),
     "an image set of no kind": (
         add(f"{LISTS}/image_sets", {"memorized": {"n": 3}}),
         "experiments.stable-diffusion.image_sets.memorized.files: missing",
@@ -95,8 +100,7 @@ CASES = {
     ),
     "an estimator for other models": (
         add(f"{WORLD}/estimators", {"simple": {"method": "png", "items": ["memorized"]}}),
-        "experiments.digits-text.estimators.simple.method: 'png' is not for text-to-image models; use cfg-norm, "
-        "decoded-png, flipd, score-norm",
+        "experiments.digits-text.estimators.simple.method: 'png' is not for text-to-image models; use ",
     ),
     "images without captions": (
         set_to(f"{WORLD}/estimators/cfg_norm/items", ["train"]),
@@ -276,6 +280,19 @@ def test_a_mistake_is_named_with_path_and_remedy(
     with pytest.raises(InputError) as caught:
         check_config(config)
     assert message in str(caught.value)
+
+
+def test_a_captioned_world_of_ones_own_has_image_sets_and_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = type("Own", (WORLDS["digits-text"],), {"name": "own-text"})
+    monkeypatch.setattr(WORLDS, "_rows", {**WORLDS.rows(), "own-text": own})
+    config = copy.deepcopy(CONFIG)
+    entry = config["experiments"]["digits-text"]
+    for block in (entry["data"], *entry["image_sets"].values()):
+        block["world"] = "own-text"
+    check_config(config)
+    entry["image_sets"]["control"]["world"] = "digits-text"
+    with pytest.raises(InputError, match="'digits-text' is not this experiment's world, 'own-text'"):
+        check_config(config)
 
 
 BATCHES = (

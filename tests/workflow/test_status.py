@@ -19,10 +19,11 @@ import yaml
 from mmh.io.partial import Ownership
 from mmh.plan import status, status_page
 from mmh.plan.patterns import Patterns
+from mmh.plan.planned_jobs import Job, planned_jobs, read_rules
 from workflow_runs import ROOT, TINY, snakemake
 
 CONFIG: dict[str, Any] = yaml.safe_load((TINY / "config.yaml").read_text())
-RULES = status.read_rules(ROOT / "Snakefile")
+RULES = read_rules(ROOT / "Snakefile")
 SPANS = ("000000-000029", "000030-000059")
 
 
@@ -108,8 +109,8 @@ def listed(*pending: str) -> str:
 ALL = tuple(line.split("\t")[0] for line in listed().splitlines()[1:])
 
 
-def looked(folder: Path, text: str, **options: Any) -> dict[str, status.Job]:
-    jobs = status.planned_jobs(text, RULES, Patterns(CONFIG).all())
+def looked(folder: Path, text: str, **options: Any) -> dict[str, Job]:
+    jobs = planned_jobs(text, RULES, Patterns(CONFIG).all())
     status.look(jobs, folder, CONFIG, **options)
     return {job.name: job for job in jobs}
 
@@ -129,7 +130,7 @@ FIRST, SECOND = (f"sample_images/von-mises/{span}" for span in SPANS)
 
 
 def test_jobs_are_found_by_their_outputs() -> None:
-    jobs = status.planned_jobs(listed(), RULES, Patterns(CONFIG).all())
+    jobs = planned_jobs(listed(), RULES, Patterns(CONFIG).all())
     assert [job.name for job in jobs] == [
         "train_model/von-mises",
         FIRST,
@@ -245,7 +246,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def mixed(tmp_path: Path) -> list[status.Job]:
+def mixed(tmp_path: Path) -> list[Job]:
     """One job done, one running, one failed, one waiting."""
     (tmp_path / ALL[0]).mkdir(parents=True)
     write(tmp_path / ALL[1])
@@ -255,7 +256,7 @@ def mixed(tmp_path: Path) -> list[status.Job]:
     return list(looked(tmp_path, listed(*ALL[2:])).values())
 
 
-def test_the_page_counts_every_stage_and_loads_nothing(mixed: list[status.Job]) -> None:
+def test_the_page_counts_every_stage_and_loads_nothing(mixed: list[Job]) -> None:
     stages = status.stages(mixed, CONFIG["experiments"])
     html = status_page.page(stages, mixed, when="now", where="<here>")
     page = Page()
@@ -271,7 +272,7 @@ def test_the_page_counts_every_stage_and_loads_nothing(mixed: list[status.Job]) 
     assert "<b>" not in html
 
 
-def test_the_table_collapses_what_is_finished_and_names_what_failed(mixed: list[status.Job]) -> None:
+def test_the_table_collapses_what_is_finished_and_names_what_failed(mixed: list[Job]) -> None:
     stages = status.stages(mixed, CONFIG["experiments"])
     short = status_page.text(stages, mixed)
     assert "train_model" not in short

@@ -185,7 +185,7 @@ rule check_claims:
         code=plan.code("check_claims.py", plan.evaluation.tested_by),
         calibration=plan.evaluation.calibration,
         resamples=plan.evaluation.resamples,
-        options=lookup("experiments/{experiment}/claims", within=config),
+        options=plan.evaluation.claim_options,
         seed=lookup("seed", within=config),
         untracked=plan.untracked,
     script:

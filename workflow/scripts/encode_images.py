@@ -34,9 +34,7 @@ def main(
     span : str
         Items of the set.
     options : dict
-        `batch_size`; `load`, what `text_to_image.load_folder` takes.
-    device, record, progress, store
-        Of the job.
+        `batch_size`; `load`, what `mmh.models.latent.folder.load_folder` takes.
     """
     import numpy as np
 

@@ -36,10 +36,7 @@ def main(
     out : path
         CSV to write.
     options : dict
-        `images` and `prompts`: options of `detection_table.evaluate_image_sets` and `evaluate_prompts`, each
-        absent where its rows are not wanted; all others go to both.
-    seed : int
-        Root seed of the run; decides on folds and resamples.
+        As for `detection_table.evaluate_detection`; `images` and `prompts` are absent where not wanted.
     plugins : sequence of str
         Files with metrics of one's own.
 
@@ -50,7 +47,7 @@ def main(
     """
     import pandas as pd
 
-    from mmh.detection.detection_table import evaluate_image_sets, evaluate_prompts
+    from mmh.detection.detection_table import evaluate_detection
     from mmh.detection.prompt_detectors import SCORE_COLUMNS
     from mmh.io.table_files import read_table, write_csv
     from mmh.io.tables import ALL_SCORES
@@ -59,17 +56,14 @@ def main(
     from mmh.rows import load_plugins
 
     load_plugins(plugins, METRICS)
-    common = {key: value for key, value in options.items() if key not in {"images", "prompts"}}
-    parts = []
+    of_images, of_prompts = None, None
     if scores is not None and "images" in options:
         sets = {path.stem: read_columns(path, ("item", "caption", "family")) for path in image_sets}
-        table = read_table(scores, ALL_SCORES)
-        parts.append(evaluate_image_sets(table, sets, seed=seed, **common, **options["images"]))
+        of_images = read_table(scores, ALL_SCORES), sets
     if prompts is not None and "prompts" in options:
         table = pd.concat([read_columns(path, SCORE_COLUMNS) for path in prompt_scores], ignore_index=True)
-        asked = read_prompts(prompts)
-        parts.append(evaluate_prompts(asked, table, seed=seed, **common, **options["prompts"]))
-    write_csv(pd.concat(parts, ignore_index=True), out, digits=6)
+        of_prompts = read_prompts(prompts), table
+    write_csv(evaluate_detection(of_images, of_prompts, options=options, seed=seed), out, digits=6)
 
 
 if __name__ == "__main__":

@@ -44,16 +44,11 @@ def main(
         Root seed of the run; decides on the order.
     record : dict
         Gets the number of pairs, the size of the page and the name of the sheet.
-
-    Raises
-    ------
-    InputError
-        If a second round is asked for without a list of disagreements, or as `mmh.labels.label_sheet` does.
     """
-    from mmh.errors import InputError
     from mmh.io.table_files import read_table, write_table
     from mmh.io.tables import CANDIDATES, MATCHES, SHEET
-    from mmh.labels.label_sheet import read_disagreements, restrict, sheet_images, sheet_pairs, write_sheet
+    from mmh.labels.label_sheet import write_sheet
+    from mmh.labels.sheet_pairs import second_round, sheet_images, sheet_pairs
 
     listed = read_table(candidates, CANDIDATES)
     generated = sheet_images(samples, listed["sample"])
@@ -62,11 +57,7 @@ def main(
         listed, read_table(matches, MATCHES), generated, matched, seed=seed, experiment=experiment
     )
     if options["only"] == "disagreements":
-        if disagreements is None:
-            raise InputError(
-                "label_sheet.only is 'disagreements', but there is no list of them: set it to 'all'"
-            )
-        pairs = restrict(pairs, read_disagreements(disagreements))
+        pairs = second_round(pairs, disagreements)
     record.update(write_sheet(pairs, generated, matched, page, template, experiment=experiment))
     write_table(pairs, sheet, SHEET)
 

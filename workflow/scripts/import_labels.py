@@ -42,31 +42,16 @@ def main(
         Root seed of the run; decides on the resamples of the intervals.
     record : dict
         Gets the number of files, of votes, of rows passed over and of disagreements.
-
-    Raises
-    ------
-    InputError
-        As `labels.read_label_files` does.
     """
     from mmh.io.table_files import read_table, write_csv, write_table
     from mmh.io.tables import LABELS, MATCHES, SHEET, VOTES
-    from mmh.labels.agreement import agreement_table, merge_labels
+    from mmh.labels.agreement import agreement_table
     from mmh.labels.agreement import disagreements as list_disagreements
-    from mmh.labels.label_files import Sheet, read_label_files
-    from mmh.labels.label_sheet import sheet_hash, unguard_cell
+    from mmh.labels.label_files import read_label_files, sheet_of
+    from mmh.labels.merging import merge_labels
 
-    known = None
-    if sheet is not None:
-        table = read_table(sheet, SHEET)
-        asked = table.loc[table["place"].notna(), "pair"]
-        known = Sheet(
-            pairs=dict(zip(table["pair"], zip(table["sample"], table["train"], strict=True), strict=True)),
-            # A page of all pairs is the first round's, so that name comes last.
-            rounds={sheet_hash(asked): (2, set(asked)), sheet_hash(table["pair"]): (1, set(table["pair"]))},
-        )
-    said, passed_over = read_label_files(
-        files, matches=read_table(matches, MATCHES), sheet=known, unguard=unguard_cell
-    )
+    known = None if sheet is None else sheet_of(read_table(sheet, SHEET))
+    said, passed_over = read_label_files(files, matches=read_table(matches, MATCHES), sheet=known)
     apart = list_disagreements(said)
     record.update(files=len(files), votes=len(said), without_label=passed_over, disagreements=len(apart))
     write_table(merge_labels(said, source=source), labels, LABELS)

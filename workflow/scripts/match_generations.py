@@ -42,41 +42,25 @@ def main(
         Of the embedding.
     """
     import numpy as np
-    import pandas as pd
 
     from mmh.io.arrays import read_arrays
     from mmh.io.table_files import read_table, write_table
     from mmh.io.tables import GENERATION_MATCHES, IMAGE_SET, PROMPTS
     from mmh.retrieval.embedding import embed, load_descriptor
+    from mmh.retrieval.generation_matches import generation_matches, training_images
 
-    rows = read_table(prompts, PROMPTS)
-    if captions:
-        table = read_table(captions if isinstance(captions, Path) else captions[0], IMAGE_SET)
-        first = table.drop_duplicates("caption").set_index("caption")["item"]
-        rows["train"] = rows["text"].map(first).astype("Int64")
-    known = rows.dropna(subset=["train"]).set_index(["prompt_set", "prompt"])["train"].astype(np.int64)
+    listed = [captions] if isinstance(captions, Path) else captions
+    table = read_table(listed[0], IMAGE_SET) if listed else None
+    known = training_images(read_table(prompts, PROMPTS), table)
     pixels, ids = read_arrays(images, "image", "id")
-    place = pd.Series(np.arange(len(ids)), index=ids)
-    model, report, done, parts = load_descriptor(descriptor, device=device), progress(len(generations)), 0, []
+    model = load_descriptor(descriptor, device=device)
 
-    def embedded(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        image = np.ascontiguousarray(np.moveaxis(x, 1, -1))
-        return embed(model, image, preprocess, batch_size, ids, device=device)
+    def embedded(x: np.ndarray, names: np.ndarray) -> np.ndarray:
+        channels_last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+        return embed(model, channels_last, preprocess, batch_size, names, device=device)
 
-    for path in generations:
-        drawn, number, prompt, generation = read_arrays(path, "image", "id", "prompt", "generation")
-        keys = pd.MultiIndex.from_arrays([np.full(len(prompt), path.parent.name), prompt])
-        train = known.reindex(keys).to_numpy(dtype=np.float64)
-        here = np.isfinite(train) & np.isin(train, ids)
-        if here.any():
-            own, which = np.unique(train[here].astype(np.int64), return_inverse=True)
-            images_own = embedded(pixels[place[own]], own)
-            cosine = (embedded(drawn[here], number[here]) * images_own[which]).sum(axis=1, dtype=np.float64)
-            columns = {"prompt": prompt[here], "generation": generation[here], "train": own[which]}
-            parts.append(pd.DataFrame({"prompt_set": path.parent.name, **columns, "similarity": cosine}))
-        report(done := done + 1)
-    empty = pd.DataFrame(columns=["prompt_set", "prompt", "generation", "train", "similarity"])
-    write_table(pd.concat(parts, ignore_index=True) if parts else empty, out, GENERATION_MATCHES)
+    found = generation_matches(generations, known, pixels, ids, embedded, progress(len(generations)))
+    write_table(found, out, GENERATION_MATCHES)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main(
     from mmh.io.image_shards import read_images
     from mmh.io.table_files import read_table, write_csv
     from mmh.io.tables import MATCHES, TRAIN
-    from mmh.labels.label_files import plant_labels
+    from mmh.labels.planted import plant_labels
 
     best = read_table(matches, MATCHES).query("rank == 1")
     x, ids = read_images(samples)

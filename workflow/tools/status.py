@@ -22,6 +22,7 @@ from mmh.errors import InputError
 from mmh.io.files import atomic
 from mmh.plan import status, status_page
 from mmh.plan.patterns import Patterns
+from mmh.plan.planned_jobs import planned_jobs, read_rules
 
 
 def gpu_rules(profile: Path) -> frozenset[str]:
@@ -97,8 +98,8 @@ def main() -> int:
         files = ConfigFiles.of_options(Path("config.yaml"), options)
         config = check_config(files.merged(), files)
         listed = summary(["--snakefile", str(given.snakefile), *options])
-        rules = status.read_rules(given.snakefile)
-        jobs = status.planned_jobs(listed, rules, Patterns(config).all())
+        rules = read_rules(given.snakefile)
+        jobs = planned_jobs(listed, rules, Patterns(config).all())
         on_gpu = gpu_rules(given.profile) if given.profile else frozenset()
         status.look(jobs, Path(), config, on_gpu)
         stages = status.stages(jobs, config["experiments"])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mmh.claims.base import CLAIMS, Context, Region, claim_numbers, claim_options
+from mmh.claims.base import CLAIMS, Claim, Context, Region, claim_numbers
 from mmh.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def check_claims(
         `evaluation.paired.paired_lid` makes it; `image_sets` as `evaluation.image_sets.read_sets` makes it.
         Only those that the claims name.
     options : mapping, optional
-        Options of the claims, by name; those not given have their default.
+        Options of these claims, by name; those not given have their default.
     exclude : collection of int
         Samples that calibrated t0.
     resamples, seed : int
@@ -78,25 +78,28 @@ def check_claims(
     Raises
     ------
     InputError
-        If a claim or an option is unknown, an option is wrong, or a table that a claim names is not given.
+        If a claim or an option of these claims is unknown, an option is wrong, or a table that a claim names
+        is not given.
     """
     import pandas as pd
 
     from mmh.stats.resampling import Interval
 
-    given = _options(options or {})
-    records = []
-    for name in map(str, claims):
-        if name not in CLAIMS.rows():
+    names = list(map(str, claims))
+    known = CLAIMS.among(names)  # with all that there are, a new claim would rerun this
+    for name in names:
+        if name not in known:
             raise InputError(f"claim '{name}' is unknown; there are {', '.join(claim_numbers())}")
-        claim = CLAIMS[name]
+    own = _options(known, options or {})
+    records = []
+    for name in names:
+        claim = known[name]
         missing = [table for table in claim.tables if table not in tables]
         if missing:
             raise InputError(
                 f"claim {name} needs the table '{missing[0]}', which this experiment does not have"
             )
-        own = claim.Options.model_validate({key: given[key] for key in claim.Options.model_fields})
-        context = Context(tables, own, resamples, seed, exclude)
+        context = Context(tables, own[name], resamples, seed, exclude)
         nothing = ("no data", Interval(math.nan, math.nan, math.nan, 0), (-math.inf, math.inf))
         for statistic, interval, region in list(claim.test(context)) or [nothing]:
             numbers = (interval.estimate, interval.low, interval.high, interval.n)
@@ -105,16 +108,21 @@ def check_claims(
     return pd.DataFrame(records, columns=COLUMNS)
 
 
-def _options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """All options with their defaults filled in."""
+def _options(claims: Mapping[str, type[Claim]], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Each claim's own options, defaults filled in."""
     from pydantic import ValidationError
 
-    known = claim_options()
-    unknown = sorted(set(given) - set(known.model_fields))
+    known = dict.fromkeys(key for claim in claims.values() for key in claim.Options.model_fields)
+    unknown = sorted(set(given) - set(known))
     if unknown:
-        raise InputError(f"claims: unknown option '{unknown[0]}'; there are {', '.join(known.model_fields)}")
+        raise InputError(f"claims: unknown option '{unknown[0]}'; there are {', '.join(known)}")
     try:
-        return dict(known.model_validate(dict(given)))
+        return {
+            name: claim.Options.model_validate(
+                {key: given[key] for key in claim.Options.model_fields if key in given}
+            )
+            for name, claim in claims.items()
+        }
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"claims.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -23,6 +23,42 @@ from mmh.prompts.words import (
 from mmh.stats.curves import MIN_CLUSTERS
 
 
+def evaluate_detection(
+    images: tuple[pd.DataFrame, Mapping[str, pd.DataFrame]] | None,
+    prompts: tuple[pd.DataFrame, pd.DataFrame] | None,
+    *,
+    options: Mapping[str, Any],
+    seed: int,
+) -> pd.DataFrame:
+    """Evaluate image sets, prompts, or both, in this order.
+
+    Parameters
+    ----------
+    images : (scores, sets), optional
+        As for `evaluate_image_sets`.
+    prompts : (prompts, scores), optional
+        As for `evaluate_prompts`; one of the two must be given.
+    options : mapping
+        `images` and `prompts`: what else these two take; all other keys go to both.
+    seed : int
+        Root seed of the run.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of these two.
+    """
+    common = {key: value for key, value in options.items() if key not in {"images", "prompts"}}
+    parts = []
+    if images is not None:
+        scores, sets = images
+        parts.append(evaluate_image_sets(scores, sets, seed=seed, **common, **options["images"]))
+    if prompts is not None:
+        asked, scores = prompts
+        parts.append(evaluate_prompts(asked, scores, seed=seed, **common, **options["prompts"]))
+    return pd.concat(parts, ignore_index=True)
+
+
 def evaluate_image_sets(
     scores: pd.DataFrame,
     sets: Mapping[str, pd.DataFrame],

@@ -38,12 +38,16 @@ def prompt_detectors(
         If a metric is unknown, prompts differ in generations or steps, or there are not as many of either as
         are asked for.
     """
-    present, known = set(scores["metric"]), in_order(METRICS.rows())
+    present = set(scores["metric"])
+    known = in_order(present)  # with all that there are, a new metric would rerun this
     unknown = sorted(present - set(known))
     if unknown:
-        raise InputError(f"prompt scores: metric '{unknown[0]}' is unknown; there are {', '.join(known)}")
+        raise InputError(
+            f"prompt scores: metric '{unknown[0]}' is unknown; there are "
+            f"{', '.join(in_order(METRICS.rows()))}"
+        )
     columns: dict[str, pd.Series] = {}
-    for metric in in_order(present):
+    for metric in known:
         found = trajectories(scores, metric)
         available = found.values.shape[1]
         for count in dict.fromkeys(generations or (1, available)):

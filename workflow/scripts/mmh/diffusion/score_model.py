@@ -1,4 +1,4 @@
-"""Noise schedules and score models: what every estimator needs to know of a diffusion model.
+"""Score models: what every estimator needs to know of a diffusion model.
 
 A model is described by x_t | x_0 ~ N(psi(t) x_0, sigma(t)^2 I) with t in (0, 1], and by the noise it
 predicts, eps(z, t); its score is -eps(z, t) / sigma(t).
@@ -17,8 +17,6 @@ from numpy.typing import ArrayLike
 from mmh.diffusion.diffusers_network import Network, NoisePredictor, sample_shape
 from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
-
-__all__ = ["Schedule", "ScoreModel"]
 
 
 class ScoreModel:
@@ -132,18 +130,9 @@ class ScoreModel:
         return (z.to(device=self.device, dtype=self.dtype) - sigma * self.eps(z, t)) / psi
 
     def conditioned(self, c: ArrayLike | torch.Tensor) -> Self:
-        """Bind conditioning rows: eps(z, t, c).
+        """Bind conditioning in a new model that shares the network: eps(z, t, c).
 
-        Parameters
-        ----------
-        c : array_like or torch.Tensor
-            (n, ...) one row per row of the batch, or (1, ...) for all rows: encoder hidden states, or class
-            labels.
-
-        Returns
-        -------
-        ScoreModel
-            A new model that shares the network.
+        Encoder hidden states or class labels: (n, ...), one row per row of the batch, or (1, ...) for all.
         """
         return self._with(((1.0, self._condition(c)),))
 
@@ -169,17 +158,9 @@ class ScoreModel:
         return self._with(terms)
 
     def select(self, rows: ArrayLike) -> Self:
-        """Take rows of the bound conditioning, in order and with repetitions; a no-op when none is bound.
+        """Take rows (m,) of the bound conditioning, in order and with repetitions, for batches of m rows.
 
-        Parameters
-        ----------
-        rows : array_like of int
-            Row numbers, (m,).
-
-        Returns
-        -------
-        ScoreModel
-            A model for batches of m rows.
+        The same model where none is bound.
         """
         if self.rows is None:
             return self
@@ -192,12 +173,8 @@ class ScoreModel:
         """Let the model be called between its noise levels, for solvers of differential equations.
 
         A diffusers network is given the time t T as it is, not a step, and the noise levels of its prediction
-        type are interpolated; a function that was wrapped gets t either way.
-
-        Returns
-        -------
-        ScoreModel
-            With the schedule's `Schedule.continuous`; itself where that changes nothing.
+        type are interpolated; a function that was wrapped gets t either way. Where the schedule is continuous
+        already, this is the same model.
         """
         schedule = self.schedule.continuous()
         if schedule is self.schedule:
@@ -231,11 +208,6 @@ class ScoreModel:
             The noise schedule.
         dtype, device
             Type and place of the input; by default those of the module's parameters, or float32 on the CPU.
-
-        Returns
-        -------
-        ScoreModel
-            The wrapped model.
         """
         module = function if isinstance(function, torch.nn.Module) else None
         first = next(module.parameters(), None) if module is not None else None
@@ -262,7 +234,7 @@ class ScoreModel:
 
         The noise follows from the scheduler's prediction type: eps = out (``epsilon``), psi out + sigma z
         (``v_prediction``), (z - psi out) / sigma (``sample``); the z-terms are part of the Jacobian. Output
-        channels of a learned variance are dropped.
+        channels of a learned variance are dropped. Unconditional until `conditioned` or `guided` is called.
 
         Parameters
         ----------
@@ -278,11 +250,6 @@ class ScoreModel:
             input is then t T where this schedule has no step index.
         shape : sequence of int, optional
             Shape of one sample, where the network's configuration has no ``sample_size``.
-
-        Returns
-        -------
-        ScoreModel
-            Unconditional until `conditioned` or `guided` is called.
 
         Raises
         ------

@@ -10,7 +10,7 @@ from mmh.evaluation.samples import CONTRASTS, NEGATIVE
 from mmh.io.table_files import read_table
 from mmh.io.tables import CANDIDATES as CANDIDATE_LIST
 from mmh.io.tables import LABELS, MATCHES
-from mmh.labels.label_files import sample_classes
+from mmh.labels.classes import sample_classes
 
 OTHERS = "others"
 CANDIDATES = "candidates"

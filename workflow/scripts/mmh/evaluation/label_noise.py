@@ -9,7 +9,7 @@ import pandas as pd
 
 from mmh.compute import rng
 from mmh.evaluation.samples import CONTRASTS, MIN_CLASS, NEGATIVE, evaluate, labelled_scores
-from mmh.labels.label_files import sample_classes
+from mmh.labels.classes import sample_classes
 from mmh.stats.resampling import MIN_CLUSTERS, Interval, draw_weights, percentile_interval, weighted_roc
 
 MERGED = "(merged)"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
-from mmh.labels.label_files import sample_classes
+from mmh.labels.classes import sample_classes
 from mmh.stats.curves import MIN_CLUSTERS, Bootstrap, cluster_bootstrap, percentile_interval
 
 CONTRASTS: dict[str, tuple[str, ...]] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmh.evaluation import cells
 from mmh.io.table_files import read_table
 from mmh.io.tables import LABELS, SHEET
-from mmh.labels.label_files import CLASSES, sample_classes
+from mmh.labels.classes import CLASSES, sample_classes
 
 
 def _experiment(path: Path) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
-from mmh.labels.label_files import sample_classes
+from mmh.labels.classes import sample_classes
 from mmh.lid.verdict import DD, NOT, OD, UNDECIDED, verdicts
 from mmh.stats.curves import wilson_interval
 

@@ -7,17 +7,17 @@ read waits no longer than what is left of the whole. Redirects are not followed.
 import functools
 import http.client
 import io
-import queue
 import re
 import socket
 import ssl
-import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from mmh.errors import reason_of
+from mmh.fetch.clock import Clock
 
 _BLOCK = 2**16
 _LASTING = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME), socket.EAI_FAIL)
@@ -37,93 +37,6 @@ class RequestError(Exception):
     def __init__(self, status: str, reason: str, *, again: bool = False) -> None:
         super().__init__(reason)
         self.status, self.again = status, again
-
-
-class Clock:
-    """Time-outs of one request.
-
-    Parameters
-    ----------
-    connect : float
-        Seconds to look up the name and to connect to one of its addresses.
-    read : float
-        Seconds of silence.
-    total : float
-        Seconds for everything.
-    spent : float
-        Seconds that earlier requests of the same kind have taken of the total.
-    """
-
-    def __init__(self, connect: float, read: float, total: float, spent: float = 0) -> None:
-        self._connect, self.read, self._total = connect, read, total
-        self._started = time.monotonic() - spent
-
-    @property
-    def spent(self) -> float:
-        """Seconds used of the total."""
-        return time.monotonic() - self._started
-
-    def left(self, limit: float) -> float:
-        """Seconds that an operation may take.
-
-        Parameters
-        ----------
-        limit : float
-            Its own time-out.
-
-        Returns
-        -------
-        float
-            Positive.
-
-        Raises
-        ------
-        TimeoutError
-            If the total is used up.
-        """
-        left = self._total - self.spent
-        if left <= 0:
-            raise TimeoutError(f"not whole after {self._total:g} s")
-        return min(limit, left)
-
-    def connect(self, address: tuple[str, int], *_: Any) -> socket.socket:
-        """Connect to the first address of a host that answers, as ``socket.create_connection`` does.
-
-        Parameters
-        ----------
-        address : (str, int)
-            Host and port.
-        *_
-            Passed by `http.client`; not used.
-
-        Returns
-        -------
-        socket.socket
-
-        Raises
-        ------
-        OSError
-            If the name is unknown or no address answers in time.
-        """
-        until = time.monotonic() + self.left(self._connect)
-        fault: OSError = OSError("the name has no address")
-        for family, kind, protocol, _name, place in _look_up(address, self.left(self._connect)):
-            try:
-                left = self.left(max(until - time.monotonic(), 1e-3))
-                connection = socket.socket(family, kind, protocol)
-                try:
-                    connection.settimeout(left)
-                    connection.connect(place)
-                    connection.settimeout(self.left(self.read))
-                except BaseException:
-                    connection.close()
-                    raise
-                return connection
-            except OSError as error:
-                fault = error
-        if isinstance(fault, TimeoutError):
-            raise TimeoutError(f"no connection within {self._connect:g} s")
-        raise fault
 
 
 class Answer:
@@ -164,7 +77,7 @@ class Answer:
             except TimeoutError as error:
                 raise _failure(error) from error
             except (OSError, http.client.HTTPException, ValueError) as error:
-                reason = f"broke off after {held} bytes ({_reason(error)})"
+                reason = f"broke off after {held} bytes ({reason_of(error)})"
                 raise RequestError("truncated", reason, again=True) from error
             if not part:
                 break
@@ -232,7 +145,7 @@ def requestable(url: str, base: str | None = None) -> str:
         host, port = parts.hostname or "", parts.port
         name = host if ":" in host or host.isascii() else host.encode("idna").decode()
     except ValueError as error:  # UnicodeError is one
-        raise RequestError("bad_url", f"is no address ({_reason(error)})") from error
+        raise RequestError("bad_url", f"is no address ({reason_of(error)})") from error
     if parts.scheme not in ("http", "https") or not re.fullmatch(r"[A-Za-z0-9._:-]+", name):
         raise RequestError(
             "bad_url", f"{'redirects to ' if base else ''}{url[:80]!r}, expected http or https"
@@ -306,30 +219,10 @@ def _context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _look_up(address: tuple[str, int], seconds: float) -> list[Any]:
-    """Addresses of a host; in a thread of its own, since a look-up has no time-out."""
-    results: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            results.put(socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            results.put(error)
-
-    threading.Thread(target=look_up, daemon=True).start()
-    try:
-        found = results.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError(f"the name of the host is not found within {seconds:.3g} s") from None
-    if isinstance(found, Exception):
-        raise found
-    return found
-
-
 def _failure(error: BaseException) -> RequestError:
     """Name what went wrong before a body came."""
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
-    reason = _reason(error)
+    reason = reason_of(error)
     if isinstance(cause, socket.gaierror):
         lasting = cause.errno in _LASTING
         status = "dead" if lasting else "unreachable"
@@ -341,7 +234,3 @@ def _failure(error: BaseException) -> RequestError:
     if isinstance(cause, http.client.InvalidURL | UnicodeError):
         return RequestError("bad_url", f"is no address ({reason})")
     return RequestError("unreachable", f"gives no answer ({reason})", again=True)
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__

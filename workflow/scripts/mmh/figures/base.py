@@ -110,4 +110,25 @@ class Figure(Row):
         raise NotImplementedError
 
 
+def group_files(experiment: Experiment) -> Files:
+    """Files that `mmh.plotting.groups.read_groups` reads."""
+    folder = experiment.folder
+    return {
+        "labels": f"{folder}/labels.parquet",
+        "matches": f"{folder}/matches.parquet",
+        "candidates": experiment.candidate_file,
+    }
+
+
+def set_files(experiment: Experiment) -> Files:
+    """Files that `mmh.plotting.set_scores.read_scores` reads."""
+    folder = experiment.folder
+    return {
+        "scores": f"{folder}/scores.parquet",
+        "image_sets": experiment.caption_tables,
+        "evaluation": f"{folder}/evaluation.csv",
+        "counts": experiment.attrition_files,
+    }
+
+
 FIGURES: Table[Figure] = Table("figure", "mmh.figures", Figure)

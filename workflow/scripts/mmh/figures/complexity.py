@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mmh.detection.options import not_computed
-from mmh.figures.base import About, Figure, Files
+from mmh.figures.base import About, Figure, Files, set_files
 from mmh.options import base as options
 from mmh.options.base import EstimatorName, Field, ImageSetName, Unique
 
@@ -45,13 +45,7 @@ class Complexity(Figure):
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
         """Files that it is drawn from."""
-        folder = experiment.folder
-        return {
-            "scores": f"{folder}/scores.parquet",
-            "image_sets": experiment.caption_tables,
-            "evaluation": f"{folder}/evaluation.csv",
-            "counts": experiment.attrition_files,
-        }
+        return set_files(experiment)
 
     @staticmethod
     def draw(  # type: ignore[override]
@@ -67,28 +61,15 @@ class Complexity(Figure):
         about: About,
     ) -> None:
         """Draw the figure: one row per image set. Values in the CSV are bits, whatever the figure's unit."""
-        from mmh.evaluation import image_sets as sets
-        from mmh.evaluation import selection
-        from mmh.io.table_files import read_table
-        from mmh.io.tables import ALL_SCORES
-        from mmh.plotting import set_panels, style
+        from mmh.plotting import set_panels, set_scores, style
 
-        names, estimator = options.sets, options.estimator
-        looks, table = set_panels.set_looks(names), sets.read_sets(image_sets)
-        rows = read_table(scores, ALL_SCORES)
-        frame = sets.long_form(sets.side_by_side(rows, table, names, [estimator]), [estimator])
-        summary = selection.medians(frame, ["estimator", "label"], clusters="family")
-        areas = set_panels.read_areas(evaluation, names)
-        factor, unit = set_panels.scaled_bits(frame["value"])
-        ends = ["median", "low", "high", "lower_quartile", "upper_quartile"]
-        fig = set_panels.sets_figure(
-            frame.assign(value=factor * frame["value"]),
-            summary.assign(**{name: factor * summary[name] for name in ends}),
-            areas,
-            {estimator: ("", set_panels.axis_label(f"PNG size of the decoded image ({unit})", large=False))},
-            looks,
-            held=table["items"].value_counts().to_dict() | set_panels.read_counts(counts),
+        files, name = (scores, image_sets, evaluation, counts), options.estimator
+        drawn = set_scores.read_scores(*files, sets=options.sets, estimators=[name])
+        factor, unit = set_panels.scaled_bits(drawn.frame["value"])
+        fig = drawn.figure(
+            {name: ("", set_panels.axis_label(f"PNG size of the decoded image ({unit})", large=False))},
             title=style.heading("8c", "PNG size by image set", about.experiment),
+            factor=factor,
         )
         style.save(fig, pdf, png)
-        style.write_numbers(set_panels.numbers(frame, summary, areas), csv)
+        style.write_numbers(drawn.numbers(), csv)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmh.figures.base import About, Figure, Files
+from mmh.figures.base import About, Figure, Files, group_files
 from mmh.io.spans import SELECTED
 from mmh.options import base as options
 from mmh.options.base import EstimatorName, Field
@@ -45,9 +45,7 @@ class Examples(Figure):
         scored = experiment.estimators.get(estimator, {}).get("items", [])
         return {
             "scores": f"{folder}/scores.parquet",
-            "labels": f"{folder}/labels.parquet",
-            "matches": f"{folder}/matches.parquet",
-            "candidates": experiment.candidate_file,
+            **group_files(experiment),
             "samples": experiment.image_files(SELECTED if SELECTED in scored else "samples"),
             "train": f"{folder}/data/train.npz",
         }

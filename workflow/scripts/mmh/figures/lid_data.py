@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmh.figures.base import About, Figure, Files
+from mmh.figures.base import About, Figure, Files, group_files
 from mmh.options import base as options
 from mmh.options.base import EstimatorName
 
@@ -36,13 +36,7 @@ class LidData(Figure):
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
         """Files that it is drawn from."""
-        folder = experiment.folder
-        return {
-            "scores": f"{folder}/scores.parquet",
-            "labels": f"{folder}/labels.parquet",
-            "matches": f"{folder}/matches.parquet",
-            "candidates": experiment.candidate_file,
-        }
+        return {"scores": f"{experiment.folder}/scores.parquet", **group_files(experiment)}
 
     @staticmethod
     def draw(  # type: ignore[override]

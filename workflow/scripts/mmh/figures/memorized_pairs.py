@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mmh.figures.base import About, Figure, Files
+from mmh.figures.base import About, Figure, Files, group_files
 from mmh.options import base as options
 from mmh.options.base import Field
 
@@ -36,13 +36,10 @@ class MemorizedPairs(Figure):
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
         """Files that it is drawn from."""
-        folder = experiment.folder
         return {
-            "labels": f"{folder}/labels.parquet",
-            "matches": f"{folder}/matches.parquet",
-            "candidates": experiment.candidate_file,
+            **group_files(experiment),
             "samples": experiment.image_files("samples"),
-            "train": f"{folder}/data/train.npz",
+            "train": f"{experiment.folder}/data/train.npz",
         }
 
     @staticmethod

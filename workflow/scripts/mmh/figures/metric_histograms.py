@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mmh.detection.options import not_computed
-from mmh.figures.base import About, Figure, Files
+from mmh.figures.base import About, Figure, Files, set_files
 from mmh.options import base as options
 from mmh.options.base import EstimatorName, Field, ImageSetName, Unique
 
@@ -46,13 +46,7 @@ class MetricHistograms(Figure):
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
         """Files that it is drawn from."""
-        folder = experiment.folder
-        return {
-            "scores": f"{folder}/scores.parquet",
-            "image_sets": experiment.caption_tables,
-            "evaluation": f"{folder}/evaluation.csv",
-            "counts": experiment.attrition_files,
-        }
+        return set_files(experiment)
 
     @classmethod
     def reads(cls, experiment: Experiment) -> dict[str, Any]:
@@ -77,33 +71,16 @@ class MetricHistograms(Figure):
         about: About,
     ) -> None:
         """Draw the figure: one panel per score, one row per image set."""
-        from mmh.evaluation import image_sets as sets
-        from mmh.evaluation import selection
-        from mmh.io.table_files import read_table
-        from mmh.io.tables import ALL_SCORES
-        from mmh.plotting import set_panels, style
+        from mmh.plotting import set_panels, set_scores, style
 
-        names, estimators = options.sets, options.estimators
-        looks, table = set_panels.set_looks(names), sets.read_sets(image_sets)
-        rows = read_table(scores, ALL_SCORES)
-        frame = sets.long_form(sets.side_by_side(rows, table, names, estimators), estimators)
+        files, names = (scores, image_sets, evaluation, counts), options.estimators
+        drawn = set_scores.read_scores(*files, sets=options.sets, estimators=names)
         axes, large = about.more["axes"], about.more["large"]
         panels = {
             name: (title, set_panels.axis_label(axes[name], large=name in large))
-            for name, title in set_panels.score_names(rows, estimators, about.names).items()
+            for name, title in set_panels.score_names(drawn.rows, names, about.names).items()
         }
-        summary = selection.medians(frame, ["estimator", "label"], clusters="family")
-        areas = set_panels.read_areas(evaluation, names)
-        fig = set_panels.sets_figure(
-            frame,
-            summary,
-            areas,
-            panels,
-            looks,
-            held=table["items"].value_counts().to_dict() | set_panels.read_counts(counts),
-            title=style.heading(
-                "6", "scores of real images with their captions, by image set", about.experiment
-            ),
-        )
+        title = "scores of real images with their captions, by image set"
+        fig = drawn.figure(panels, title=style.heading("6", title, about.experiment))
         style.save(fig, pdf, png)
-        style.write_numbers(set_panels.numbers(frame, summary, areas), csv)
+        style.write_numbers(drawn.numbers(), csv)

@@ -1,13 +1,9 @@
-"""Lists of captioned images of the web: JSON, JSON lines, TSV, CSV, plain text and Parquet, one kind of row.
+"""Lists of captioned images of the web: their rows, and which of them an image set is made of.
 
-A Parquet file may also hold the images themselves, as data sets of the hub do; its rows are then named
-``<file>#<row>`` where others have an address. Nothing is ever unpickled.
+Rows of images within a file are named ``<file>#<row>`` where others have an address.
 """
 
-import csv
 import hashlib
-import io
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +13,7 @@ from typing import Any
 
 from mmh.compute.rng import item_seed
 from mmh.errors import InputError
-
-SUFFIXES = (".json", ".jsonl", ".tsv", ".csv", ".txt", ".parquet")
+from mmh.images.list_files import image_bytes, json_value, malformed, records_of, shown, text_of
 
 _EMBEDDED = re.compile(r"[^/]+\.parquet#\d+")
 
@@ -73,7 +68,7 @@ def read_list(
     seen: set[bytes] = set()
     passed: Counter[str] = Counter()
     found: Counter[str] = Counter()
-    for number, record in _records(path, wanted, header):
+    for number, record in records_of(path, wanted, header):
         if any(record[column] not in list(values) for column, values in where.items()):
             found.update(f"{column} {record[column]!r}" for column in where)
             passed["filtered"] += 1
@@ -83,12 +78,12 @@ def read_list(
             passed["empty"] += 1
             continue
         if not isinstance(caption, str):
-            raise _malformed(path, number, f"column {wanted[0]!r} holds {_shown(caption)}", "a text")
+            raise malformed(path, number, f"column {wanted[0]!r} holds {shown(caption)}", "a text")
         if image:
-            content, url = _image_bytes(path, number, image, value), f"{path.name}#{number}"
+            content, url = image_bytes(path, number, image, value), f"{path.name}#{number}"
         else:
             if not isinstance(value, str):
-                raise _malformed(path, number, f"column {wanted[1]!r} holds {_shown(value)}", "an address")
+                raise malformed(path, number, f"column {wanted[1]!r} holds {shown(value)}", "an address")
             url = value.strip()
             content = url.encode()
         key = hashlib.sha256(hashlib.sha256(content).digest() + caption.encode()).digest()
@@ -127,16 +122,16 @@ def read_captions(path: Path) -> list[str]:
     """
     path = Path(path)
     if path.suffix == ".txt":
-        captions: Any = [line for line in _text(path).split("\n") if line.strip()]
+        captions: Any = [line for line in text_of(path).split("\n") if line.strip()]
     elif path.suffix == ".json":
-        captions = _json(path, _text(path))
+        captions = json_value(path, text_of(path))
     else:
         raise InputError(f"{path}: is no list of captions; expected .json or .txt")
     if not isinstance(captions, list) or not captions:
-        raise InputError(f"{path}: holds {_shown(captions)}, expected a JSON array of captions")
+        raise InputError(f"{path}: holds {shown(captions)}, expected a JSON array of captions")
     for place, caption in enumerate(captions):
         if not isinstance(caption, str):
-            raise InputError(f"{path}: entry {place} is {_shown(caption)}, expected a caption")
+            raise InputError(f"{path}: entry {place} is {shown(caption)}, expected a caption")
     return captions
 
 
@@ -258,132 +253,10 @@ def embedded_images(path: Path, column: str, urls: Sequence[str]) -> Iterator[tu
     """
     path = Path(path)
     wanted = {url for url in urls if url.rpartition("#")[0] == path.name}
-    for number, record in _records(path, [column], None) if wanted else ():
+    for number, record in records_of(path, [column], None) if wanted else ():
         url = f"{path.name}#{number}"
         if url in wanted:
             wanted.discard(url)
-            yield url, _image_bytes(path, number, column, record[column])
+            yield url, image_bytes(path, number, column, record[column])
     if wanted:
         raise InputError(f"{path}: has no row {min(wanted)}; make the list of images anew")
-
-
-def _records(
-    path: Path, wanted: Sequence[str], header: Sequence[str] | None
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Lines (from 1) or rows (Parquet, from 0) with the columns wanted."""
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"{path}: is no list that is known; expected a name in {', '.join(SUFFIXES)}")
-    if path.suffix == ".parquet":
-        yield from _parquet(path, wanted)
-    elif path.suffix in (".tsv", ".csv"):
-        yield from _separated(path, wanted, header)
-    elif path.suffix == ".txt":
-        _need(path, wanted, ["line"])
-        yield from ((n, {"line": line}) for n, line in enumerate(_text(path).split("\n"), 1) if line.strip())
-    elif path.suffix == ".jsonl":
-        for number, line in enumerate(_text(path).split("\n"), 1):
-            if line.strip():
-                yield number, _object(path, number, _json(path, line, number), wanted)
-    else:
-        array = _json(path, _text(path))
-        if not isinstance(array, list):
-            raise InputError(f"{path}: holds {_shown(array)}, expected a JSON array of objects")
-        for place, value in enumerate(array):
-            yield place, _object(path, place, value, wanted, "entry")
-
-
-def _parquet(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    number = 0
-    try:
-        with pq.ParquetFile(path) as file:
-            _need(path, wanted, file.schema_arrow.names)
-            for batch in file.iter_batches(batch_size=256, columns=list(dict.fromkeys(wanted))):
-                for record in batch.to_pylist():
-                    yield number, record
-                    number += 1
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: cannot be read as Parquet ({reason}); delete it and fetch it anew"
-        ) from error
-
-
-def _separated(
-    path: Path, wanted: Sequence[str], header: Sequence[str] | None
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    tabs = path.suffix == ".tsv"
-    style: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabs else {"strict": True}
-    reader = csv.reader(io.StringIO(_text(path), newline=""), **style)
-    names = list(header) if header else None
-    try:
-        for fields in reader:
-            if not fields:
-                continue
-            if names is None:
-                names = fields
-                _need(path, wanted, names)
-            elif len(fields) != len(names):
-                found = f"{len(fields)} fields"
-                raise _malformed(path, reader.line_num, found, f"{len(names)}: {', '.join(names)}")
-            else:
-                yield reader.line_num, dict(zip(names, fields, strict=True))
-    except csv.Error as error:
-        raise _malformed(path, reader.line_num, str(error), "fields between separators") from error
-
-
-def _object(path: Path, number: int, value: Any, wanted: Sequence[str], unit: str = "line") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _malformed(path, number, _shown(value), f"an object with {', '.join(wanted)}", unit)
-    for name in wanted:
-        if name not in value:
-            raise _malformed(path, number, f"no {name!r} among {sorted(value)}", "it", unit)
-    return value
-
-
-def _need(path: Path, wanted: Sequence[str], names: Sequence[str]) -> None:
-    for name in wanted:
-        if name not in names:
-            raise InputError(
-                f"{path}: has no column {name!r} but {', '.join(names)}; correct columns (or header) of its "
-                "image set in config.yaml"
-            )
-
-
-def _image_bytes(path: Path, number: int, column: str, value: Any) -> bytes:
-    content = value.get("bytes") if isinstance(value, dict) else value
-    if not isinstance(content, bytes):
-        raise _malformed(path, number, f"column {column!r} holds {_shown(value)}", "bytes of an image", "row")
-    return content
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from error
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); check its name in config.yaml"
-        ) from error
-
-
-def _json(path: Path, text: str, line: int | None = None) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:  # JSONDecodeError counts lines within `text`
-        number = line or int(getattr(error, "lineno", 1))
-        raise _malformed(path, number, f"no JSON ({error})", "a JSON value") from error
-
-
-def _malformed(path: Path, number: int, found: str, expected: str, unit: str = "line") -> InputError:
-    return InputError(
-        f"{path}, {unit} {number}: {found}, expected {expected}; correct the file, or its columns"
-    )
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -21,16 +21,18 @@ class OtherImages(Options):
 class WorldImages(Options):
     """Images of this experiment's world, with captions."""
 
-    world: Literal["digits-text"]
-    """The world, always digits-text."""
+    world: str
+    """The world of the experiment."""
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
-        """A set that the world does not have."""
+        """A set that the world does not have, or another world."""
         name = where.rsplit(".", 1)[1]
         sets = WORLDS[experiment.world].sets
         if name not in sets:
             known = ", ".join(sets) or "none"
             yield f"{where}: the world {experiment.world} has no such set; it has {known}"
+        elif self.world != experiment.world:
+            yield f"{where}.world: {self.world!r} is not this experiment's world, {experiment.world!r}"
 
 
 class Columns(Options):

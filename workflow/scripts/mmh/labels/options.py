@@ -5,6 +5,7 @@ from typing import Literal
 
 from mmh.options.base import Field, Options
 from mmh.options.entries import Entry
+from mmh.worlds.base import WORLDS
 
 
 class PlantedLabels(Options):
@@ -19,7 +20,7 @@ class PlantedLabels(Options):
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
         """A world without planted images, and thresholds out of order."""
-        if not experiment.world.startswith("digits"):
+        if not WORLDS[experiment.world].planted:
             yield f"{where}.source: nothing is planted in the world {experiment.world}; use 'files'"
         if self.exact_distance > self.not_distance:
             yield f"{where}.exact_distance: must not exceed not_distance, {self.not_distance}"

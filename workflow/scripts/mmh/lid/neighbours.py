@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmh.errors import InputError
+from mmh.lid.points import flatten, part_rows, parts
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -92,8 +91,8 @@ class ExactSearch:
         total, farthest = np.zeros(dim), 0.0
         self._squares = np.empty(m)
         self._centre: NDArray[np.floating] | None = None
-        double = np.empty((_parts_rows(dim), dim))
-        for part, place in _parts(self.points):
+        double = np.empty((part_rows(dim), dim))
+        for part, place in parts(self.points):
             values = double[: len(part)]
             np.copyto(values, part)
             total += values.sum(axis=0)
@@ -103,7 +102,7 @@ class ExactSearch:
         # and float32 points are searched where they lie.
         if mean @ mean > 0.75 * self._squares.mean():
             self._centre = mean if self.points.dtype == np.float64 else mean.astype(np.float32)
-            for part, _ in _parts(self.points):
+            for part, _ in parts(self.points):
                 moved = self._moved(part)
                 farthest = max(farthest, float(np.vecdot(moved, moved).max()))
         else:
@@ -247,37 +246,6 @@ class ExactSearch:
         return np.ascontiguousarray(moved, dtype=np.float32)
 
 
-def flatten(values: ArrayLike, name: str) -> NDArray:
-    """Lay points out as rows, without a copy where their type is one that is searched as it is.
-
-    Parameters
-    ----------
-    values : array_like
-        (n, ...); integers of more than two bytes become float64.
-    name : str
-        What error messages call them.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n, d).
-
-    Raises
-    ------
-    InputError
-        If there are none, or a value is not finite.
-    """
-    array = np.asarray(values)
-    if array.ndim < 2 or len(array) == 0:
-        raise InputError(f"{name} must be (n, ...) with n > 0, got shape {array.shape}")
-    if array.dtype.kind != "f" and array.dtype.itemsize > 2:
-        array = array.astype(np.float64)
-    array = array.reshape(len(array), -1)
-    if array.dtype.kind == "f" and not all(np.isfinite(part).all() for part, _ in _parts(array)):
-        raise InputError(f"{name} holds NaN or infinity")
-    return array
-
-
 def _search(
     queries: NDArray[np.float32], points: NDArray[np.float32], k: int, device: str
 ) -> tuple[NDArray[np.float32], Index]:
@@ -313,18 +281,6 @@ def _order(squared: Array, found: Index) -> Index:
     if tied.any():  # rare, and slow to sort by
         order[tied] = np.lexsort((found[tied], squared[tied]), axis=1)
     return order
-
-
-def _parts(array: NDArray) -> Iterator[tuple[NDArray, slice]]:
-    """Cut rows into parts of a few MiB, so that what is computed of them stays small."""
-    step = _parts_rows(array.shape[1])
-    for start in range(0, len(array), step):
-        place = slice(start, min(start + step, len(array)))
-        yield array[place], place
-
-
-def _parts_rows(dim: int) -> int:
-    return max(1, BLOCK_BYTES // 64 // (8 * max(1, dim)))
 
 
 def _as_float(rows: NDArray) -> NDArray[np.floating]:

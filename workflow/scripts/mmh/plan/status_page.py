@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from mmh.plan.status import Job, Stage
+from mmh.plan.planned_jobs import Job
+from mmh.plan.status import Stage
 
 STATES = ("done", "running", "failed", "waiting")
 _COUNTED_AS = {"lost": "failed", "stale": "waiting"}

@@ -102,16 +102,7 @@ def curve_figure(numbers: pd.DataFrame, chosen: float, *, title: str) -> Figure:
     for ax in (left, right):
         ax.set_xscale("log")
         ax.axvline(chosen, color=style.INK, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
-        ax.annotate(
-            f"$t_0$ = {chosen:.3g}",
-            (chosen, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 1),
-            textcoords="offset points",
-            fontsize=6.2,
-            va="bottom",
-            ha="center",
-        )
+        style.above(ax, chosen, f"$t_0$ = {chosen:.3g}")
         ax.set_xlabel("noise level $t$ (1 = pure noise)")
         ticks = [t for t in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0) if _inside(t, numbers["t"])]
         ax.set_xticks(ticks, [f"{t:g}" for t in ticks])

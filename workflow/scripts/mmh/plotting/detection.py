@@ -93,8 +93,9 @@ def read_rows(path: str | Path, pair: Sequence[str], metrics: Sequence[str] = ()
     contrast = PROMPTS + contrast_name(*pair)
     rows = table[table["contrast"] == contrast]
     control = rows["estimator"].map(is_control).astype(bool)
-    shown = list(metrics) or [name for name, metric in METRICS.rows().items() if not metric.control]
-    wanted = rows["estimator"].str.split(".").str[0].isin(shown)
+    metric = rows["estimator"].str.split(".").str[0]
+    shown = list(metrics) or [name for name, row in METRICS.among(metric).items() if not row.control]
+    wanted = metric.isin(shown)
     detectors = rows[~control & wanted]
     if detectors.empty:
         raise InputError(f"{path}: no detector of the contrast '{contrast}' has been evaluated")

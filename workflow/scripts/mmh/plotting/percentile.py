@@ -96,16 +96,7 @@ def percentile_figure(table: pd.DataFrame, paper: float, *, estimator: str, titl
         ax.set_xlim(0, 100)
         ax.set_xticks([0, 20, 40, 60, 80, 100], None if ax is lower else [])
         ax.axvline(paper, color=style.INK, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
-    upper.annotate(
-        f"paper: {paper:g}",
-        (paper, 1.0),
-        xycoords=("data", "axes fraction"),
-        xytext=(0, 1),
-        textcoords="offset points",
-        fontsize=6.2,
-        va="bottom",
-        ha="center",
-    )
+    style.above(upper, paper, f"paper: {paper:g}")
     _legend(lower, present)
     _table(foot, cells, paper)
     style.title(fig, title)

@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
@@ -172,6 +173,30 @@ def title(fig: Figure, text: str, note: str = "") -> None:
         fig.suptitle(f"{text}\n{note}", fontsize=7.5, bbox=box)
     else:
         fig.suptitle(text, fontsize=7.5)
+
+
+def above(ax: Axes, x: float, text: str) -> None:
+    """Write above the panel what is marked at a place of its horizontal axis.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The panel.
+    x : float
+        The place.
+    text : str
+        A few words.
+    """
+    ax.annotate(
+        text,
+        (x, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 1),
+        textcoords="offset points",
+        fontsize=6.2,
+        va="bottom",
+        ha="center",
+    )
 
 
 def write_numbers(frames: pd.DataFrame | Sequence[pd.DataFrame], path: str | Path) -> None:

@@ -24,7 +24,7 @@ def candidates(matches: pd.DataFrame, top: int) -> pd.DataFrame:
     Parameters
     ----------
     matches : pandas.DataFrame
-        Retrieved pairs, see `mmh.retrieval.search.matches_table`; only those of first rank count.
+        Retrieved pairs, see `mmh.retrieval.matches.matches_table`; only those of first rank count.
     top : int
         Samples by each distance; the paper has 300 for iDDPM and 250 for StyleGAN2-ADA.
 

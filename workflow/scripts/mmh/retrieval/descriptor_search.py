@@ -1,4 +1,7 @@
-"""Search of embedding files: in memory by an exact index, where they lie on disk by any other."""
+"""Search of embeddings: in memory by an exact index, where they lie on disk by any other.
+
+Exact duplicates in the training set are one image, and every match names the smallest id of its group.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from mmh.compute.duplicates import distinct_images, duplicate_groups
 from mmh.errors import InputError
 from mmh.io.arrays import read_arrays
-from mmh.retrieval import vector_index
-from mmh.retrieval.search import Matches, search_embeddings
+from mmh.retrieval import index_search, vector_index
+from mmh.retrieval.embedding_shards import check_unit
+from mmh.retrieval.matches import Matches
 
 INDEX = ("index", "nprobe", "rerank")
 
@@ -75,6 +80,72 @@ def descriptor_matches(
         )
 
 
+def search_embeddings(
+    generated: np.ndarray,
+    train: np.ndarray,
+    top: int = 3,
+    *,
+    index: str = "Flat",
+    nprobe: int | None = None,
+    rerank: int | None = None,
+    train_rows: int = vector_index.TRAIN_ROWS,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+    train_ids: np.ndarray | None = None,
+) -> Matches:
+    """Nearest training images by cosine of unit embeddings; score = distance = 1 - cosine.
+
+    Parameters
+    ----------
+    generated : (n, k) float32
+        Unit rows.
+    train : (m, k) float32
+        Unit rows.
+    top : int
+        Matches per sample.
+    index : str
+        FAISS factory string; "Flat" is exact, others find approximate candidates, which are put in order
+        exactly.
+    nprobe, rerank : int, optional
+        Lists that an IVF index looks into, and candidates per sample:
+        `mmh.retrieval.index_search.candidates`.
+    train_rows, seed : int
+        Training images that an index is trained on, drawn by this seed.
+    groups : (m,) int, optional
+        Equal for exact duplicates (`duplicate_groups` of the images); equality of embeddings if None.
+    train_ids : (m,) int, optional
+        Ids of the training images; row numbers if None.
+
+    Returns
+    -------
+    Matches
+        Ordered by distance, in [0, 2], then by id.
+
+    Raises
+    ------
+    InputError
+        If rows are not unit vectors, the factory string or an option is bad, or the index finds fewer than
+        `top` images.
+    """
+    for name, given in (("generated", generated), ("training", train)):
+        check_unit(given, f"{name} images")
+    ids, rows, _ = distinct_images(duplicate_groups(train) if groups is None else groups, train_ids)
+    if train.shape[1] != generated.shape[1] or not 1 <= top <= len(rows):
+        raise InputError(
+            f"cannot find {top} matches: embeddings {generated.shape} against {train.shape}, "
+            f"{len(rows)} distinct"
+        )
+    base = np.ascontiguousarray(train[rows], dtype=np.float32)
+    search = vector_index.trained(
+        index, base.shape[1], len(base), base.__getitem__, train_rows=train_rows, seed=seed
+    )
+    search.add(base)
+    found = index_search.candidates(search, generated, top, nprobe=nprobe, rerank=rerank, name=index)
+    # Rows ascend with ids, so that ties go by id.
+    distance, match = index_search.nearest(generated, found, base.__getitem__, top)
+    return Matches(distance, ids[match], distance)
+
+
 def search_shards(
     generated: np.ndarray,
     shards: Sequence[Path],
@@ -120,7 +191,7 @@ def search_shards(
     Raises
     ------
     InputError
-        As `mmh.retrieval.vector_index` does, or if there are fewer than `top` distinct images.
+        As `vector_index.build` and `index_search.search` do, or if fewer than `top` images are distinct.
     """
     if len(np.unique(groups)) < top:
         raise InputError(f"cannot find {top} matches among {len(np.unique(groups))} distinct images")
@@ -129,7 +200,7 @@ def search_shards(
     wanted = top
     while True:
         depth = None if rerank is None else max(rerank, wanted)
-        distance, rows = vector_index.search(
+        distance, rows = index_search.search(
             path, shards, generated, wanted, nprobe=nprobe, rerank=depth, name=index
         )
         order = np.lexsort((shard_ids[rows], distance), axis=1)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mmh.errors import InputError
 from mmh.options.base import Field, NoiseLevel
-from mmh.scores.base import NetworkOptions, SpanScore
+from mmh.scores.base import NetworkOptions
+from mmh.scores.caption_norms import CaptionNorm, noise_norms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from mmh.diffusion.score_model import ScoreModel
     from mmh.plan.work import Work
-    from mmh.scores.base import Arrays, Places
+    from mmh.scores.base import Places
     from mmh.scores.setting import Setting
 
 EulerGrid = Literal["correct", "published"]
@@ -27,11 +28,10 @@ START = 1e-4
 """Where the ODE starts: at t = 0 sigma may be 0."""
 
 
-class CfgNorm(SpanScore):
+class CfgNorm(CaptionNorm):
     """CFG-vector norm of captioned images (Fig. 6)."""
 
-    name, needs, large, random = "cfg-norm", "captions", True, False
-    label, unit = "CFG-vector norm", "units of the noise"
+    name, label, unit = "cfg-norm", "CFG-vector norm", "units of the noise"
     axis = r"$\|\varepsilon_c - \varepsilon_\varnothing\|$ (units of the noise)"
 
     class Options(NetworkOptions):
@@ -52,22 +52,9 @@ class CfgNorm(SpanScore):
         return float(work.options.get("steps", 3)) + 2
 
     @classmethod
-    def values(cls, setting: Setting, rows: Places, numbers: Places, size: int) -> Arrays:
-        """Measure the images of one batch."""
-        options = setting.options
-        norms = cfg_vector_norm(
-            setting.score,
-            setting.x[rows],
-            setting.embedded(rows, numbers),
-            setting.null,
-            t=options.t,
-            steps=options.steps,
-            grid=options.grid,
-            over_sigma=options.over_sigma,
-            ids=numbers,
-            batch_size=size,
-        )
-        return {"value": norms}
+    def measure(cls, *given: Any, **how: Any) -> NDArray[np.float64]:
+        """Measure images."""
+        return cfg_vector_norm(*given, **how)
 
     @classmethod
     def columns(cls, setting: Setting) -> dict[str, Any]:
@@ -136,11 +123,9 @@ def cfg_vector_norm(
     InputError
         If an argument is out of range, the process is not variance-preserving, or a result is not finite.
     """
-    import numpy as np
     import torch
 
-    from mmh.compute.memory import in_batches
-    from mmh.compute.rows import check_finite, check_items, fast_layout
+    from mmh.compute.rows import check_items, fast_layout
 
     samples, numbers = check_items(model, x, ids)
     model = model.continuous()
@@ -149,7 +134,7 @@ def cfg_vector_norm(
         raise InputError(f"needs {len(samples)} conditions or one, and one empty one: {len(c)}, {len(null)}")
     scale = model.schedule.sigma(float(t)) if over_sigma else 1.0
 
-    def batch(score: ScoreModel, rows: Places) -> Arrays:
+    def difference(score: ScoreModel, rows: Places) -> torch.Tensor:
         kind = torch.promote_types(score.dtype, torch.float32)
         captions = c.to(score.device)
         chosen = captions if len(c) == 1 else captions[torch.from_numpy(rows).to(score.device)]
@@ -159,14 +144,10 @@ def cfg_vector_norm(
             rate, sigma = score.schedule.beta(time), score.schedule.sigma(time)
             noise = conditional.eps(z, time).to(kind)
             z = z - (0.5 * rate * distance) * (z - noise / sigma)
-        difference = conditional.eps(z, t).double() - empty.eps(z, t).double()
-        return {"norm": difference.flatten(1).square().sum(1).sqrt().cpu().numpy()}
+        return conditional.eps(z, t).double() - empty.eps(z, t).double()
 
-    with torch.no_grad():
-        found = in_batches(model, batch, numbers, batch_size=batch_size).arrays
-    norms = found.get("norm", np.zeros(0))
-    check_finite(np.isfinite(norms), numbers, f"the CFG-vector norm at t={t} is not finite")
-    return norms / scale
+    what = f"the CFG-vector norm at t={t}"
+    return noise_norms(model, difference, numbers, scale=scale, batch_size=batch_size, what=what)
 
 
 def _euler_times(t: float, steps: int, grid: str) -> tuple[list[float], float]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mmh.errors import InputError
 from mmh.options.base import Field, NoiseLevel
-from mmh.scores.base import NetworkOptions, SpanScore
+from mmh.scores.base import NetworkOptions
+from mmh.scores.caption_norms import CaptionNorm, noise_norms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,15 +15,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from mmh.diffusion.score_model import ScoreModel
-    from mmh.scores.base import Arrays, Places
+    from mmh.scores.base import Places
     from mmh.scores.setting import Setting
 
 
-class ScoreNorm(SpanScore):
+class ScoreNorm(CaptionNorm):
     """Norm of the guided score, or of the scores' difference, at the scaled clean image."""
 
-    name, needs, large, random = "score-norm", "captions", True, False
-    unit = "1 / latent unit"
+    name, unit = "score-norm", "1 / latent unit"
 
     class Options(NetworkOptions):
         """Norm of a score at the scaled clean image."""
@@ -35,21 +35,9 @@ class ScoreNorm(SpanScore):
         """guidance scale, of guided"""
 
     @classmethod
-    def values(cls, setting: Setting, rows: Places, numbers: Places, size: int) -> Arrays:
-        """Measure the images of one batch."""
-        options = setting.options
-        norms = score_norms(
-            setting.score,
-            setting.x[rows],
-            setting.embedded(rows, numbers),
-            setting.null,
-            t=options.t,
-            of=options.of,
-            guidance=options.guidance,
-            ids=numbers,
-            batch_size=size,
-        )
-        return {"value": norms}
+    def measure(cls, *given: Any, **how: Any) -> NDArray[np.float64]:
+        """Measure images."""
+        return score_norms(*given, **how)
 
     @classmethod
     def describe(cls, setting: Setting) -> dict[str, Any]:
@@ -102,11 +90,9 @@ def score_norms(
     InputError
         If an argument is out of range, or a norm is not finite.
     """
-    import numpy as np
     import torch
 
-    from mmh.compute.memory import in_batches
-    from mmh.compute.rows import check_finite, check_items, fast_layout
+    from mmh.compute.rows import check_items, fast_layout
 
     samples, numbers = check_items(model, x, ids)
     if of not in ("guided", "difference"):
@@ -115,16 +101,12 @@ def score_norms(
         raise InputError(f"needs {len(samples)} conditions and one empty one: {len(c)}, {len(null)}")
     psi, sigma = model.schedule.psi(float(t)), model.schedule.sigma(float(t))
 
-    def batch(score: ScoreModel, rows: Places) -> Arrays:
+    def noise(score: ScoreModel, rows: Places) -> torch.Tensor:
         z = fast_layout(psi * samples[rows].to(device=score.device, dtype=torch.float32))
         chosen = c.to(score.device)[torch.from_numpy(rows).to(score.device)]
         empty = score.conditioned(null).eps(z, t).double()
         difference = score.conditioned(chosen).eps(z, t).double() - empty
-        noise = difference if of == "difference" else empty + guidance * difference
-        return {"norm": noise.flatten(1).square().sum(1).sqrt().cpu().numpy() / sigma}
+        return difference if of == "difference" else empty + guidance * difference
 
-    with torch.no_grad():
-        found = in_batches(model, batch, numbers, batch_size=batch_size).arrays
-    norms = found.get("norm", np.zeros(0))
-    check_finite(np.isfinite(norms), numbers, f"the norm of the score at t={t} is not finite")
-    return norms
+    what = f"the norm of the score at t={t}"
+    return noise_norms(model, noise, numbers, scale=sigma, batch_size=batch_size, what=what)

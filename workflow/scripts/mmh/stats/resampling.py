@@ -133,11 +133,7 @@ def weighted_roc(
     auc, tpr : (R,) float64
         In [0, 1].
     """
-    order = np.argsort(-score, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # last of each run of ties
-    ordered = weight[:, order]
-    hits = np.cumsum(ordered * positive[order], axis=1)[:, last]
-    alarms = np.cumsum(ordered * ~positive[order], axis=1)[:, last]
+    hits, alarms = found_above(score, positive, weight)
     all_hits, all_alarms = hits[:, -1:], alarms[:, -1:]
     # Trapezoids between thresholds: a run of ties counts half.
     steps = np.diff(alarms, axis=1, prepend=0.0)
@@ -146,6 +142,27 @@ def weighted_roc(
     allowed = (alarms <= fpr * all_alarms + 1e-9).sum(axis=1)  # 1e-9: fpr * count is rounded
     reached = np.concatenate([np.zeros_like(all_hits), hits], axis=1)[np.arange(len(hits)), allowed]
     return area, reached / all_hits[:, 0]
+
+
+def found_above(score: np.ndarray, positive: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count what reaches each value of a score, in each weighted copy of the data.
+
+    Parameters
+    ----------
+    score, positive, weight
+        As for `weighted_roc`.
+
+    Returns
+    -------
+    hits, alarms : (R, values) float64
+        Of the positive and of the negative class; values fall from left to right, equal ones are one.
+    """
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # last of each run of ties
+    ordered = weight[:, order]
+    hits = np.cumsum(ordered * positive[order], axis=1)[:, last]
+    alarms = np.cumsum(ordered * ~positive[order], axis=1)[:, last]
+    return hits, alarms
 
 
 def draw_weights(

@@ -5,7 +5,7 @@ import pandas as pd
 
 from mmh.compute import rng
 from mmh.errors import InputError
-from mmh.stats.resampling import LEVEL, MIN_CLUSTERS, draw_weights
+from mmh.stats.resampling import LEVEL, MIN_CLUSTERS, draw_weights, found_above
 
 LEVELS = np.linspace(0.0, 1.0, 201)
 """False-positive rates at which a curve is read."""
@@ -82,11 +82,7 @@ def curve(score: np.ndarray, positive: np.ndarray, weight: np.ndarray) -> np.nda
     (R, len(LEVELS)) float64
         True-positive rates.
     """
-    order = np.argsort(-score, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # ties are found together
-    ordered = weight[:, order]
-    hits = np.cumsum(ordered * positive[order], axis=1)[:, last]
-    alarms = np.cumsum(ordered * ~positive[order], axis=1)[:, last]
+    hits, alarms = found_above(score, positive, weight)
     rates = np.concatenate([np.zeros((len(hits), 1)), hits / hits[:, -1:]], axis=1)
     # 1e-9: a level times a count is rounded.
     allowed = LEVELS * alarms[:, -1:] + 1e-9

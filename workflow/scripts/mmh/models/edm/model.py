@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.io.model_folder import check_weights, read_json, refuse
 from mmh.models.edm import sampling
 from mmh.models.edm.network import EdmNetwork

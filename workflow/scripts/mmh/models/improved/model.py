@@ -15,7 +15,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from mmh.diffusion.score_model import Schedule, ScoreModel
+from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.io.files import write_json
 from mmh.light_diffusers import device_of, diffusers, move

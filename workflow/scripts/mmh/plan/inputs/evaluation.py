@@ -5,7 +5,7 @@ from typing import Any
 from mmh.claims.base import CLAIMS
 from mmh.digest.reach import Root
 from mmh.io.spans import SELECTED
-from mmh.plan.inputs.base import Inputs, Wildcards
+from mmh.plan.inputs.base import Inputs, Wildcards, chosen
 from mmh.rows import root_of
 
 
@@ -107,6 +107,12 @@ class Evaluation(Inputs):
     def tested_by(self, wildcards: Wildcards) -> list[Root]:
         """Code of the claims that are asked of an experiment."""
         return [root_of(CLAIMS[name]) for name in self.experiment(wildcards).entry["claims"]["check"]]
+
+    def claim_options(self, wildcards: Wildcards) -> dict[str, Any]:
+        """The claims that are asked of an experiment, and their options alone: others stand beside them."""
+        section = self.experiment(wildcards).entry["claims"]
+        options = (key for name in section["check"] for key in CLAIMS[name].Options.model_fields)
+        return chosen(section, "check", *dict.fromkeys(options))
 
     def detection_tables(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
         """Tables that detectors are evaluated on; nothing for what an experiment does not evaluate."""
