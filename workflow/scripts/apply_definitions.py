@@ -22,13 +22,8 @@ def main(
     plugins: Sequence[str] = (),
 ) -> None:
     """Write ``definitions.csv``: what each definition finds in each group of samples."""
-    import numpy as np
-
-    from mmh.compute.duplicates import duplicate_groups
-    from mmh.copying import definitions, excess
-    from mmh.copying.grouping import grouped
+    from mmh.copying.applying import apply
     from mmh.copying.options import Definitions
-    from mmh.copying.three_sample import data_copying
     from mmh.evaluation.selection import single
     from mmh.io.image_shards import read_images
     from mmh.io.table_files import read_table, write_csv
@@ -38,40 +33,22 @@ def main(
 
     load_plugins(plugins, WORLDS)
     how, row = Definitions.model_validate(options), WORLDS[world]
-    (x, ids), (train, _) = read_images(inputs["samples"]), read_images(inputs["images"])
-    test, repeated = row.fresh_of(data)
-    n, law = len(x), row.law_of(data) if row.law else None
-
-    def of_law(distinct: np.ndarray) -> excess.Bound:
-        if law is None:
-            return excess.counted_bound(distinct, test, n)
-        return excess.known_bound(lambda place, radii: law.mass(distinct[place], radii), n)
-
-    found = definitions.rules(
-        x,
-        train,
-        law=of_law,
-        unseen=lambda distinct: excess.counted_bound(distinct, test[~repeated], n),
-        groups=duplicate_groups(train),
-        **how.model_dump(include={"gamma", "excess", "ratio", "neighbours", "alpha"}),
-    )
+    contracts = {"labels": LABELS, "matches": MATCHES}
+    lid = None
     if how.lid is not None:
-        scores = single(read_table(inputs["scores"], ALL_SCORES), how.lid, "samples").set_index("item")
-        value = scores["value"].reindex(ids).fillna(np.inf).to_numpy(np.float64)
-        found.insert(0, definitions.Rule(f"LID ({how.lid})", "", value, how.low))
-    tests = {
-        name: data_copying(train, items, x, cells=how.cells, seed=seed % 2**32)
-        for name, items in (("law", test), ("unseen", test[~repeated]))
-    }
-    tables = {
-        name: read_table(inputs[name], of)
-        for name, of in (("labels", LABELS), ("matches", MATCHES))
-        if name in inputs
-    }
-    sample, names, negative = grouped(x, ids, train, read_table(inputs["table"], TRAIN), **tables)
-    sample = sample[~sample["id"].isin(range(calibration))]
-    table = definitions.table(
-        found, tests, sample, groups=names, negative=negative, resamples=how.resamples, seed=seed
+        scores = single(read_table(inputs["scores"], ALL_SCORES), how.lid, "samples")
+        lid = scores.set_index("item")["value"]
+    table = apply(
+        read_images(inputs["samples"]),
+        read_images(inputs["images"])[0],
+        read_table(inputs["table"], TRAIN),
+        row.fresh_of(data),
+        how,
+        law=row.law_of(data) if row.law else None,
+        lid=lid,
+        labels={name: read_table(inputs[name], contracts[name]) for name in contracts if name in inputs},
+        calibration=calibration,
+        seed=seed,
     )
     write_csv(table, out, digits=6)
 

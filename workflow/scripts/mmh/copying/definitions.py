@@ -97,7 +97,7 @@ def rules(
     """
     from mmh.copying.distances import authenticity, nearest_ratio
     from mmh.copying.excess import shown_excess
-    from mmh.retrieval.search import calibrated_l2
+    from mmh.retrieval.calibrated_distance import calibrated_l2
 
     distinct = train[np.unique(groups)]
     of_law, of_unseen = (-shown_excess(x, distinct, make(distinct), gamma) for make in (law, unseen))

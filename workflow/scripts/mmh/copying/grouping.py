@@ -42,7 +42,7 @@ def grouped(
     negative : str
         The one that is not memorized.
     """
-    from mmh.labels.label_files import sample_classes
+    from mmh.labels.classes import sample_classes
     from mmh.worlds.sets.von_mises import regions
 
     kin = table.set_index("train")["group"]
