@@ -8,7 +8,7 @@ from scipy.stats import binom, mannwhitneyu
 from mmh.copying import definitions, distances, excess, three_sample
 from mmh.copying.grouping import grouped
 from mmh.errors import InputError
-from mmh.plotting.found import found_figure, shown
+from mmh.plotting.copying.found import found_figure, shown
 from mmh.worlds.base import WORLDS
 from mmh.worlds.sets import digits, fresh, von_mises
 

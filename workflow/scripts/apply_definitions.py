@@ -22,11 +22,7 @@ def main(
     plugins: Sequence[str] = (),
 ) -> None:
     """Write ``definitions.csv``: what each definition finds in each group of samples."""
-    import numpy as np
-
-    from mmh.copying import definitions
-    from mmh.copying.applied import apply
-    from mmh.copying.grouping import grouped
+    from mmh.copying.applying import apply
     from mmh.copying.options import Definitions
     from mmh.evaluation.selection import single
     from mmh.io.image_shards import read_images
@@ -37,20 +33,23 @@ def main(
 
     load_plugins(plugins, WORLDS)
     how, row = Definitions.model_validate(options), WORLDS[world]
-    (x, ids), (train, _) = read_images(inputs["samples"]), read_images(inputs["images"])
-    found, tests = apply(x, train, how, row, data, seed)
+    contracts = {"labels": LABELS, "matches": MATCHES}
+    lid = None
     if how.lid is not None:
-        scores = single(read_table(inputs["scores"], ALL_SCORES), how.lid, "samples").set_index("item")
-        value = scores["value"].reindex(ids).fillna(np.inf).to_numpy(np.float64)
-        found.insert(0, definitions.Rule(f"LID ({how.lid})", "", value, how.low))
-    tables = {
-        name: read_table(inputs[name], of)
-        for name, of in (("labels", LABELS), ("matches", MATCHES))
-        if name in inputs
-    }
-    sample, names, negative = grouped(x, ids, train, read_table(inputs["table"], TRAIN), **tables)
-    sample = sample[~sample["id"].isin(range(calibration))]
-    table = definitions.table(found, tests, sample, groups=names, negative=negative)
+        scores = single(read_table(inputs["scores"], ALL_SCORES), how.lid, "samples")
+        lid = scores.set_index("item")["value"]
+    table = apply(
+        read_images(inputs["samples"]),
+        read_images(inputs["images"])[0],
+        read_table(inputs["table"], TRAIN),
+        row.fresh_of(data),
+        how,
+        law=row.law_of(data) if row.law else None,
+        lid=lid,
+        labels={name: read_table(inputs[name], contracts[name]) for name in contracts if name in inputs},
+        calibration=calibration,
+        seed=seed,
+    )
     write_csv(table, out, digits=6)
 
 

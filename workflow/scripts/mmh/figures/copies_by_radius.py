@@ -49,7 +49,7 @@ class CopiesByRadius(Figure):
 
         from mmh.copying.balls import ratios
         from mmh.plotting import style
-        from mmh.plotting.laws import balls as panels
+        from mmh.plotting.copying import balls as panels
 
         table = ratios(pd.read_csv(balls))
         samples = int(table["samples"].iloc[0])

@@ -40,7 +40,7 @@ class DefinitionsFigure(Figure):
         import pandas as pd
 
         from mmh.plotting import style
-        from mmh.plotting.found import found_figure, shown
+        from mmh.plotting.copying.found import found_figure, shown
 
         table = shown(pd.read_csv(definitions))
         title = style.heading(None, "what definitions of copying find", about.experiment)

@@ -40,7 +40,7 @@ class DuplicatesBySize(Figure):
 
         from mmh.copying.duplicates import shares
         from mmh.plotting import style
-        from mmh.plotting.laws import balls as panels
+        from mmh.plotting.copying import balls as panels
 
         table = shares(pd.read_csv(duplicates))
         sets = int(table["sets"].iloc[0])

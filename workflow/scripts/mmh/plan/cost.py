@@ -24,6 +24,8 @@ from mmh.figures.base import FIGURES
 from mmh.io.spans import span_range
 from mmh.models.base import KINDS
 from mmh.models.edm_mlp import EdmMlp
+from mmh.plan.copies_cost import FIXED as COPIES_FIXED
+from mmh.plan.copies_cost import MODELLED as COPIES_MODELLED
 from mmh.plan.experiment import Experiment, dimension, network
 from mmh.plan.text_cost import FIXED as TEXT_FIXED
 from mmh.plan.text_cost import MODELLED as TEXT_MODELLED
@@ -153,14 +155,6 @@ def _read(config: Config, wildcards: Wildcards, n: int) -> float:
     return whole + (3 * n + shard) * dimension(entry) * 4e-6
 
 
-def _measure_copies(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
-    entry, _ = _of(config, wildcards)
-    net, n, size = network(entry), entry["copies"]["n_samples"], entry["sampling"]["batch_size"]
-    calls = KINDS[entry["model"]["kind"]].calls(entry["sampling"])
-    seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu)
-    return Need(seconds, network_mb(net, gpu, size * net.row_mb) + 1e-4 * n)
-
-
 def _embed_images(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry = config["experiments"][wildcards["experiment"]]
     options, n = entry["retrieval"], _span(wildcards)
@@ -239,7 +233,6 @@ def _draw_figure(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
 
 _MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "sample_images": _sample_images,
-    "measure_copies": _measure_copies,
     "score_span": _score,
     "score_spectra": _score,
     "score_set": _score_set,
@@ -256,6 +249,7 @@ _MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "measure_accuracy": _measure_accuracy,
     "fetch_source": _fetch_source,
     "draw_figure": _draw_figure,
+    **COPIES_MODELLED,
     **TEXT_MODELLED,
 }
 
@@ -272,12 +266,11 @@ _FIXED: dict[str, tuple[float, float, float, float]] = {
     "evaluate": (10, 300, 0, 0),
     "evaluate_raters": (20, 300, 0, 0),
     "sweep_percentiles": (10, 500, 0, 0),
-    "apply_definitions": (20, 400, 4, 4),
     "check_claims": (10, 300, 0.1, 0.1),
-    "condition_laws": (10, 400, 0, 0),
     "compute_cartoon": (5, 400, 0, 0),
     "summarize": (3, 200, 0, 0),
     "collect_run_records": (3, 200, 0, 0),
     "collect_benchmarks": (3, 200, 0, 0),
+    **COPIES_FIXED,
     **TEXT_FIXED,
 }

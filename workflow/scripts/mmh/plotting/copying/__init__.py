@@ -1,0 +1,1 @@
+"""Copies by probability mass, and what definitions of copying find, drawn."""
