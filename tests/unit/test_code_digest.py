@@ -301,10 +301,11 @@ def test_what_a_decorator_may_register_counts() -> None:
 def test_the_frame_does_not_count() -> None:
     before = project("f()", job__frame="def job(x): return 1")
     assert same(before, before | {"mmh/job/frame.py": "def job(x): return 2"})
-    tables = "from mmh.io.files import write_table\nfrom mmh.io.tables import A\nwrite_table(1, 2, A)"
-    before = project(tables, io__files="def write_table(*x): 1", io__tables="A = 1\nB = 1")
+    tables = "from mmh.io.table_files import write_table\nfrom mmh.io.tables import A\nwrite_table(1, 2, A)"
+    before = project(tables, io__table_files="def write_table(*x): 1", io__tables="A = 1\nB = 1")
     assert same(
-        before, before | {"mmh/io/files.py": "def write_table(*x): 2", "mmh/io/tables.py": "A = 1\nB = 2"}
+        before,
+        before | {"mmh/io/table_files.py": "def write_table(*x): 2", "mmh/io/tables.py": "A = 1\nB = 2"},
     )
     assert not same(before, before | {"mmh/io/tables.py": "A = 2\nB = 1"})
 

@@ -252,6 +252,7 @@ def test_proposition_a_2_holds_at_the_centre_and_fails_where_it_is_copied_or_has
             "items": "samples",
             "item": np.arange(40),
             "estimator": "flipd",
+            "t": 0.36,
             "value": 0.01 * generator.normal(size=40),
         }
     )

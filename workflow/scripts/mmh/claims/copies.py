@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from mmh.claims.base import Claim, Context, Finding
 from mmh.claims.three_places import Options as PlaceOptions
-from mmh.claims.three_places import flipd_at
 from mmh.options import base as options
 from mmh.options.base import Field
 
@@ -89,7 +88,10 @@ class DataDrivenIsNoCopy(Copied):
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
         """No ball about the centre holds an excess; yet LID_theta is 0 there."""
-        from mmh.copying.balls import Interval, largest_ratio, ratios
+        from mmh.copying.balls import largest_ratio, ratios
+        from mmh.evaluation.selection import single
+        from mmh.stats.medians import median_interval
+        from mmh.stats.resampling import Interval
 
         table, own = context.tables["balls"], context.options
         rows = table[table["place"] == "centre"]
@@ -105,7 +107,12 @@ class DataDrivenIsNoCopy(Copied):
         yield about, interval, (1 / own.excess, own.excess)
         within = own.tolerance.centre
         about = f"median {own.flipd}, centre (memorized all the same: within {within:g} of 0; null: 1)"
-        yield about, flipd_at(context, "centre"), (-within, within)
+        scores = single(context.tables["scores"], own.flipd, "samples")
+        scores = scores[~scores["item"].isin(set(context.exclude))]
+        placed = scores.merge(context.tables["regions"], left_on="item", right_on="sample")
+        values = placed.loc[placed["region"] == "centre", "value"].to_numpy()
+        middle = median_interval(values, unit="sample")
+        yield about, middle, (-within, within)
 
 
 class DuplicatesAreAtoms(Copied):

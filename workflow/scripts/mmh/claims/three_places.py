@@ -1,17 +1,11 @@
 """Claim 1: FLIPD at the three places of a circle with a point in its middle and a copied point beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from mmh.claims.base import Claim, Context, Finding, FlipdName
 from mmh.errors import InputError
 from mmh.options import base as options
 from mmh.options.base import Field
-
-if TYPE_CHECKING:
-    from mmh.stats.resampling import Interval
 
 
 class Tolerance(options.Options):
@@ -46,34 +40,17 @@ class ThreePlaces(Claim):
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
         """Each median within its tolerance of the dimension there."""
-        name = context.options.flipd
+        from mmh.stats.medians import median_interval
+
+        scores, name = context.tables["scores"], context.options.flipd
+        rows = scores[(scores["items"] == "samples") & (scores["estimator"] == name)]
+        if rows["item"].duplicated().any():
+            raise InputError(f"claim 1: '{name}' has several values for a sample (several t?)")
+        rows = rows[~rows["item"].isin(set(context.exclude))]
+        values = rows.merge(context.tables["regions"], left_on="item", right_on="sample")
         for place, expected in (("isolated", 0.0), ("centre", 0.0), ("arc", 1.0)):
+            here = values.loc[values["region"] == place, "value"].to_numpy()
             tolerance = getattr(context.options.tolerance, place)
+            interval = median_interval(here, unit="sample")
             about = f"median {name}, {place} (about {expected:g}: within {tolerance:g})"
-            yield about, flipd_at(context, place), (expected - tolerance, expected + tolerance)
-
-
-def flipd_at(context: Context, place: str) -> Interval:
-    """Median of FLIPD of the samples at one place.
-
-    Parameters
-    ----------
-    context : Context
-        With the tables `scores` and `regions`, and `flipd` among the options.
-    place : str
-        A region.
-
-    Returns
-    -------
-    Interval
-    """
-    from mmh.stats.medians import median_interval
-
-    scores, name = context.tables["scores"], context.options.flipd
-    rows = scores[(scores["items"] == "samples") & (scores["estimator"] == name)]
-    if rows["item"].duplicated().any():
-        raise InputError(f"claim 1: '{name}' has several values for a sample (several t?)")
-    rows = rows[~rows["item"].isin(set(context.exclude))]
-    values = rows.merge(context.tables["regions"], left_on="item", right_on="sample")
-    here = values.loc[values["region"] == place, "value"].to_numpy()
-    return median_interval(here, unit="sample")
+            yield about, interval, (expected - tolerance, expected + tolerance)
