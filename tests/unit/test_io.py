@@ -137,8 +137,8 @@ def test_a_span_of_chosen_samples_counts_places(tmp_path):
 
 def test_a_column_comes_in_the_order_asked_over_all_shards(tmp_path):
     for name, ids in (("a", [3, 1]), ("b", [2, 0])):
-        arrays = {"x": np.zeros((2, 1)), "id": np.array(ids), "class": np.array(ids) * 10}
-        arrays.write_arrays(tmp_path / f"{name}.npz", **arrays)
+        held = {"x": np.zeros((2, 1)), "id": np.array(ids), "class": np.array(ids) * 10}
+        arrays.write_arrays(tmp_path / f"{name}.npz", **held)
     shards = [tmp_path / "a.npz", tmp_path / "b.npz"]
     assert image_shards.read_column(shards, "class", np.array([2, 1, 3])).tolist() == [20, 10, 30]
     assert image_shards.read_column(shards, "z", np.array([2])) is None
