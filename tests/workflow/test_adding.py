@@ -24,6 +24,7 @@ MMH = "workflow/scripts/mmh"
 # Where the file of a row lies, and how many files may be added or edited for it, the configuration among them.
 ROWS = {
     "contrast": (f"{MMH}/scores/contrast.py", 2),
+    "noise_norm": (f"{MMH}/scores/noise_norm.py", 2),
     "empty_norm": (f"{MMH}/metrics/empty_norm.py", 2),
     "score_by_label": (f"{MMH}/figures/score_by_label.py", 4),
     "blur": (f"{MMH}/models/blur.py", 2),
@@ -40,6 +41,7 @@ labels: {{source: planted, exact_distance: 0.28, not_distance: 0.3}}
 estimators:
   contrast: {{method: contrast, items: [samples], shard_size: {SAMPLES}}}
   flipd: {{method: flipd, items: [samples], t: 0.05, trace: exact, batch_size: 6, shard_size: {SAMPLES}}}
+  noise: {{method: noise-norm, items: [samples], t: 0.05, batch_size: 5, shard_size: {SAMPLES}}}
   png: {{method: png, items: [samples]}}
 evaluation: {{estimators: [contrast, flipd], baselines: [png], resamples: 100}}
 figures:
@@ -186,6 +188,10 @@ def test_an_estimator_has_scores_rows_of_the_evaluation_and_a_panel(inside: Path
     x = drawn["x"].reshape(SAMPLES, -1)
     scores = scores_of(inside, "contrast").set_index("item")["value"]
     np.testing.assert_allclose(scores[drawn["id"]], x.var(axis=1), rtol=1e-5)
+    noise = scores_of(inside, "noise")
+    assert sorted(noise["item"]) == list(range(SAMPLES))
+    assert (noise["value"] > 0).all()
+    assert set(noise["t"]) == {0.05}
     evaluation = pd.read_csv(folder / "evaluation.csv").query("estimator == 'contrast'")
     assert set(evaluation["contrast"]) == {"exact", "memorized"}
     assert evaluation["auc"].between(0, 1).all()
