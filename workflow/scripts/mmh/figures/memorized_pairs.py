@@ -22,7 +22,8 @@ class MemorizedPairs(Figure):
     paper = "Figs. 12-18"
     shows = "labelled pairs by label and metric"
     caption = (
-        "Figs. 12-15 (diffusion model), 16-18 (GAN). Labelled pairs, generated over match, by label and retrieval metric, closest first. "
+        "Figs. 12-15 (diffusion model), 16-18 (GAN). Labelled pairs, generated over match, by label and "
+        "retrieval metric, closest first. "
         "While nobody has labelled the candidates, groups are their ranks, and the figure says so."
     )
     needs = ("retrieval", "labels")

@@ -18,6 +18,7 @@ PAGE = 11.0
 
 _COLUMNS = 20  # pairs in one line of the full text block
 _SIDE = style.TEXT / (_COLUMNS * 1.125)  # of one image, inches
+_ROOMY = 4  # pairs in a line that leave room for large captions, three sheets side by side
 _HEADING = 0.2  # inches
 _MARGIN = 0.05  # inches beside pairs
 _FRAME = 190  # grey around pairs in colour
@@ -113,7 +114,8 @@ def draw_pairs(
     ax.imshow(sheet, aspect="equal")
     ax.set_anchor("N")
     for (x, y), caption in zip(foot, captions, strict=False):
-        ax.text(x, y, caption, ha="center", va="center", fontsize=4.8)
+        size = 6.5 if columns <= _ROOMY else 4.8
+        ax.text(x, y, caption, ha="center", va="center", fontsize=size)
 
 
 def examples_figure(
