@@ -235,8 +235,10 @@ def test_every_claim_names_its_figure_and_statement():
 
 def test_every_claim_is_documented():
     rows = (ROOT / "docs" / "claims.md").read_text().splitlines()
-    listed = [row.split("|")[1].strip() for row in rows if row.startswith("| ")][2:]
-    assert listed == claim_numbers()
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows if row.startswith("| ")][2:]
+    assert [row[1] for row in cells] == claim_numbers()
+    files = {name: f"`{claim.__module__.split('.')[-1]}.py`" for name, claim in CLAIMS.rows().items()}
+    assert {row[1]: row[-2] for row in cells} == files
 
 
 def test_options_that_claims_share_are_one():

@@ -42,6 +42,7 @@ FIGURES = {
 MORE = {
     "lid_model": {"number": "5c", "axes": {}},
     "lid_complexity": {"number": "8a", "axes": {}},
+    "memorized_pairs": {"number": "12-15"},
     "lid_paired": {"estimator": "FLIPD", "data_estimator": "LPCA"},
     "lid_scatter": {"concentration": 2.0, "centre_weight": 0.3},
 }

@@ -1,4 +1,4 @@
-"""Pictures of the README: cut, put side by side, shrunk, few bytes."""
+"""Pictures of the README: cut, put one above the other, shrunk, few bytes."""
 
 from pathlib import Path
 
@@ -29,14 +29,14 @@ def test_margins_are_cut_off_and_transparency_is_white(tmp_path: Path) -> None:
     assert cut.getpixel((0, 0)) == (255, 0, 0)
 
 
-def test_a_row_has_one_height_and_keeps_shapes() -> None:
+def test_a_stack_has_one_width_and_keeps_shapes() -> None:
     parts = [Image.new("RGB", (400, 100), "red"), Image.new("RGB", (50, 50), "blue")]
-    whole = pictures.row(parts, width=1024)
-    assert whole.size == (1024, 200)
+    whole = pictures.stack(parts, width=200)
+    assert whole.size == (200, 50 + 24 + 200)
     pixels = np.asarray(whole)
-    assert (pixels[100, :800] == (255, 0, 0)).all()
-    assert (pixels[100, 800:824] == 255).all()
-    assert (pixels[100, 824:] == (0, 0, 255)).all()
+    assert (pixels[:50, 100] == (255, 0, 0)).all()
+    assert (pixels[50:74, 100] == 255).all()
+    assert (pixels[74:, 100] == (0, 0, 255)).all()
 
 
 def test_a_small_picture_is_whole_but_for_a_long_sheet() -> None:
@@ -71,7 +71,9 @@ def test_pictures_come_from_the_first_experiment_and_others_stay(
         pictures.make(sources, [Path("results/one/figures/waves.png")])
     figure(Path("results/one/figures/waves.png"), 800, 300, "navy")
     figure(Path("results/two/figures/dots.png"), 300, 300, "teal")
-    written = pictures.make(sources, [sources["waves"], sources["lines"]])  # a part of the row is missing
+    written = pictures.make(
+        sources, [sources["waves"], sources["lines"]]
+    )  # a part of the overview is missing
     assert [path.as_posix() for path in written] == [
         "docs/images/figures/waves.png",
         "docs/images/figures/dots.png",

@@ -15,7 +15,7 @@ from mmh.io.table_files import read_table
 from mmh.io.tables import ALL_SCORES, LABELS
 from mmh.plotting import curve, paired, panels, percentile, style, tables
 from mmh.plotting.images import choice, pairs
-from mmh.plotting.laws import plane
+from mmh.plotting.laws import accuracy, plane
 
 GRID = np.linspace(-1.0, 11.0, 600)
 
@@ -234,6 +234,17 @@ class TestPairs:
         assert start == len(pages[0][-1].rows)
         assert fig.axes[0].get_title(loc="left").endswith(f": pairs {start + 1} to 300 of 300")
 
+    def test_pieces_without_pairs_take_a_line_and_headings_stand_in_line(self):
+        blocks = pd.DataFrame({"label": "exact", "metric": "sscd", "n": 3}, index=range(3))
+        image = np.zeros((3, 1, 8, 8))
+        fig = pairs.pairs_figure(pairs.pieces_of(blocks), blocks.iloc[:1], image, image, title="T")
+        fig.canvas.draw()
+        titles = [ax._left_title.get_window_extent() for ax in fig.axes]
+        assert len({round(title.x0) for title in titles}) == 1
+        steps = -np.diff([title.y0 for title in titles]) / fig.dpi
+        np.testing.assert_allclose(steps[2:], pairs._HEADING, atol=0.02)  # none of these has pairs
+        assert steps[1] > 2 * pairs._HEADING
+
     def test_too_many_pairs_are_refused(self):
         blocks = pd.DataFrame({"label": "exact", "metric": "sscd"}, index=range(10000))
         with pytest.raises(InputError, match=r"per_class: 10000 pairs .* limit is 320; lower it"):
@@ -343,3 +354,12 @@ class TestPercentiles:
         (tmp_path / "p.csv").write_text("estimator,auc\nnb,1\n")
         with pytest.raises(InputError, match=r"p.csv: expected the columns .*found \['estimator', 'auc'\]"):
             percentile.read_sweep(tmp_path / "p.csv")
+
+
+def test_an_estimator_is_drawn_alike_in_all_columns():
+    errors = [["flipd", "flipd_gaussian_1"], ["nb", "lpca", "other"]]
+    looks = accuracy._looks(pd.DataFrame({"estimator": ["flipd", "nb", "more"]}), errors)
+    assert set(looks) == {"flipd", "flipd_gaussian_1", "nb", "lpca", "other", "more"}
+    assert len(set(looks.values())) == len(looks)
+    assert [accuracy._error_title(names).split("\n")[1] for names in errors] == ["FLIPD", "3 estimators"]
+    assert accuracy._error_title(["nb", "nb_noise", "lpca"]).endswith("\nNB and local PCA")

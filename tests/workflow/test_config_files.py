@@ -158,11 +158,26 @@ def test_options_are_read_as_they_were_typed(tmp_path: Path, monkeypatch: pytest
     assert ConfigFiles.of_options(Path("config.yaml"), typed).merged() == {"mine": 1}
 
 
+def documented(page: str, tmp_path: Path, place: int = 1) -> ConfigFiles:
+    text = (ROOT / "docs" / page).read_text()
+    (tmp_path / "mine.yaml").write_text(text.split("```yaml")[place].split("```")[0])
+    return ConfigFiles([ROOT / "config.yaml", tmp_path / "mine.yaml"])
+
+
 def test_the_documented_second_file_is_sound(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "configuration.md").read_text()
-    (tmp_path / "mine.yaml").write_text(text.split("```yaml")[1].split("```")[0])
-    files = ConfigFiles([ROOT / "config.yaml", tmp_path / "mine.yaml"])
+    files = documented("configuration.md", tmp_path)
     assert check_config(files.merged(), files)["run"] == ["mine"]
+
+
+@pytest.mark.parametrize(("page", "place"), [("plugins.md", 1), ("adding-a-model.md", 2)])
+def test_documented_files_with_plug_ins_are_sound(tmp_path: Path, page: str, place: int) -> None:
+    """In a process of its own, as plug-ins stay for all that comes after."""
+    documented(page, tmp_path, place)
+    options = ["--configfile", "config.yaml", str(tmp_path / "mine.yaml")]
+    tool = [sys.executable, "workflow/tools/check_config.py", *options]
+    done = subprocess.run(tool, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1 of them under run" in done.stdout
 
 
 OWN = """\

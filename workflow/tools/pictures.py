@@ -2,9 +2,9 @@
 
 Usage: python workflow/tools/pictures.py
 
-`overview.png` is a row of two figures; `figures/<name>.png` is a small picture of every figure that an
-experiment without downloads draws, from the first experiment that has it. Figures that are not there are left
-as they are.
+`overview.png` is two figures, one above the other; `figures/<name>.png` is a small picture of every figure
+that an experiment without downloads draws, from the first experiment that has it. Figures that are not there
+are left as they are.
 """
 
 import sys
@@ -24,7 +24,7 @@ from mmh.plan.inputs.run import Run
 
 IMAGES = Path("docs/images")
 OVERVIEW = ("digits/figures/examples", "digits/figures/lid_model")
-WIDTH = 1800  # of the row
+WIDTH = 1320  # of the overview; pages show it at two thirds
 SMALL = (440, 520)  # box of a small picture
 TALLEST = 3  # heights of a picture's width that are still shown whole
 GAP = 24
@@ -50,26 +50,25 @@ def opened(path: Path) -> Image.Image:
     return picture.crop(inked) if inked else picture
 
 
-def row(pictures: list[Image.Image], width: int = WIDTH) -> Image.Image:
-    """Put pictures side by side, all of one height, on white.
+def stack(pictures: list[Image.Image], width: int = WIDTH) -> Image.Image:
+    """Put pictures one above the other, all of one width, on white.
 
     Parameters
     ----------
     pictures : list of PIL.Image.Image
     width : int
-        Of the whole, pixels.
+        Pixels.
 
     Returns
     -------
     PIL.Image.Image
     """
-    shapes = [picture.width / picture.height for picture in pictures]
-    height = round((width - GAP * (len(pictures) - 1)) / sum(shapes))
-    whole = Image.new("RGB", (width, height), "white")
-    left = 0
-    for picture, shape in zip(pictures, shapes, strict=True):
-        whole.paste(picture.resize((int(shape * height), height), Image.Resampling.LANCZOS), (left, 0))
-        left += int(shape * height) + GAP
+    heights = [round(width * picture.height / picture.width) for picture in pictures]
+    whole = Image.new("RGB", (width, sum(heights) + GAP * (len(pictures) - 1)), "white")
+    top = 0
+    for picture, height in zip(pictures, heights, strict=True):
+        whole.paste(picture.resize((width, height), Image.Resampling.LANCZOS), (0, top))
+        top += height + GAP
     return whole
 
 
@@ -117,7 +116,7 @@ def make(sources: dict[str, Path], overview: Iterable[Path]) -> list[Path]:
     sources : dict of str to Path
         Figures by name.
     overview : iterable of Path
-        Figures of the row; all of them must be there.
+        Figures of the overview; all of them must be there.
 
     Returns
     -------
@@ -133,7 +132,7 @@ def make(sources: dict[str, Path], overview: Iterable[Path]) -> list[Path]:
     parts = list(overview)
     if all(part.is_file() for part in parts):
         written.append(IMAGES / "overview.png")
-        save(row([opened(part) for part in parts]), written[-1])
+        save(stack([opened(part) for part in parts]), written[-1])
     for name, source in sources.items():
         if source.is_file():
             written.append(IMAGES / "figures" / f"{name}.png")

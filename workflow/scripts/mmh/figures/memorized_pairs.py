@@ -18,10 +18,12 @@ class MemorizedPairs(Figure):
     """Every labelled pair, generated above its match, by label and retrieval metric (paper Figs. 12-18)."""
 
     name = "memorized_pairs"
+    papers = ("Figs. 12-15", "Figs. 16-18")
     paper = "Figs. 12-18"
     shows = "labelled pairs by label and metric"
     caption = (
-        "Figs. 12-18. Labelled pairs, generated over match, by label and retrieval metric, closest first. "
+        "Figs. 12-15 (diffusion model), 16-18 (GAN). Labelled pairs, generated over match, by label and "
+        "retrieval metric, closest first. "
         "While nobody has labelled the candidates, groups are their ranks, and the figure says so."
     )
     needs = ("retrieval", "labels")
@@ -32,6 +34,16 @@ class MemorizedPairs(Figure):
 
         per_class: int = Field(ge=1)
         """pairs shown per class and metric"""
+
+    @classmethod
+    def paper_of(cls, experiment: Experiment) -> str:
+        """The paper has some for a diffusion model and some for the GAN."""
+        return cls.papers[experiment.has_generator]
+
+    @classmethod
+    def reads(cls, experiment: Experiment) -> dict[str, Any]:
+        """The numbers in the title."""
+        return {"number": cls.paper_of(experiment).removeprefix("Figs. ")}
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
@@ -68,7 +80,7 @@ class MemorizedPairs(Figure):
             blocks, totals = choice.ranked_pairs(read_candidates(labels, candidates), matches, most)
         images = choice.images_of(blocks["sample"], blocks["train"], samples, train)
         title = style.heading(
-            "12-18",
+            about.more["number"],
             f"{'labelled' if compared.labelled else 'closest'} pairs, sample above match",
             about.experiment,
         )

@@ -226,7 +226,7 @@ def _note(
         f"Prompts: {' and '.join(of)}; {families} families in the class that has fewer. "
         "Bands (pointwise) and bars: 95 % intervals over families",
         "(no bands where a class has fewer than 40). gen.: generations averaged. "
-        "Grey triangles: controls without a model.",
+        "Grey triangles: controls, of the prompts' text or of PNG sizes alone.",
     ]
     if len(anchors):
         sources = "; ".join(dict.fromkeys(anchors["source"]))

@@ -165,4 +165,5 @@ def _legend(ax: Axes, present: list[str]) -> None:
             loc="upper center",
             bbox_to_anchor=(0.5, -0.24),
             ncol=4,
+            handlelength=4.0,
         )

@@ -18,6 +18,9 @@ PAGE = 11.0
 
 _COLUMNS = 20  # pairs in one line of the full text block
 _SIDE = style.TEXT / (_COLUMNS * 1.125)  # of one image, inches
+_ROOMY = 4  # pairs in a line that leave room for large captions, three sheets side by side
+_HEADING = 0.2  # inches
+_MARGIN = 0.05  # inches beside pairs
 _FRAME = 190  # grey around pairs in colour
 _TALLEST = 320.0  # inches that a PNG can have at 200 dpi
 
@@ -33,8 +36,9 @@ class Piece:
 
     @property
     def height(self) -> float:
-        """Inches, heading included."""
-        return 0.3 + _SIDE * max(2.6 * -(-len(self.rows) // _COLUMNS) - 0.5, 0.1)
+        """Inches, heading included; of a piece without pairs, the heading alone."""
+        lines = -(-len(self.rows) // _COLUMNS)
+        return 0.3 + _SIDE * (2.6 * lines - 0.5) if lines else _HEADING
 
 
 def to_rgb(x: np.ndarray) -> np.ndarray:
@@ -110,7 +114,8 @@ def draw_pairs(
     ax.imshow(sheet, aspect="equal")
     ax.set_anchor("N")
     for (x, y), caption in zip(foot, captions, strict=False):
-        ax.text(x, y, caption, ha="center", va="center", fontsize=4.8)
+        size = 6.5 if columns <= _ROOMY else 4.8
+        ax.text(x, y, caption, ha="center", va="center", fontsize=size)
 
 
 def examples_figure(
@@ -272,10 +277,17 @@ def pairs_figure(
     matplotlib.figure.Figure
         As wide as the full text block, as high as the pairs need.
     """
-    heights = [piece.height for piece in pieces]
-    fig = style.figure(style.TEXT, 0.3 + sum(heights) + (0.2 if warning else 0.0))
-    axes = fig.subplots(len(pieces), 1, height_ratios=heights, squeeze=False)
-    for ax, piece in zip(axes[:, 0], pieces, strict=True):
+    top = 0.5 if warning else 0.3  # inches that the title takes
+    height = top + sum(piece.height for piece in pieces)
+    fig = style.figure(style.TEXT, height)
+    # Placed by hand: a layout engine would move headings and give room to pieces without pairs.
+    fig.set_layout_engine("none")
+    for piece in pieces:
+        room = max(piece.height - _HEADING, 0.01)
+        width = style.TEXT - 2 * _MARGIN
+        bottom = height - top - _HEADING - room
+        ax = fig.add_axes((_MARGIN / style.TEXT, bottom / height, width / style.TEXT, room / height))
+        top += piece.height
         look, metric = looks[piece.label], piece.metric
         of_this = (totals["label"] == piece.label) & (totals["metric"] == metric)
         count, total = len(piece.rows), totals.loc[of_this, "n"].sum()
@@ -283,9 +295,11 @@ def pairs_figure(
         if piece.start:
             shown = f"pairs {piece.start + 1} to {piece.start + count} of {total}"
         name = look.name if piece.label == metric else f"{look.name}, retrieved by {style.METRICS[metric]}"
-        ax.set_title(f"{name}: {shown}", loc="left", color=look.colour)
+        ax.set_title(f"{name}: {shown}", loc="left", pad=3, color=look.colour)
         ax.set_axis_off()
         if count:  # the heading says it where there are none
             draw_pairs(ax, generated[piece.rows], matched[piece.rows], _COLUMNS)
+            ax.set_anchor("NW")
     style.title(fig, title, warning)
+    fig.suptitle(fig.get_suptitle(), y=1.0 - 0.07 / height, fontsize=7.5)
     return fig

@@ -41,13 +41,18 @@ NAMES = {
 """Printed names of the shipped estimators; any other is printed as the config calls it."""
 
 _ROW = 1.22
-# Okabe and Ito's colours, each with a line and a marker of its own.
+# Okabe and Ito's colours, then Tol's, each with a line and a marker of its own.
 _LOOKS = (
     ("#0072B2", "-", "o"),
-    ("#D55E00", (0, (5, 1.5)), "s"),
     ("#E69F00", (0, (3, 1, 1, 1)), "D"),
     ("#009E73", (0, (1, 1)), "^"),
     ("#CC79A7", (0, (4, 1, 1, 1, 1, 1)), "v"),
+    ("#56B4E9", (0, (8, 2)), "<"),
+    ("#D55E00", (0, (5, 1.5)), "s"),
+    ("#332288", (0, (2, 1)), "P"),
+    ("#999933", (0, (6, 1.2, 1, 1.2)), ">"),
+    ("#882255", (0, (3, 2)), "h"),
+    ("#44AA99", (0, (1, 2)), "p"),
 )
 _LEARNED = (("#222222", (0, (2, 1)), "x"), ("#6f6f6f", (0, (1, 1.5)), "+"))
 
@@ -108,12 +113,7 @@ def accuracy_figure(numbers: pd.DataFrame, errors: Sequence[Sequence[str]], *, t
     laws = list(dict.fromkeys(numbers["law"]))
     fig = style.figure(style.TEXT, 1.35 + _ROW * len(laws))
     axes = fig.subplots(len(laws), 1 + len(errors), squeeze=False, sharex=True)
-    # Each column starts at another look, so that the first of each, drawn side by side on the left, differ.
-    looks = {
-        name: _LOOKS[(column + j) % len(_LOOKS)]
-        for column, names in enumerate(errors)
-        for j, name in enumerate(names)
-    }
+    looks = _looks(numbers, errors)
     learned = list(dict.fromkeys(numbers.loc[numbers["score"] == "learned", "estimator"]))
     looks_learned = {name: _LEARNED[j % len(_LEARNED)] for j, name in enumerate(learned)}
     for row, law in zip(axes, laws, strict=True):
@@ -123,17 +123,29 @@ def accuracy_figure(numbers: pd.DataFrame, errors: Sequence[Sequence[str]], *, t
             groups = ["estimator", "score", "lid"] if panel == 0 else ["estimator", "score"]
             for key, line in here.groupby(groups, sort=False, dropna=False):
                 name, score = key[0], key[1]
-                look = looks_learned[name] if score == "learned" else looks.get(name, _LOOKS[0])
+                look = looks_learned[name] if score == "learned" else looks[name]
                 _line(ax, line, look, _name(name, score))
             _scale(ax, here, errors=panel > 0)
         _label(row[0], mine)
-    titles = ["mean estimate (dimensions)", *["mean absolute error (dimensions)"] * len(errors)]
+    titles = ["mean estimate (dimensions)", *map(_error_title, errors)]
     for ax, text in zip(axes[0], titles, strict=True):
         ax.set_title(text)
     _time_axis(axes, numbers)
     _legends(fig, axes)
     fig.suptitle(title, fontsize=7.5)
     return fig
+
+
+def _looks(numbers: pd.DataFrame, errors: Sequence[Sequence[str]]) -> dict[str, tuple]:
+    """Give each estimator one look over all columns."""
+    names = dict.fromkeys([*(name for column in errors for name in column), *numbers["estimator"]])
+    return {name: _LOOKS[place % len(_LOOKS)] for place, name in enumerate(names)}
+
+
+def _error_title(names: Sequence[str]) -> str:
+    kinds = list(dict.fromkeys(NAMES.get(name, name).split(",")[0].split(" (")[0] for name in names))
+    of = " and ".join(kinds) if len(kinds) <= 2 else f"{len(names)} estimators"
+    return f"mean absolute error (dimensions),\n{of}"
 
 
 def _name(estimator: str, score: str) -> str:

@@ -120,7 +120,7 @@ def scatter_figure(
         ax.set_xticks([-1, 0, 1])
         ax.set_yticks([-1, 0, 1])
         ax.set_ylabel("second coordinate")
-    middle.set_xlabel("first coordinate")
+        ax.set_xlabel("first coordinate")
     _table(foot, region_table(samples), len(samples))
     fig.suptitle(title, fontsize=7.5)
     return fig
@@ -155,7 +155,7 @@ def _truth(ax: Axes, train: np.ndarray, concentration: float, centre_weight: flo
         va="top",
         fontsize=6.2,
     )
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), handlelength=1.4, ncol=3, columnspacing=1.2)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), handlelength=1.4, ncol=3, columnspacing=1.2)
     ax.set_title(rf"ground truth: circle ($\kappa$ = {concentration:g}) and its centre")
 
 
