@@ -7,7 +7,7 @@ errors, unless the code reads them: a handler that does more with an error than 
 import ast
 from contextlib import suppress
 
-from mmh.digest.frame import DEAF
+from mmh.digest.frame import DEAF, FATAL
 from mmh.digest.modules import Code, Definition, External, files_named
 from mmh.digest.names import Function, Reading, parameters
 from mmh.digest.scopes import base_name, is_bare, is_type_checking, loaded_by
@@ -51,6 +51,7 @@ class _Reader(Strings):
         self, code: Code, definition: Definition, heard: frozenset[str], tables: frozenset[Definition]
     ) -> None:
         super().__init__(code, definition, tables)
+        heard = frozenset() if definition.module.name in FATAL else heard
         self.words = Words(code, definition.module, heard, self.chain)
         self.splits = definition.members is not None
         self.is_member = definition.owner is not None
