@@ -206,8 +206,8 @@ def test_an_experiment_of_ones_own_lies_in_a_second_file(tmp_path: Path) -> None
     shutil.copy(TINY / "config.yaml", tmp_path / "config.yaml")
     (tmp_path / "mine.yaml").write_text(OWN)
     files = ("--configfile", "config.yaml", "mine.yaml")
-    done = snakemake(tmp_path, "--dry-run", "--quiet", "rules", *files)
-    assert "mmh_cartoon" in done.stdout or "draw_figure" in done.stdout
+    done = snakemake(tmp_path, "--dry-run", *files)
+    assert "results/own/" in done.stdout
     (tmp_path / "mine.yaml").write_text(OWN.replace("width: 8", "width: 0") + "run: [own]\n")
     done = snakemake(tmp_path, "--dry-run", *files, check=False)
     said = done.stdout + done.stderr

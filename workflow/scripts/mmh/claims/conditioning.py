@@ -32,7 +32,7 @@ class ConditionLowersLid(Claim):
             fall, known = rows["flipd"] - rows["flipd_given"], rows["lid"] - rows["lid_given"]
             where = f"{law}, given {condition}"
             about = f"share of points where FLIPD rises by more than {HALF:g}, {where} (below {FEW:g})"
-            yield about, exact_interval(int((fall < -HALF).sum()), len(rows)), (-math.inf, FEW)
+            yield about, exact_interval(int((fall < -HALF).sum()), len(rows), unit="point"), (-math.inf, FEW)
             middle = known.mean()
             if middle == 0:
                 continue  # of a fall by nothing the share says all

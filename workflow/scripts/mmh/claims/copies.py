@@ -88,10 +88,9 @@ class DataDrivenIsNoCopy(Copied):
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
         """No ball about the centre holds an excess; yet LID_theta is 0 there."""
-        from mmh.copying.balls import largest_ratio, ratios
+        from mmh.copying.balls import largest_ratio, of_samples, ratios
         from mmh.evaluation.selection import single
         from mmh.stats.medians import median_interval
-        from mmh.stats.resampling import Interval
 
         table, own = context.tables["balls"], context.options
         rows = table[table["place"] == "centre"]
@@ -100,7 +99,8 @@ class DataDrivenIsNoCopy(Copied):
         about = f"largest P_theta/P_* at centre, any ball (below {own.excess:g}; null: a copy)"
         yield about, largest_ratio(rows), (-math.inf, own.excess)
         (inner,) = ratios(rows[rows["mark"] == "inner"]).itertuples()
-        interval = Interval(inner.ratio, inner.ratio_low, inner.ratio_high, int(inner.samples))
+        n = int(inner.samples)
+        interval = of_samples(inner.ratio, inner.ratio_low, inner.ratio_high, n)
         about = (
             f"P_theta/P_* at centre, r = {inner.radius:g} (1: between 1/{own.excess:g} and {own.excess:g})"
         )
@@ -141,4 +141,4 @@ class DuplicatesAreAtoms(Copied):
             row = rows.loc[law]
             what = "a duplicate" if column == "with_duplicates" else "a duplicate that is not the atom"
             about = f"share of sets of {int(row['n'])} points with {what}, law {law} ({said})"
-            yield about, exact_interval(int(row[column]), int(row["sets"])), region
+            yield about, exact_interval(int(row[column]), int(row["sets"]), unit="training set"), region

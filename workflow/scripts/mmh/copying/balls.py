@@ -98,7 +98,7 @@ def ball_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def exact_interval(successes: int, n: int, level: float = LEVEL) -> Interval:
+def exact_interval(successes: int, n: int, level: float = LEVEL, unit: str = "sample") -> Interval:
     """Share of successes with the interval of Clopper and Pearson (1934), which covers at least `level`.
 
     Parameters
@@ -107,6 +107,8 @@ def exact_interval(successes: int, n: int, level: float = LEVEL) -> Interval:
         0 <= `successes` <= `n`, `n` >= 1.
     level : float
         Two-sided.
+    unit : str
+        What is counted; each is independent of the others.
 
     Returns
     -------
@@ -125,7 +127,7 @@ def exact_interval(successes: int, n: int, level: float = LEVEL) -> Interval:
     tail = (1 - level) / 2
     low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, n - successes + 1))
     high = 1.0 if successes == n else float(beta.ppf(1 - tail, successes + 1, n - successes))
-    return Interval(successes / n, low, high, n, level)
+    return Interval(successes / n, low, high, n, level, n, unit, "Clopper-Pearson")
 
 
 def ratios(balls: pd.DataFrame) -> pd.DataFrame:
@@ -188,7 +190,7 @@ def slope(balls: pd.DataFrame) -> Interval:
     high, estimate, low = (
         -math.log(q) / reach - of_law if q > 0 else math.inf for q in (share.low, share.estimate, share.high)
     )
-    return Interval(estimate, low, high, int(outer.inside))
+    return of_samples(estimate, low, high, int(outer.inside))
 
 
 def largest_ratio(balls: pd.DataFrame, gamma: float = 1.0) -> Interval:
@@ -219,7 +221,7 @@ def largest_ratio(balls: pd.DataFrame, gamma: float = 1.0) -> Interval:
         max(float(getattr(share, end)) / m for share, m in zip(shares, mass, strict=True))
         for end in ("estimate", "low", "high")
     )
-    return Interval(estimate, low, high, int(rows["samples"].iloc[0]))
+    return of_samples(estimate, low, high, int(rows["samples"].iloc[0]))
 
 
 def samples_to_a_copy(balls: pd.DataFrame, excess: float, gamma: float, certainty: float) -> Interval:
@@ -253,5 +255,10 @@ def samples_to_a_copy(balls: pd.DataFrame, excess: float, gamma: float, certaint
                 math.log1p(-certainty) / math.log1p(-min(p, 1 - 1e-15))
                 for p in (share.estimate, share.high, share.low)
             )
-            return Interval(estimate, low, high, int(row.samples))
-    return Interval(math.nan, 0.0, math.inf, 0 if rows.empty else int(rows["samples"].iloc[0]))
+            return of_samples(estimate, low, high, int(row.samples))
+    return of_samples(math.nan, 0.0, math.inf, 0 if rows.empty else int(rows["samples"].iloc[0]))
+
+
+def of_samples(estimate: float, low: float, high: float, n: int) -> Interval:
+    """An interval that follows from exact ones of shares of samples."""
+    return Interval(estimate, low, high, n, n_clusters=n, unit="sample", method="Clopper-Pearson")

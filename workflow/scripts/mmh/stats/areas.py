@@ -182,7 +182,7 @@ def difference_interval(left_out: LeftOut, which: int, other: int, unit: str = "
     The lower one lies sqrt(a^2 + b^2 - 2 r a b) below the difference, a the distance of the first AUC to its
     lower bound and b of the second to its upper one; so bounds are as lopsided as those of an AUC near 1.
     Where no cluster tells the scores apart, the share of pairs that they order differently is bounded as in
-    `area_interval`, and with it the difference.
+    `area_interval`, and with it the difference, which is held within the bounds of uncorrelated areas.
 
     Parameters
     ----------
@@ -210,8 +210,11 @@ def difference_interval(left_out: LeftOut, which: int, other: int, unit: str = "
         if single.reason:
             return unbounded(change, left_out.n, groups, unit, single.reason)
     if left_out.variance([part[:, which] - part[:, other] for part in left_out.strata]) < 1e-24:
+        # No more than a share of pairs, and no more than both areas can be off.
         half = 1 - exact_low(groups)
-        ends = max(change - half, -1.0), min(change + half, 1.0)
+        down = min(half, mover(one.estimate - one.low, two.high - two.estimate, 0.0))
+        up = min(half, mover(one.high - one.estimate, two.estimate - two.low, 0.0))
+        ends = max(change - down, -1.0), min(change + up, 1.0)
         return Interval(change, *ends, left_out.n, **how, method="exact")
     together = left_out.correlation(which, other)
     low = change - mover(one.estimate - one.low, two.high - two.estimate, together)
