@@ -14,7 +14,12 @@ rule summarize:
         sheets=plan.run.sheets,
         generations=plan.run.generations,
     output:
-        summary="results/summary.txt",
+        summary=report(
+            "results/summary.txt",
+            caption="../report/summary.rst",
+            category="Tables",
+            labels={"table": "summary, all experiments"},
+        ),
     log:
         "logs/summarize.log",
     benchmark:

@@ -18,9 +18,7 @@ PAGE = 11.0
 
 _COLUMNS = 20  # pairs in one line of the full text block
 _SIDE = style.TEXT / (_COLUMNS * 1.125)  # of one image, inches
-_ROOMY = 4  # pairs in a line that leave room for large captions, three sheets side by side
-_HEADING = 0.2  # inches
-_MARGIN = 0.05  # inches beside pairs
+_HEADING, _MARGIN = 0.2, 0.0075  # inches above pairs; beside them, of the width
 _FRAME = 190  # grey around pairs in colour
 _TALLEST = 320.0  # inches that a PNG can have at 200 dpi
 
@@ -114,8 +112,7 @@ def draw_pairs(
     ax.imshow(sheet, aspect="equal")
     ax.set_anchor("N")
     for (x, y), caption in zip(foot, captions, strict=False):
-        size = 6.5 if columns <= _ROOMY else 4.8
-        ax.text(x, y, caption, ha="center", va="center", fontsize=size)
+        ax.text(x, y, caption, ha="center", va="center", fontsize=6.5 if columns <= 4 else 4.8)
 
 
 def examples_figure(
@@ -284,9 +281,7 @@ def pairs_figure(
     fig.set_layout_engine("none")
     for piece in pieces:
         room = max(piece.height - _HEADING, 0.01)
-        width = style.TEXT - 2 * _MARGIN
-        bottom = height - top - _HEADING - room
-        ax = fig.add_axes((_MARGIN / style.TEXT, bottom / height, width / style.TEXT, room / height))
+        ax = fig.add_axes((_MARGIN, 1 - (top + _HEADING + room) / height, 1 - 2 * _MARGIN, room / height))
         top += piece.height
         look, metric = looks[piece.label], piece.metric
         of_this = (totals["label"] == piece.label) & (totals["metric"] == metric)
