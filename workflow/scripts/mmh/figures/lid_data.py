@@ -72,7 +72,7 @@ class LidData(Figure):
                 rf"$\widehat{{\mathrm{{LID}}}}_*$ of the match by {compared.by}",
                 about.experiment,
             ),
-            note="Mark and bar: median, 95 % interval over groups of equal images and families.\n"
+            note="Mark and bar: median, 95 % interval over groups of equal images.\n"
             f"Tick: a training image, once per {'label' if compared.labelled else 'group'}.",
             warning=compared.note,
         )

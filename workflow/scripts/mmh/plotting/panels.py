@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from mmh.plotting import style
 
 NOTE = (
-    "Mark and bar: median, 95 % interval over matched groups of equal training images\n"
-    "or families (none where there are too few). Tick: one sample."
+    "Mark and bar: median, 95 % interval over matched groups of equal\n"
+    "training images or families (none if too few). Tick: one sample."
 )
 """What the marks of `densities_by_label` mean."""
 
