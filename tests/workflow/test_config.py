@@ -280,6 +280,13 @@ CASES = {
         set_to("experiments/digits-control/image_sets/selected", {"experiment": "digits", "items": "train"}),
         "experiments.digits-control.image_sets.selected: the name stands for this experiment's own images",
     ),
+    "an estimator called like a distance": (
+        set_to(
+            "experiments/digits/estimators/calibrated_l2",
+            CONFIG["experiments"]["digits"]["estimators"]["png"],
+        ),
+        "experiments.digits.estimators.calibrated_l2: is a distance that retrieval gives",
+    ),
     "a source that leads elsewhere": (
         set_to(
             "sources/..%2Fevil".replace("%2F", "\\"),

@@ -26,7 +26,7 @@ from mmh.options.base import Alternative, Block, Blocks, ExperimentName, Field, 
 from mmh.options.entries import Config, Entry
 from mmh.options.forms import described
 from mmh.options.messages import Mistake, missing_key
-from mmh.options.names import OWN_ITEMS, known_names
+from mmh.options.names import DISTANCES, OWN_ITEMS, known_names
 from mmh.oracles.options import Accuracy
 from mmh.prompts.options import PromptAudit, PromptList, prompt_forms
 from mmh.retrieval.options import Candidates, DownloadedDescriptor, Retrieval, TrainedDescriptor
@@ -199,7 +199,7 @@ def experiment_mistakes(experiment: Entry) -> Iterator[str]:
 
 
 def name_mistakes(config: Config) -> Iterator[str]:
-    """Refuse names that cannot be part of a path.
+    """Refuse names that cannot be part of a path, or that stand for something else.
 
     Parameters
     ----------
@@ -224,6 +224,9 @@ def name_mistakes(config: Config) -> Iterator[str]:
     named = [("descriptors", config.get("descriptors", {})), ("experiments", config["experiments"])]
     for experiment, entry in config["experiments"].items():
         where = f"experiments.{experiment}"
+        for name in DISTANCES:
+            if name in entry.get("estimators", {}):
+                yield f"{where}.estimators.{name}: is a distance that retrieval gives; use another name"
         named += [
             (f"{where}.{key}", entry.get(key, {})) for key in ("estimators", "image_sets", "prompt_lists")
         ]
