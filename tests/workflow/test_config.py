@@ -156,6 +156,17 @@ CASES = {
         set_to("experiments/digits/estimators/nb_png/items", ["train"]),
         "experiments.digits.estimators.nb_png.items: 'nb' is not computed on 'train'",
     ),
+    "a ratio of itself": (
+        set_to("experiments/digits/estimators/nb_png/numerator", "nb_png"),
+        "experiments.digits.estimators.nb_png: follows from itself (nb_png -> nb_png)",
+    ),
+    "ratios in a circle": (
+        lambda config: (
+            set_to("experiments/digits/estimators/nb_png/numerator", "flipd_png")(config),
+            set_to("experiments/digits/estimators/flipd_png/denominator", "nb_png")(config),
+        ),
+        "experiments.digits.estimators.flipd_png: follows from itself (flipd_png -> nb_png -> flipd_png)",
+    ),
     "an evaluation of a curve": (
         set_to("experiments/digits/evaluation/estimators", ["flipd_curve"]),
         "experiments.digits.evaluation.estimators: 'flipd_curve' has a list of t",
