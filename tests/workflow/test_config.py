@@ -1,6 +1,7 @@
 """Mistakes in config.yaml: all of them at once, each with its path, what is allowed, and a hint."""
 
 import copy
+import datetime
 import json
 import re
 from collections.abc import Callable
@@ -66,6 +67,31 @@ CASES = {
     "a name that is a number, of an experiment": (
         set_to("experiments", {7: CONFIG["experiments"]["digits-control"]}),
         "experiments.7: the name 7 is a integer, expected string; put it in quotes",
+    ),
+    "a name that is a number with a point": (
+        set_to("experiments/digits/estimators", {1.5: {"method": "png"}}),
+        "experiments.digits.estimators.1.5: the name 1.5 is a number, expected string; put it in quotes",
+    ),
+    "a name that is a date": (
+        set_to("sources", {datetime.date(2024, 1, 2): {}}),
+        "sources.2024-01-02: the name 2024-01-02 is a date, expected string; put it in quotes",
+    ),
+    "a name that is null": (
+        set_to("experiments", {None: {}}),
+        "experiments.None: the name None is a null, expected string; put it in quotes",
+    ),
+    "a name with a dot": (
+        set_to("experiments/digits/estimators/a.b", CONFIG["experiments"]["digits"]["estimators"]["png"]),
+        "experiments.digits.estimators.a.b: a name is part of file paths",
+    ),
+    "an empty name": (
+        set_to("experiments/digits/estimators/", CONFIG["experiments"]["digits"]["estimators"]["png"]),
+        "experiments.digits.estimators.: a name is part of file paths",
+    ),
+    "an empty key": (set_to("", 1), ": unknown key; known here: run, seed"),
+    "an experiment with a dot": (
+        set_to("experiments/a.b", CONFIG["experiments"]["digits-control"]),
+        "experiments.a.b: a name is part of file paths",
     ),
     "a key that is no text": (
         lambda config: config["experiments"]["digits"]["sampling"].update({True: 1}),
