@@ -27,6 +27,7 @@ from mmh.options.entries import Config, Entry
 from mmh.options.forms import described
 from mmh.options.messages import Mistake, missing_key
 from mmh.options.names import DISTANCES, OWN_ITEMS, known_names
+from mmh.options.plugin_rows import mistakes_of
 from mmh.oracles.options import Accuracy
 from mmh.prompts.options import PromptAudit, PromptList, prompt_forms
 from mmh.retrieval.options import Candidates, DownloadedDescriptor, Retrieval, TrainedDescriptor
@@ -189,7 +190,8 @@ def experiment_mistakes(experiment: Entry) -> Iterator[str]:
         if KINDS[experiment.kind].Sampling is None:
             kind = experiment.kind
             yield f"{where}.sampling: a model of kind {kind!r} draws images of prompts alone; remove it"
-        yield from KINDS[experiment.kind].check_sampling(sampling, f"{where}.sampling")
+        row, place = KINDS[experiment.kind], f"{where}.sampling"
+        yield from mistakes_of(row, lambda: row.check_sampling(sampling, place), place)
     captioned = known_names("image set", experiment.config, experiment)
     if captioned and not sampling and "latents" not in experiment.entry:
         yield f"{where}.latents: missing; image sets with captions are encoded as it says"
