@@ -3,6 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import gather_scores
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +18,7 @@ from mmh.errors import InputError
 from mmh.evaluation.samples import oriented
 from mmh.io import tables
 from mmh.io.arrays import write_arrays
-from mmh.io.table_files import read_table
+from mmh.io.table_files import read_table, write_table
 from mmh.lid.normal_bundle import normal_bundle_groups, normal_bundle_spectrum
 from mmh.options.entries import Entry
 from mmh.plan.experiment import Experiment
@@ -211,6 +212,32 @@ def test_the_divisor_of_a_ratio_is_there_for_every_item_and_not_zero():
     assert found["value"].tolist() == [0.5, 0.75]
     assert found["stderr"].tolist() == [0.25, 0.125]
     assert set(found["estimator"]) == {"q"}
+
+
+def test_a_ratio_of_a_later_ratio_is_computed_after_it(tmp_path):
+    rows = pd.DataFrame(
+        {"item": [0, 1, 0, 1], "estimator": ["a", "a", "b", "b"], "value": [1.0, 3.0, 2.0, 4.0]}
+    )
+    rows = rows.reindex(columns=list(tables.SCORES.columns)).assign(dtype="float64")
+    write_table(rows, tmp_path / "scores.parquet", tables.SCORES)
+    b = {"method": "ratio", "items": ["samples"], "denominator": "b"}
+    ratios = {"abb": {**b, "numerator": "ab"}, "ab": {**b, "numerator": "a"}}
+
+    def gathered():
+        gather_scores.main(
+            [tmp_path / "scores.parquet"], tmp_path / "all.parquet", items=["samples"], ratios=ratios
+        )
+        return read_table(tmp_path / "all.parquet", tables.ALL_SCORES)
+
+    found = gathered()
+    assert list(found["estimator"].unique()) == ["a", "b", "ab", "abb"]
+    assert found.loc[found["estimator"] == "abb", "value"].tolist() == [0.25, 0.1875]
+    ratios["ab"]["numerator"] = "missing"
+    with pytest.raises(InputError, match="ab: gives no value for samples"):
+        gathered()
+    ratios["ab"]["numerator"] = "abb"
+    with pytest.raises(InputError, match="follow from each other: abb, ab"):
+        gathered()
 
 
 def test_a_set_without_spectra_is_scored_from_its_images(tmp_path):

@@ -1,6 +1,7 @@
 """Mistakes in config.yaml: all of them at once, each with its path, what is allowed, and a hint."""
 
 import copy
+import datetime
 import json
 import re
 from collections.abc import Callable
@@ -66,6 +67,31 @@ CASES = {
     "a name that is a number, of an experiment": (
         set_to("experiments", {7: CONFIG["experiments"]["digits-control"]}),
         "experiments.7: the name 7 is a integer, expected string; put it in quotes",
+    ),
+    "a name that is a number with a point": (
+        set_to("experiments/digits/estimators", {1.5: {"method": "png"}}),
+        "experiments.digits.estimators.1.5: the name 1.5 is a number, expected string; put it in quotes",
+    ),
+    "a name that is a date": (
+        set_to("sources", {datetime.date(2024, 1, 2): {}}),
+        "sources.2024-01-02: the name 2024-01-02 is a date, expected string; put it in quotes",
+    ),
+    "a name that is null": (
+        set_to("experiments", {None: {}}),
+        "experiments.None: the name None is a null, expected string; put it in quotes",
+    ),
+    "a name with a dot": (
+        set_to("experiments/digits/estimators/a.b", CONFIG["experiments"]["digits"]["estimators"]["png"]),
+        "experiments.digits.estimators.a.b: a name is part of file paths",
+    ),
+    "an empty name": (
+        set_to("experiments/digits/estimators/", CONFIG["experiments"]["digits"]["estimators"]["png"]),
+        "experiments.digits.estimators.: a name is part of file paths",
+    ),
+    "an empty key": (set_to("", 1), ": unknown key; known here: run, seed"),
+    "an experiment with a dot": (
+        set_to("experiments/a.b", CONFIG["experiments"]["digits-control"]),
+        "experiments.a.b: a name is part of file paths",
     ),
     "a key that is no text": (
         lambda config: config["experiments"]["digits"]["sampling"].update({True: 1}),
@@ -155,6 +181,17 @@ CASES = {
     "a ratio of what is not computed": (
         set_to("experiments/digits/estimators/nb_png/items", ["train"]),
         "experiments.digits.estimators.nb_png.items: 'nb' is not computed on 'train'",
+    ),
+    "a ratio of itself": (
+        set_to("experiments/digits/estimators/nb_png/numerator", "nb_png"),
+        "experiments.digits.estimators.nb_png: follows from itself (nb_png -> nb_png)",
+    ),
+    "ratios in a circle": (
+        lambda config: (
+            set_to("experiments/digits/estimators/nb_png/numerator", "flipd_png")(config),
+            set_to("experiments/digits/estimators/flipd_png/denominator", "nb_png")(config),
+        ),
+        "experiments.digits.estimators.flipd_png: follows from itself (flipd_png -> nb_png -> flipd_png)",
     ),
     "an evaluation of a curve": (
         set_to("experiments/digits/evaluation/estimators", ["flipd_curve"]),
@@ -279,6 +316,13 @@ CASES = {
     "an image set called like one's own": (
         set_to("experiments/digits-control/image_sets/selected", {"experiment": "digits", "items": "train"}),
         "experiments.digits-control.image_sets.selected: the name stands for this experiment's own images",
+    ),
+    "an estimator called like a distance": (
+        set_to(
+            "experiments/digits/estimators/calibrated_l2",
+            CONFIG["experiments"]["digits"]["estimators"]["png"],
+        ),
+        "experiments.digits.estimators.calibrated_l2: is a distance that retrieval gives",
     ),
     "a source that leads elsewhere": (
         set_to(

@@ -185,3 +185,67 @@ def test_a_row_of_a_plug_in_has_options_like_any_other(
         InputError, match=r"contrast\.power: 0 is out of range, .*: exponent of the deviations"
     ):
         check_config(config)
+
+
+WRONG = {
+    "a name with a slash": (PLUGIN.format(name="a/b"), "the name 'a/b' is part of file paths"),
+    "a name that leads upwards": (PLUGIN.format(name=".."), "the name '..' is part of file paths"),
+    "a name that is no text": (
+        PLUGIN.format(name=7),
+        "the name of Contrast is 7; it must be a text",
+    ),
+    "options that are none": (
+        PLUGIN.format(name="odd").replace("class Options(Options)", "class Options"),
+        "Contrast.Options must be a subclass of mmh.options.base.Options",
+    ),
+    "a default out of range": (
+        PLUGIN.format(name="odd").replace("default=2.0", "default=-2.0"),
+        "Contrast.Options.power: its default -2.0 is refused: Input should be greater than 0",
+    ),
+    "an exit": ("import sys\nsys.exit(3)\n", "odd.py does not import: SystemExit: 3 (line 2)"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG.keys())
+def test_a_plug_in_that_is_no_row_is_named_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("odd.py").write_text(text)
+    with pytest.raises(InputError) as caught:
+        check_config(with_plugins("odd.py"))
+    assert "plugins.0: odd.py" in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_a_plug_in_is_a_python_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("odd.txt").write_text("x = 1\n")
+    with pytest.raises(InputError, match=r"odd\.txt is no Python file; the name of a plug-in ends in \.py"):
+        check_config(with_plugins("odd.txt"))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise KeyError('x')", "fails: KeyError: 'x'"),
+        ("return None", "gives None; a check yields one text per mistake"),
+        ("return 'wrong'", "gives 'wrong'; a check yields one text per mistake"),
+        ("return [3]", "gives 3; a check yields one text per mistake"),
+    ],
+)
+def test_a_check_of_a_plug_in_that_fails_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    check = f"    @classmethod\n    def check(cls, options, experiment, where):\n        {body}\n"
+    Path("odd.py").write_text(PLUGIN.format(name="odd") + "\n" + check)
+    for table in TABLES:
+        monkeypatch.setattr(table, "_rows", dict(table.rows()))
+    config = with_plugins("odd.py")
+    config["experiments"]["digits"]["estimators"]["odd"] = {"method": "odd", "items": ["samples"]}
+    with pytest.raises(InputError) as caught:
+        check_config(config)
+    place = "experiments.digits.estimators.odd: the check of 'odd' in odd.py "
+    assert place + message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 2

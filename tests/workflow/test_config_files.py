@@ -89,8 +89,18 @@ def test_json_is_read_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "mine.yaml: cannot be read"), ("- a\n", "is not a mapping"), ("", "is not a mapping")],
-    ids=["missing", "a list", "empty"],
+    [
+        (None, "mine.yaml: cannot be read"),
+        ("- a\n", "is not a mapping"),
+        ("", "mine.yaml: holds no keys, so it is not a mapping; write some, or leave the file out"),
+        ("# seed: 1\n", "mine.yaml: holds no keys"),
+        ("threads: 1\nseed: 2020-99-99\n", "mine.yaml, line 2: month must be in 1..12; mend the value"),
+        (f"seed: 1{'0' * 5000}\n", "mine.yaml, line 1: Exceeds the limit"),
+        ("experiments: &a {digits: *a}\n", "mine.yaml: is nested .* or an anchor holds itself"),
+        (f"run: {'[' * 60}{']' * 60}\n", "mine.yaml: is nested more than 50 levels deep"),
+        (f"run: {'[' * 3000}{']' * 3000}\n", "mine.yaml: is nested more than 50 levels deep"),
+    ],
+    ids=["missing", "a list", "empty", "comments", "a date", "digits", "itself", "deep", "deeper"],
 )
 def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
@@ -156,6 +166,12 @@ def test_options_are_read_as_they_were_typed(tmp_path: Path, monkeypatch: pytest
     assert files.merged() == {"config": 1, "mine": 1, "other": 1, "run": ["a", "b"]}
     typed = ["--replace-workflow-config", "--configfile=mine.yaml", "-n"]
     assert ConfigFiles.of_options(Path("config.yaml"), typed).merged() == {"mine": 1}
+
+
+@pytest.mark.parametrize("value", ["[digits", "2020-99-99", "&a [*a]"])
+def test_a_value_of_the_command_line_that_is_no_yaml_is_named(value: str) -> None:
+    with pytest.raises(InputError, match="--config run"):
+        ConfigFiles.of_options(ROOT / "config.yaml", ["--config", f"run={value}"])
 
 
 def documented(page: str, tmp_path: Path, place: int = 1) -> ConfigFiles:

@@ -18,14 +18,19 @@ def main(
     ratios: dict[str, dict[str, Any]],
     plugins: Sequence[str] = (),
 ) -> None:
-    """Write the table of all scores, item sets and estimators in the order of the configuration."""
+    """Write the table of all scores, item sets and estimators in the order of the configuration.
+
+    A ratio of a ratio stands after it.
+    """
     import pandas as pd
 
+    from mmh.errors import InputError
     from mmh.io.spans import SELECTED
     from mmh.io.table_files import read_table, write_table
     from mmh.io.tables import ALL_SCORES, SCORES
     from mmh.rows import load_plugins
     from mmh.scores import base
+    from mmh.scores.order import in_order
 
     load_plugins(plugins, base.SCORES)
 
@@ -39,10 +44,14 @@ def main(
         part.insert(0, "items", set_of(name))
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
-    for name, options in ratios.items():
+    for name, options in in_order(ratios).items():
         score: Any = base.SCORES[options["method"]]
         for items_name in map(set_of, options["items"]):
             rows = score.combined(table, name, items_name, options)
+            if rows.empty:
+                raise InputError(
+                    f"{name}: gives no value for {items_name}; what it follows from has none there"
+                )
             table = pd.concat([table, rows], ignore_index=True)
     write_table(table[list(ALL_SCORES.columns)], out, ALL_SCORES)
 

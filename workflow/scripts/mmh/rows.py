@@ -24,6 +24,7 @@ from mmh.errors import InputError
 from mmh.options import base as options
 from mmh.options.base import Alternative
 from mmh.options.entries import Entry
+from mmh.options.plugin_rows import row_mistakes
 
 
 class Row:
@@ -132,13 +133,15 @@ class Table(Generic[R]):
         Raises
         ------
         InputError
-            If a name is taken.
+            If a name is taken, or a plug-in's class is no row.
         """
         added = []
-        for value in vars(module).values():
-            own = isinstance(value, type) and issubclass(value, self.base)
-            if not own or not value.name or value.__module__ != module.__name__:
-                continue
+        own = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, self.base)]
+        rows = [one for one in own if one.name and one.__module__ == module.__name__]
+        wrong = [text for row in rows for text in row_mistakes(row)] if plugin else []
+        if wrong:
+            raise InputError(f"{plugin}: {'; '.join(wrong)}")
+        for value in rows:
             taken = self._rows.get(value.name)
             if taken is not None:
                 where = taken.plugin or sys.modules[taken.__module__].__file__
@@ -219,15 +222,15 @@ def _imported(path: Path) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     found = importlib.util.spec_from_file_location(name, path)
-    assert found is not None
-    assert found.loader is not None
+    if found is None or found.loader is None:
+        raise InputError(f"{path} is no Python file; the name of a plug-in ends in .py")
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
     try:
         found.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if isinstance(error, Exception):
+        if isinstance(error, Exception | SystemExit):
             raise InputError(f"{path} does not import: {_where(error, path)}") from error
         raise
     return module
@@ -238,11 +241,11 @@ def _added(table: Table[Any], module: ModuleType, path: Path) -> list[str]:
     return known or table.add(module, path)
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     """What went wrong, and in which line of the plug-in."""
     line, trace = getattr(error, "lineno", None), error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
+        if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
             line = trace.tb_lineno
         trace = trace.tb_next
     at = f" (line {line})" if line else ""

@@ -14,6 +14,7 @@ from mmh.options.base import Alternative, Options
 from mmh.options.entries import Config, Entry
 from mmh.options.messages import Mistake
 from mmh.options.names import unknown_names
+from mmh.options.plugin_rows import mistakes_of
 from mmh.rows import load_plugin
 
 # Top-level keys that refer to nothing and that nothing refers to.
@@ -123,7 +124,7 @@ def _of_block(one: Read, experiment: Entry) -> Iterator[str]:
     world = getattr(one.row, "world", "")
     if world and experiment.world != world:
         yield f"{where}: is about the world {world} only"
-    yield from one.row.check(one.options, experiment, where)
+    yield from mistakes_of(one.row, lambda: one.row.check(one.options, experiment, where), where)
 
 
 def _of_options(options: Options, experiment: Entry, where: str) -> Iterator[str]:

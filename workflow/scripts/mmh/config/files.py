@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from mmh.config.yaml_values import DEEP, is_deep, place_of_unreadable
 from mmh.errors import InputError
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -60,6 +61,7 @@ class YamlFile:
 
 
 _NOTHING = object()
+_TOO_DEEP: Mapping[str, Any] = {}
 
 
 def read_yaml(path: Path, name: str = "") -> YamlFile:
@@ -94,10 +96,19 @@ def read_yaml(path: Path, name: str = "") -> YamlFile:
         value, repeats = _json(text), ()
         if value is None:
             raise InputError(_stumbles(_in_words(text) or error, text, name)) from error
+    except (ValueError, KeyError, OverflowError) as error:
+        place = place_of_unreadable(node)
+        raise InputError(f"{name}{place}: {error}; mend the value, or put a text in quotes") from error
+    except RecursionError:
+        value, repeats = _TOO_DEEP, ()
     finally:
         loader.dispose()
+    if value is None:
+        raise InputError(f"{name}: holds no keys, so it is not a mapping; write some, or leave the file out")
     if not isinstance(value, Mapping):
         raise InputError(f"{name}: is not a mapping of keys to values")
+    if value is _TOO_DEEP or is_deep(value):
+        raise InputError(f"{name}: {DEEP}")
     return YamlFile(name, value, repeats)
 
 
@@ -105,7 +116,7 @@ def _json(text: str) -> Any:
     """Snakemake takes JSON too, with tabs that YAML does not allow."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -115,6 +126,8 @@ def _in_words(text: str) -> yaml.YAMLError | None:
         yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         return error
+    except RecursionError:
+        return None
     return None
 
 
@@ -215,8 +228,7 @@ class ConfigFiles:
             if key in ("--configfile", "--configfiles"):
                 files += [Path(word) for word in words]
             elif key in ("--config", "-C"):
-                pairs = [word.partition("=") for word in words]
-                given |= {name: yaml.safe_load(value) for name, _, value in pairs}
+                given |= dict(map(_given, words))
         own = [] if "--replace-workflow-config" in options else [file]
         return cls([*own, *files], given)
 
@@ -239,6 +251,21 @@ class ConfigFiles:
         for file in self.files:
             _update(whole, file.value)
         return whole
+
+
+def _given(word: str) -> tuple[str, Any]:
+    """A key and its value, from ``--config``."""
+    name, _, text = word.partition("=")
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, KeyError, OverflowError, RecursionError) as error:
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise InputError(
+            f"--config {word}: the value is no valid YAML: {problem}; put it in quotes"
+        ) from error
+    if is_deep(value):
+        raise InputError(f"--config {name}: {DEEP}")
+    return name, value
 
 
 def _update(whole: dict[str, Any], part: Mapping[str, Any]) -> None:

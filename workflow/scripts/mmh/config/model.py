@@ -26,7 +26,8 @@ from mmh.options.base import Alternative, Block, Blocks, ExperimentName, Field, 
 from mmh.options.entries import Config, Entry
 from mmh.options.forms import described
 from mmh.options.messages import Mistake, missing_key
-from mmh.options.names import OWN_ITEMS, known_names
+from mmh.options.names import DISTANCES, OWN_ITEMS, known_names
+from mmh.options.plugin_rows import mistakes_of
 from mmh.oracles.options import Accuracy
 from mmh.prompts.options import PromptAudit, PromptList, prompt_forms
 from mmh.retrieval.options import Candidates, DownloadedDescriptor, Retrieval, TrainedDescriptor
@@ -189,7 +190,8 @@ def experiment_mistakes(experiment: Entry) -> Iterator[str]:
         if KINDS[experiment.kind].Sampling is None:
             kind = experiment.kind
             yield f"{where}.sampling: a model of kind {kind!r} draws images of prompts alone; remove it"
-        yield from KINDS[experiment.kind].check_sampling(sampling, f"{where}.sampling")
+        row, place = KINDS[experiment.kind], f"{where}.sampling"
+        yield from mistakes_of(row, lambda: row.check_sampling(sampling, place), place)
     captioned = known_names("image set", experiment.config, experiment)
     if captioned and not sampling and "latents" not in experiment.entry:
         yield f"{where}.latents: missing; image sets with captions are encoded as it says"
@@ -199,7 +201,7 @@ def experiment_mistakes(experiment: Entry) -> Iterator[str]:
 
 
 def name_mistakes(config: Config) -> Iterator[str]:
-    """Refuse names that cannot be part of a path.
+    """Refuse names that cannot be part of a path, or that stand for something else.
 
     Parameters
     ----------
@@ -224,6 +226,9 @@ def name_mistakes(config: Config) -> Iterator[str]:
     named = [("descriptors", config.get("descriptors", {})), ("experiments", config["experiments"])]
     for experiment, entry in config["experiments"].items():
         where = f"experiments.{experiment}"
+        for name in DISTANCES:
+            if name in entry.get("estimators", {}):
+                yield f"{where}.estimators.{name}: is a distance that retrieval gives; use another name"
         named += [
             (f"{where}.{key}", entry.get(key, {})) for key in ("estimators", "image_sets", "prompt_lists")
         ]

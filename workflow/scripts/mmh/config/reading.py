@@ -75,7 +75,7 @@ class Reading:
             self.mistakes.append(wrong_type(path, value, "object", found.text or described(own)))
             return
         known = [*([key] if key else []), *(name for form in found.forms for name in fields(form))]
-        rest = {name: part for name, part in value.items() if name != key}
+        rest = {name: part for name, part in value.items() if not key or name != key}
         for form in plans:
             self._form(
                 form, {name: rest.pop(name) for name in fields(form) if name in rest}, path, known, None

@@ -50,6 +50,10 @@ class Entry:
     def at(self, where: str) -> Any:
         """Part of the experiment under a path such as ``experiments.digits.estimators.flipd``."""
         part: Any = self.entry
-        for key in where.removeprefix(self.where).split(".")[1:]:
+        rest = where.removeprefix(self.where)
+        while rest:  # a name with a dot is a mistake of its own, and others are looked for beside it
+            keys = [str(key) for key in (range(len(part)) if isinstance(part, list) else part)]
+            key = max((key for key in keys if f"{rest}.".startswith(f".{key}.")), key=len)
             part = part[int(key) if isinstance(part, list) else key]
+            rest = rest[len(key) + 1 :]
         return part

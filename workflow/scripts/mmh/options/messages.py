@@ -118,7 +118,7 @@ def _sentence(
     while loc and not of.members:
         part, *rest = loc
         if code in ("extra_forbidden", "invalid_key") and not rest:
-            key = next((key for key in value if key == part or str(key) == str(part)), part)
+            key = _as_written(part, value)
             yield unknown_key((*path, *at), key, (not at and known) or fields(of.form or Options))
             return
         if code == "missing" and not rest:
@@ -126,13 +126,14 @@ def _sentence(
             return
         if rest == ["[key]"]:
             if not of.block:  # where a key of a block is unknown, that is said instead
-                yield _no_text((*path, *at), next(key for key in value if key == part))
+                yield _no_text((*path, *at), _as_written(part, value))
             return
         if of.form:
             meaning, of = described(of.form, part), fields(of.form)[part]
         elif of.inner:
             of = of.inner
             meaning = one_of_many(of) or meaning
+            part = _as_written(part, value) if isinstance(value, Mapping) else part
         value, at, loc = value[part], (*at, part), tuple(rest)
     if isinstance(value, float) and not math.isfinite(value):
         return  # said of every number, also where any is allowed
@@ -142,9 +143,14 @@ def _sentence(
         yield _of_value(code, of, value, (*path, *at), meaning)
 
 
+def _as_written(part: Any, value: Mapping[Any, Any]) -> Any:
+    """A key of a mapping; pydantic gives one that is neither a text nor an integer as a text."""
+    return next((key for key in value if key == part or str(part) in (str(key), repr(key))), part)
+
+
 def _no_text(path: tuple[Any, ...], key: Any) -> Mistake:
-    name = _TYPES.get(type(key), type(key).__name__)
-    text = f"the name {key!r} is a {name}, expected string; put it in quotes"
+    name = "null" if key is None else _TYPES.get(type(key), type(key).__name__)
+    text = f"the name {key} is a {name}, expected string; put it in quotes"
     return Mistake((*path, key), text, path)
 
 

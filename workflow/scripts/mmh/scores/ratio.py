@@ -38,8 +38,13 @@ class Ratio(RatioScore):
 
     @classmethod
     def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
-        """Find scores that are not there for every item."""
+        """Find scores that are not there for every item, and a ratio that follows from itself."""
+        from mmh.scores.order import circle
+
         yield from super().check(options, experiment, where)
+        way = circle(where.rpartition(".")[2], experiment.section("estimators"))
+        if way:
+            yield f"{where}: follows from itself ({' -> '.join(way)}); divide scores that are computed"
         for part in ("numerator", "denominator"):
             name = getattr(options, part)
             source = experiment.section("estimators").get(name)
