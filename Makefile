@@ -36,10 +36,10 @@ replicates: setup ## Several trainings of the demo's models: studies/replicates.
 	$(BIN)/python workflow/tools/study.py --cores $(CORES) $(ARGS) studies/replicates.yaml
 
 coverage: setup ## How often each kind of interval covers: docs/statistics.md; a few minutes; ARGS="--trials 500"
-	$(BIN)/python workflow/tools/coverage.py $(ARGS)
+	$(BIN)/python workflow/tools/interval_coverage.py $(ARGS)
 
 studies: setup ## The long studies under studies/, all but the former, and coverage; hours, resumable; a table of each under docs/studies/
-	$(BIN)/python workflow/tools/coverage.py
+	$(BIN)/python workflow/tools/interval_coverage.py
 	$(BIN)/python workflow/tools/study.py --cores $(CORES) $(ARGS) $(filter-out studies/replicates.yaml,$(wildcard studies/*.yaml))
 
 report: setup ## results/report.html from finished results

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def tool():
-    spec = importlib.util.spec_from_file_location("coverage_tool", ROOT / "workflow/tools/coverage.py")
+    spec = importlib.util.spec_from_file_location(
+        "coverage_tool", ROOT / "workflow/tools/interval_coverage.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

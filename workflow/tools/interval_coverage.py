@@ -1,6 +1,6 @@
 """Simulate how often each kind of interval covers, and write the table and docs/statistics.md.
 
-Usage: python workflow/tools/coverage.py [--cores N] [--trials N] [--only KIND] [--table]
+Usage: python workflow/tools/interval_coverage.py [--cores N] [--trials N] [--only KIND] [--table]
 
 Each setting of `mmh.coverage.settings` is simulated many times, at the sizes, cluster sizes and
 correlations of the demo. What is finished lies under runs/coverage/ and is not simulated again unless the
