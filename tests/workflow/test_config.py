@@ -213,6 +213,18 @@ CASES = {
         set_to("experiments/digits/claims/ratios", {"flipd_pngg": "flipd"}),
         "experiments.digits.claims.ratios: there is no estimator 'flipd_pngg' (did you mean 'flipd_png'?)",
     ),
+    "a figure of samples on training images": (
+        set_to("experiments/digits/figures/lid_model/estimators", ["lpca"]),
+        "experiments.digits.figures.lid_model.estimators: 'lpca' is not computed on samples, but on train",
+    ),
+    "a figure of training images on samples": (
+        set_to("experiments/digits/figures/lid_data/estimator", "flipd"),
+        "experiments.digits.figures.lid_data.estimator: 'flipd' is not computed on train, but on samples",
+    ),
+    "a verdict on the wrong LID": (
+        set_to("experiments/digits/verdicts/model_estimator", "lpca"),
+        "experiments.digits.verdicts.model_estimator: 'lpca' is not computed on samples, but on train",
+    ),
     "LID_theta of training images": (
         set_to("experiments/digits/claims/model_estimators", ["flipd", "lpca"]),
         "experiments.digits.claims.model_estimators: 'lpca' is not computed on samples, but on train",
