@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mmh.claims import table as claims
-from mmh.claims.base import CLAIMS
+from mmh.claims.options import ClaimsPlan
 from mmh.errors import InputError
 from mmh.options.entries import Entry
 from mmh.stats.curves import auc
@@ -216,35 +216,11 @@ def test_a_score_of_an_image_that_is_gone():
 
 
 def test_the_memorized_set_is_one_of_the_experiment():
-    entry = Entry({"experiments": {"e": {"image_sets": {"coco": {}}}}}, "e")
+    where = "experiments.e.claims"
     for name in ("7", "8", "9", "10", "11", "18"):
-        claim = CLAIMS[name]
-        found = list(claim.check(claim.Options(), entry, "experiments.e.claims"))
-        assert found == [
-            "experiments.e.claims.positive_set: there is no image set 'memorized'; there are coco"
-        ]
-        assert not list(claim.check(claim.Options(positive_set="coco"), entry, "experiments.e.claims"))
-
-
-def test_proposition_3_2_on_a_gaussian():
-    """A caption fixes one of three coordinates: LID(x | c) = 2 <= LID(x) = 3, in ten dimensions."""
-    from mmh.diffusion.schedule import Schedule
-    from mmh.lid.flipd import flipd
-    from mmh.oracles.exact import gaussian
-
-    schedule = Schedule.linear_vp(0.1, 20.0)
-    free, told = np.zeros(10), np.zeros(10)
-    free[:3], told[:2] = 1.0, 1.0
-    mean = np.zeros(10)
-    mean[2] = 0.4
-    x = np.zeros((1, 10))
-    x[0, 2] = 0.4  # the caption's value
-    lid = [
-        flipd(oracle.model, x, 1e-3, probes=None)[0]
-        for oracle in (
-            gaussian(mean, np.diag(told), schedule),
-            gaussian(np.zeros(10), np.diag(free), schedule),
-        )
-    ]
-    assert lid[0] == pytest.approx(2, abs=0.05)
-    assert lid[1] == pytest.approx(3, abs=0.05)
+        section = {"check": [name]}
+        entry = Entry({"experiments": {"e": {"image_sets": {"coco": {}}, "claims": section}}}, "e")
+        found = list(ClaimsPlan(check=[name]).mistakes(entry, where))
+        assert f"{where}.positive_set: there is no image set 'memorized'; there are coco" in found
+        section["positive_set"] = "coco"  # the check of the configuration looks up what is given
+        assert not any("positive_set" in text for text in ClaimsPlan(check=[name]).mistakes(entry, where))

@@ -213,6 +213,42 @@ CASES = {
         set_to("experiments/digits/claims/ratios", {"flipd_pngg": "flipd"}),
         "experiments.digits.claims.ratios: there is no estimator 'flipd_pngg' (did you mean 'flipd_png'?)",
     ),
+    "a figure of samples on training images": (
+        set_to("experiments/digits/figures/lid_model/estimators", ["lpca"]),
+        "experiments.digits.figures.lid_model.estimators: 'lpca' is not computed on samples, but on train",
+    ),
+    "a figure of training images on samples": (
+        set_to("experiments/digits/figures/lid_data/estimator", "flipd"),
+        "experiments.digits.figures.lid_data.estimator: 'flipd' is not computed on train, but on samples",
+    ),
+    "a verdict on the wrong LID": (
+        set_to("experiments/digits/verdicts/model_estimator", "lpca"),
+        "experiments.digits.verdicts.model_estimator: 'lpca' is not computed on samples, but on train",
+    ),
+    "LID_theta of training images": (
+        set_to("experiments/digits/claims/model_estimators", ["flipd", "lpca"]),
+        "experiments.digits.claims.model_estimators: 'lpca' is not computed on samples, but on train",
+    ),
+    "LID_* of samples": (
+        set_to("experiments/digits/claims/data_estimators", ["flipd"]),
+        "experiments.digits.claims.data_estimators: 'flipd' is not computed on train, but on samples",
+    ),
+    "a claim on a ratio with another numerator": (
+        set_to("experiments/digits/claims/ratios", {"flipd_png": "nb"}),
+        "experiments.digits.claims.ratios.flipd_png: 'flipd_png' is no ratio of the numerator 'nb'",
+    ),
+    "a claim on a ratio that is none": (
+        set_to("experiments/digits/claims/ratios", {"flipd": "nb"}),
+        "experiments.digits.claims.ratios.flipd: 'flipd' is no ratio of the numerator 'nb'",
+    ),
+    "a claim on FLIPD that is another score": (
+        set_to("experiments/digits-text/claims/flipd", "decoded_png"),
+        "experiments.digits-text.claims.flipd: 'decoded_png' is of the method 'decoded-png'; name one of",
+    ),
+    "a claim on the CFG-vector norm that is another score": (
+        set_to("experiments/digits-text/claims/cfg_norm", "flipd"),
+        "experiments.digits-text.claims.cfg_norm: 'flipd' is of the method 'flipd'; name one of the method",
+    ),
     "an estimator without its method": (
         remove("experiments/digits/estimators/flipd/method"),
         "experiments.digits.estimators.flipd.method: missing",

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from mmh.claims.base import Claim, Context, Finding
 from mmh.options import base as options
 from mmh.options.base import EstimatorName, Field
+from mmh.options.entries import Entry
 
 
 class Options(options.Options):
@@ -24,6 +26,14 @@ class RatioImproves(Claim):
     needs = ("evaluation",)
     tables = ("scores", "labels", "matches", "train")
     Options = Options
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """Each is a ratio, and what it is compared with is its numerator."""
+        estimators = experiment.section("estimators")
+        for ratio, plain in options.ratios.items():
+            if ratio in estimators and estimators[ratio].get("numerator") != plain:
+                yield f"{where}.ratios.{ratio}: {ratio!r} is no ratio of the numerator {plain!r}; use its own"
 
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from mmh.claims.base import Claim, Context, Finding, FlipdName
 from mmh.errors import InputError
 from mmh.options import base as options
 from mmh.options.base import EstimatorName, Field, ImageSetName
+from mmh.options.computed import of_another_method
 from mmh.options.entries import Entry
 
 if TYPE_CHECKING:
@@ -57,11 +58,10 @@ class SetClaim(Claim):
 
     @classmethod
     def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
-        """The memorized set must be one of the experiment's."""
-        sets = experiment.section("image_sets")
-        if options.positive_set not in sets:
-            known = ", ".join(sorted(sets)) or "none"
-            yield f"{where}.positive_set: there is no image set {options.positive_set!r}; there are {known}"
+        """FLIPD and the CFG-vector norm are of these methods."""
+        for key, method in (("flipd", "flipd"), ("flipd_uncond", "flipd"), ("cfg_norm", "cfg-norm")):
+            if key in type(options).model_fields:
+                yield from of_another_method(experiment, getattr(options, key), method, f"{where}.{key}")
 
 
 def negative_sets(context: Context) -> list[str]:

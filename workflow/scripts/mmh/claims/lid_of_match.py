@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from mmh.claims.base import Claim, Context, Finding
 from mmh.options import base as options
 from mmh.options.base import EstimatorName, Field, Unique
+from mmh.options.computed import not_on_training_images
 
 if TYPE_CHECKING:
+    from mmh.options.entries import Entry
     from mmh.stats.resampling import Interval
-
-_TABLES = ("scores", "labels", "matches", "train")
 
 
 class Estimators(options.Options):
@@ -37,16 +37,27 @@ class Comparable(Estimators):
     """Claim 5: largest difference of medians, dimensions."""
 
 
-class DataLower(Claim):
+class LidOfMatch(Claim):
+    """A claim about the matched training images."""
+
+    figure = "lid_data"
+    needs = ("evaluation",)
+    tables = ("scores", "labels", "matches", "train")
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """LID_* is of training images."""
+        names = options.data_estimators
+        yield from not_on_training_images(experiment, names, f"{where}.data_estimators")
+
+
+class DataLower(LidOfMatch):
     """Exact copies come of images that the data duplicate."""
 
     name = "4"
     statement = (
         "LID_* of the match is considerably lower for exactly memorized than for not memorized samples"
     )
-    figure = "lid_data"
-    needs = ("evaluation",)
-    tables = _TABLES
     Options = Considerable
 
     @classmethod
@@ -58,16 +69,13 @@ class DataLower(Claim):
             yield statistic, interval, (threshold, math.inf)
 
 
-class DataComparable(Claim):
+class DataComparable(LidOfMatch):
     """Reconstructive copies come of overfitting, not of the data."""
 
     name = "5"
     statement = (
         "LID_* of the match is comparable for reconstructively memorized and for not memorized samples"
     )
-    figure = "lid_data"
-    needs = ("evaluation",)
-    tables = _TABLES
     Options = Comparable
 
     @classmethod

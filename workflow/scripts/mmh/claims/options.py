@@ -11,6 +11,7 @@ from mmh.options.base import Field, Options, Unique
 from mmh.options.entries import Entry
 from mmh.options.forms import fields, nodes
 from mmh.options.names import unknown_names
+from mmh.options.plugin_rows import mistakes_of
 
 
 class ClaimsPlan(Options):
@@ -20,7 +21,8 @@ class ClaimsPlan(Options):
     """Numbers of the claims: docs/claims.md."""
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
-        """What a claim needs, and names that it has by default and that are not there."""
+        """What a claim needs and refuses, and names that it has by default and that are not there."""
+        given = experiment.at(where)
         for number in self.check:
             claim = CLAIMS[number]
             for section in claim.needs:
@@ -31,7 +33,9 @@ class ClaimsPlan(Options):
                     yield f"{where}.{number}: needs the section {section!r}, which this experiment lacks"
             if claim.worlds and experiment.world not in claim.worlds:
                 yield f"{where}.{number}: is about the world {', '.join(claim.worlds)} only"
-        given = experiment.at(where)
+            own = {key: given[key] for key in fields(claim.Options) if key in given}
+            check = functools.partial(claim.check, claim.Options.model_validate(own), experiment, where)
+            yield from mistakes_of(claim, check, where)
         for key, of in {key: of for n in self.check for key, of in fields(CLAIMS[n].Options).items()}.items():
             if key not in given:
                 default = claim_options().model_fields[key].get_default()

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from mmh.claims.base import Claim, Context, Finding
 from mmh.options import base as options
 from mmh.options.base import EstimatorName, Field, Unique
+from mmh.options.computed import not_on_samples
+from mmh.options.entries import Entry
 
 
 class Options(options.Options):
@@ -24,6 +26,12 @@ class SmallerLid(Claim):
     tables = ("evaluation",)
     contrast: ClassVar[str]
     Options = Options
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """LID_theta is of samples."""
+        names = options.model_estimators or ()
+        yield from not_on_samples(experiment, names, f"{where}.model_estimators")
 
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:

@@ -1,11 +1,14 @@
 """Claim 1: FLIPD at the three places of a circle with a point in its middle and a copied point beside it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from mmh.claims.base import Claim, Context, Finding, FlipdName
 from mmh.errors import InputError
 from mmh.options import base as options
 from mmh.options.base import Field
+from mmh.options.computed import not_on_samples, of_another_method
+from mmh.options.entries import Entry
 
 
 class Tolerance(options.Options):
@@ -36,6 +39,12 @@ class ThreePlaces(Claim):
     worlds = ("von-mises",)
     tables = ("scores", "regions")
     Options = Options
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """FLIPD of samples."""
+        yield from of_another_method(experiment, options.flipd, "flipd", f"{where}.flipd")
+        yield from not_on_samples(experiment, [options.flipd], f"{where}.flipd")
 
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:

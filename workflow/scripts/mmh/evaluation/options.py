@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from mmh.options.base import EstimatorName, ExperimentName, Field, Options, Unique
+from mmh.options.computed import not_on_samples, not_on_training_images
 from mmh.options.entries import Entry
 from mmh.options.messages import did_you_mean
 
@@ -71,3 +72,10 @@ class Verdicts(Options):
     """Dimension below which a manifold counts as small."""
     gap: float = Field(ge=0)
     """How far LID_theta may lie below LID_* without overfitting, dimensions."""
+
+    def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
+        """LID_theta is of samples, LID_* of training images."""
+        if self.model_estimator:
+            yield from not_on_samples(experiment, [self.model_estimator], f"{where}.model_estimator")
+        if self.data_estimator:
+            yield from not_on_training_images(experiment, [self.data_estimator], f"{where}.data_estimator")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmh.figures.base import About, Figure, Files, clustered_files
 from mmh.options import base as options
 from mmh.options.base import EstimatorName
+from mmh.options.computed import not_on_training_images
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from mmh.options.entries import Entry
     from mmh.plan.experiment import Experiment
 
 
@@ -32,6 +35,11 @@ class LidData(Figure):
 
         estimator: EstimatorName
         """name of an estimator"""
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """It is of training images."""
+        yield from not_on_training_images(experiment, [options.estimator], f"{where}.estimator")
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:

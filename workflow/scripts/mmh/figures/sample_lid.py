@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from mmh.figures.base import About, Figure, Files, clustered_files
 from mmh.options import base as options
 from mmh.options.base import EstimatorName, Field, Unique
+from mmh.options.computed import not_on_samples
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from mmh.options.entries import Entry
     from mmh.plan.experiment import Experiment
 
 
@@ -43,6 +46,11 @@ class SampleLid(Figure):
 
         estimators: Annotated[list[EstimatorName], Field(min_length=1), Unique()]
         """names of estimators"""
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """All of it is of samples."""
+        yield from not_on_samples(experiment, options.estimators, f"{where}.estimators")
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:
