@@ -8,7 +8,7 @@ CORES ?= all
 export PYTHONDONTWRITEBYTECODE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup check schema demo reproduce replicates coverage studies report results check-results pictures test test-browser test-slurm test-slurm-faults slurm-packages lint format bench status unlock unlock-slurm clean
+.PHONY: help setup check schema demo reproduce replicates coverage studies report results check-results pictures test test-repeat test-browser test-slurm test-slurm-faults slurm-packages lint format bench status unlock unlock-slurm clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -55,8 +55,11 @@ check-results: setup ## Whether docs/results.md is in step with the tables of a 
 pictures: setup ## Pictures of README.md, under docs/images/, from the figures of a finished run
 	$(BIN)/python workflow/tools/pictures.py
 
-test: setup ## All tests but those of the browser and of SLURM
+test: setup ## All tests but the repeat, those of the browser and of SLURM
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-repeat: setup ## The tiny run once more with ids cut otherwise: equal bytes; five minutes
+	$(BIN)/python -m pytest -m repeat tests/workflow
 
 test-browser: setup ## The labelling page and the report in a real browser (chromium; skipped where there is none)
 	$(BIN)/python -m pytest tests/browser -rs

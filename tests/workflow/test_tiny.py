@@ -87,7 +87,7 @@ def test_a_second_run_has_nothing_to_do(tiny: Path) -> None:
     assert "Nothing to be done" in snakemake(tiny, "--dry-run").stdout
 
 
-@pytest.mark.slow
+@pytest.mark.repeat
 def test_a_run_from_nothing_with_other_spans_gives_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
     """Another cut of the ids into jobs, another order, the same numbers."""
     shutil.copy(TINY / "config.yaml", tmp_path / "config.yaml")
