@@ -202,6 +202,10 @@ CASES = {
         "experiments.von-mises.model.kind: 'edm-mlp' does not fit the world digits-control",
     ),
     "noise levels out of order": (
+        set_to("experiments/manifolds/accuracy/learned/lollipop/sigma_min", 5.0),
+        "experiments.manifolds.accuracy.learned.lollipop.sigma_min: must be below sigma_max, 3.0",
+    ),
+    "noise levels of a model out of order": (
         set_to("experiments/von-mises/model/sigma_min", 4.0),
         "experiments.von-mises.model.sigma_min: must be below sigma_max, 3.0",
     ),

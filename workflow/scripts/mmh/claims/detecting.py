@@ -1,10 +1,9 @@
 """Claims 9, 10 and 11: which scores detect memorized images, and which is best."""
 
-import math
 from collections.abc import Iterator
 
 from mmh.claims.base import Context, Finding
-from mmh.claims.image_sets import Norm, SetClaim, detects, gain, pairs
+from mmh.claims.image_sets import Norm, SetClaim, detects, detects_better
 
 
 class EachDetects(SetClaim):
@@ -34,10 +33,7 @@ class NormBest(SetClaim):
         """The paired difference of AUC above 0, on each contrast."""
         norm = context.options.cfg_norm
         for name in (context.options.flipd, context.options.flipd_uncond):
-            for contrast, table in pairs(context, [norm, name]):
-                scores = (table[norm].to_numpy(), -table[name].to_numpy())
-                interval = gain(context, table, *scores)
-                yield f"AUC of {norm} minus {name}, {contrast} (above 0)", interval, (0.0, math.inf)
+            yield from detects_better(context, norm, name, large=[norm])
 
 
 class DetectsWithoutCaption(SetClaim):

@@ -102,6 +102,14 @@ def gain(context: Context, table: pd.DataFrame, score: np.ndarray, other: np.nda
     )
 
 
+def detects_better(context: Context, name: str, than: str, *, large: Sequence[str] = ()) -> Iterator[Finding]:
+    """The paired difference of AUC of two scores on each contrast above 0; all but `large` are turned."""
+    for contrast, table in pairs(context, [name, than]):
+        score, other = ((1 if one in large else -1) * table[one].to_numpy() for one in (name, than))
+        interval = gain(context, table, score, other)
+        yield f"AUC of {name} minus {than}, {contrast} (above 0)", interval, (0.0, float("inf"))
+
+
 def detects(context: Context, names: Sequence[str]) -> Iterator[Finding]:
     """The AUC of each score on each contrast above one half, from rows of the evaluation."""
     from mmh.evaluation.compared import area_of

@@ -146,6 +146,11 @@ class LearnedLaw(Options):
     ema_decay: float = Field(ge=0, lt=1)
     """Decay of the averaged weights."""
 
+    def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
+        """Noise levels out of order."""
+        if self.sigma_min >= self.sigma_max:
+            yield f"{where}.sigma_min: must be below sigma_max, {self.sigma_max}"
+
 
 def law_blocks() -> Mapping[str, Alternative]:
     """The kinds of laws."""
