@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
+from mmh.stats.clusters import clopper_pearson
 from mmh.stats.resampling import LEVEL, Interval
 
 COLUMNS = ["place", "train", "lid_data", "radius", "mark", "samples", "inside", "mass"]
@@ -120,13 +121,9 @@ def exact_interval(successes: int, n: int, level: float = LEVEL, unit: str = "sa
     InputError
         If the counts are out of range.
     """
-    from scipy.stats import beta
-
     if n < 1 or not 0 <= successes <= n:
         raise InputError(f"a share needs 0 <= successes <= n and n >= 1, got {successes} of {n}")
-    tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, n - successes + 1))
-    high = 1.0 if successes == n else float(beta.ppf(1 - tail, successes + 1, n - successes))
+    low, high = clopper_pearson(successes, n, level)
     return Interval(successes / n, low, high, n, level, n, unit, "Clopper-Pearson")
 
 

@@ -134,6 +134,29 @@ def exact_low(n_clusters: int) -> float:
     return float(((1 - LEVEL) / 2) ** (1 / n_clusters))
 
 
+def clopper_pearson(hits: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """Bounds of a share that cover at least `level` (Clopper, Pearson 1934); `hits` may be an effective number.
+
+    Parameters
+    ----------
+    hits, n : float
+        0 <= `hits` <= `n`, `n` positive.
+    level : float
+        Two-sided.
+
+    Returns
+    -------
+    low, high : float
+        In [0, 1].
+    """
+    from scipy.stats import beta
+
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    return low, high
+
+
 def share_interval(
     hit: np.ndarray, clusters: np.ndarray | None = None, unit: str = "observation"
 ) -> Interval:
@@ -161,7 +184,7 @@ def share_interval(
     ----------
     Korn and Graubard (1998), Survey Methodology 24, 193-201.
     """
-    from scipy.stats import beta, norm
+    from scipy.stats import norm
 
     hit = np.asarray(hit, dtype=np.float64)
     n, cluster = len(hit), members(clusters, len(hit))
@@ -176,7 +199,5 @@ def share_interval(
             return unbounded(p, n, len(count), unit, "all clusters have the same share")
         quantile = t_quantile(effective_df(count))
         effective = p * (1 - p) / variance * (float(norm.ppf((1 + LEVEL) / 2)) / quantile) ** 2
-    hits, tail = p * effective, (1 - LEVEL) / 2
-    low = float(beta.ppf(tail, hits, effective - hits + 1)) if p > 0 else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, effective - hits)) if p < 1 else 1.0
+    low, high = clopper_pearson(p * effective, effective)
     return Interval(p, low, high, n, n_clusters=len(count), unit=unit, method="Clopper-Pearson, effective n")
