@@ -135,7 +135,7 @@ def exact_low(n_clusters: int) -> float:
 
 
 def clopper_pearson(hits: float, n: float, level: float = LEVEL) -> tuple[float, float]:
-    """Bounds of a share that cover at least `level` (Clopper, Pearson 1934); `hits` may be an effective number.
+    """Bounds of a share that cover at least `level` (Clopper, Pearson 1934); `hits` may be effective ones.
 
     Parameters
     ----------
