@@ -8,7 +8,7 @@ CORES ?= all
 export PYTHONDONTWRITEBYTECODE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup check schema demo reproduce replicates coverage studies report results check-results pictures test test-repeat test-browser test-slurm test-slurm-faults slurm-packages lint format bench status unlock unlock-slurm clean
+.PHONY: help setup check schema demo reproduce replicates coverage calibration studies report results check-results pictures test test-long test-browser test-slurm test-slurm-faults slurm-packages mutants lint format bench status unlock unlock-slurm clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -26,21 +26,25 @@ demo: setup ## Everything under `run` in config.yaml, then the report
 	@echo "The first figure (Fig. 4) comes within two minutes: results/von-mises/figures/lid_scatter.pdf"
 	$(BIN)/snakemake --cores $(CORES)
 	@$(MAKE) --no-print-directory report
-	@cat results/summary.txt
+	@cat "$$(ls -t results/summary.txt results/*/summary.txt 2>/dev/null | head -n 1)"
 
 reproduce: setup ## Every experiment that needs no download, once; at most 60 minutes on two cores
 	$(BIN)/snakemake --cores $(CORES) --config run="$$($(BIN)/python workflow/tools/embedded.py)"
 	@cat results/summary.txt
 
-replicates: setup ## Several trainings of the demo's models: studies/replicates.yaml; hours, resumable; ARGS="--first 3"
-	$(BIN)/python workflow/tools/study.py --cores $(CORES) $(ARGS) studies/replicates.yaml
+replicates: setup ## Trainings with every seed under `replicates`, compared: docs/studies; hours, resumable; ARGS="--first 3"
+	$(BIN)/python workflow/tools/replicates.py --cores $(CORES) $(ARGS)
 
 coverage: setup ## How often each kind of interval covers: docs/statistics.md; a few minutes; ARGS="--trials 500"
 	$(BIN)/python workflow/tools/interval_coverage.py $(ARGS)
 
-studies: setup ## The long studies under studies/, all but the former, and coverage; hours, resumable; a table of each under docs/studies/
+calibration: setup ## How often claims of finished results hold where nothing is to be found: docs/statistics.md; minutes; ARGS="--trials 200"
+	$(BIN)/python workflow/tools/null_calibration.py $(ARGS)
+
+studies: setup ## The long studies under studies/, coverage and calibration; hours, resumable; a table of each under docs/studies/
 	$(BIN)/python workflow/tools/interval_coverage.py
-	$(BIN)/python workflow/tools/study.py --cores $(CORES) $(ARGS) $(filter-out studies/replicates.yaml,$(wildcard studies/*.yaml))
+	$(BIN)/python workflow/tools/null_calibration.py
+	$(BIN)/python workflow/tools/study.py --cores $(CORES) $(ARGS) $(wildcard studies/*.yaml)
 
 report: setup ## results/report.html from finished results
 	$(BIN)/snakemake --report results/report.html --quiet all
@@ -55,11 +59,11 @@ check-results: setup ## Whether docs/results.md is in step with the tables of a 
 pictures: setup ## Pictures of README.md, under docs/images/, from the figures of a finished run
 	$(BIN)/python workflow/tools/pictures.py
 
-test: setup ## All tests but the repeat, those of the browser and of SLURM
+test: setup ## All tests but the long ones, those of the browser and of SLURM
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-repeat: setup ## The tiny run once more with ids cut otherwise: equal bytes; five minutes
-	$(BIN)/python -m pytest -m repeat tests/workflow
+test-long: setup ## Whole tiny runs: CIFAR-10, Stable Diffusion, rows added to a copy, ids cut otherwise; eight minutes
+	$(BIN)/python -m pytest -m long -n 2 --dist loadfile tests/workflow
 
 test-browser: setup ## The labelling page and the report in a real browser (chromium; skipped where there is none)
 	$(BIN)/python -m pytest tests/browser -rs
@@ -69,6 +73,9 @@ test-slurm: setup slurm-packages ## The workflow over a real SLURM of one node (
 
 test-slurm-faults: setup slurm-packages ## Cancelled, killed and orphaned jobs on that SLURM; about 20 minutes
 	$(BIN)/python -m pytest tests/slurm/test_faults.py -rs
+
+mutants: setup ## Whether a test notices each deliberate fault in tests/mutants/; some minutes; ARGS="-n 1 NAME ..."
+	$(BIN)/python workflow/tools/mutants.py $(ARGS)
 
 slurm-packages:
 	@PATH="$$PATH:/usr/sbin" which slurmctld slurmd munged sbatch >/dev/null 2>&1 || { apt-get update -qq && \

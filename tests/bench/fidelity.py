@@ -19,14 +19,25 @@ from mmh.compute import rng
 from mmh.compute.complexity import to_uint8
 from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
+from mmh.evaluation.levels import flat_from
 from mmh.io.files import write_json
 from mmh.io.image_shards import read_images
 from mmh.io.table_files import read_table
-from mmh.io.tables import LABELS, TRAIN
+from mmh.io.tables import ALL_SCORES, LABELS, TRAIN
 from mmh.labels.classes import sample_classes
-from mmh.lid import count_above, count_below, flipd, knn, local_pca, pooled_threshold
+from mmh.lid import (
+    count_above,
+    count_below,
+    flipd,
+    knn,
+    local_pca,
+    normal_bundle_spectrum,
+    pooled_threshold,
+)
 from mmh.oracles.exact import GaussianPart, Mixture
 from mmh.retrieval.calibrated_distance import calibrated_l2
+from mmh.scores.cfg_norm import cfg_vector_norm
+from mmh.scores.residual import fitted_line
 from mmh.stats.curves import auc
 from tests.bench.timing import machine
 
@@ -180,6 +191,47 @@ def euler_grid(_: Path) -> dict[str, Any]:
             "cfg_norm_relative_error": float(np.median(np.abs(norm(z) / norm(truth) - 1))),
         }
     return found
+
+
+def euler_near_point(_: Path) -> dict[str, Any]:
+    """The CFG-vector norm of an image that is nearly copied: the law with its caption is a point mass beside it.
+
+    Without a caption the law is a unit Gaussian. The noise (z - psi m) / sigma of a point mass is constant along
+    the flow, so the exact norm is known. Offsets are Euclidean, one of them as many times longer as makes it .02
+    for each value.
+    """
+    schedule, start, end, dim = stable_diffusion_table(), 1e-4, 0.01, 64
+    levels = schedule.continuous()
+    random = rng.generator(0, "fidelity-euler-point")
+    mean, ways = random.standard_normal(dim), random.standard_normal((POINTS, dim))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+
+    def eps(z: torch.Tensor, t: float, c: torch.Tensor) -> torch.Tensor:
+        psi, sigma = levels.psi(t), levels.sigma(t)
+        return sigma * (z - psi * c[:, 0]) / (psi**2 * c[:, 1] + sigma**2)
+
+    model = ScoreModel.from_function(eps, (dim,), schedule, dtype=torch.float64)
+    point = torch.from_numpy(np.stack([mean, np.zeros(dim)]))[None]
+    gaussian = torch.from_numpy(np.stack([np.zeros(dim), np.ones(dim)]))[None]
+    rows: dict[str, Any] = {}
+    for offset in (0.0, 0.02, 0.02 * np.sqrt(dim)):
+        x = mean + offset * ways
+        noise = (x - levels.psi(start) * mean) / levels.sigma(start)
+        z = levels.psi(end) * mean + levels.sigma(end) * noise
+        psi, sigma = levels.psi(end), levels.sigma(end)
+        exact = np.linalg.norm(noise - sigma * z / (psi**2 + sigma**2), axis=1)
+        cases = {
+            "published, 3": ("published", 3),
+            **{f"correct, {n}": ("correct", n) for n in (3, 10, 30, 100)},
+        }
+        rows[f"{offset:.3g}"] = {"exact norm": float(np.median(exact))} | {
+            name: float(
+                np.median(cfg_vector_norm(model, x, point, gaussian, t=end, steps=steps, grid=grid) / exact)
+                - 1
+            )
+            for name, (grid, steps) in cases.items()
+        }
+    return {"dimension": dim, "relative error of the norm by offset": rows}
 
 
 def probe_seeding(results: Path) -> dict[str, Any]:
@@ -425,7 +477,73 @@ def noise_level(results: Path) -> dict[str, Any]:
             "auc_exact": float(part["auc", "exact"]),
             "auc_reconstructive": float(part["auc", "reconstructive"]),
         }
-    return {"t": rows}
+    lowest = curve[(curve["quantity"] == "flipd") & (curve["label"] == "exact")].sort_values("t")
+    flat = {
+        f"within {within:g} dimensions": flat_from(lowest["t"], lowest["estimate"], within=within)
+        for within in (0.5, 1.0, 2.0, 3.0, 4.0)
+    }
+    return {"t": rows, "flat from, by the median of exact copies": flat}
+
+
+def nb_noise_level(results: Path) -> dict[str, Any]:
+    """Normal bundle of the demo's calibration samples by the noise level, the pool being these samples."""
+    model = digits_model(results)
+    x, ids, labels = digits_samples(results)
+    kept = np.flatnonzero((ids < CALIBRATION) & np.isin(labels, ["exact", "reconstructive", "not_memorized"]))
+    x, ids, labels = x[kept], ids[kept], labels[kept]
+    counted = {label: int((labels == label).sum()) for label in np.unique(labels).tolist()}
+    numbers: dict[str, Any] = {"samples": counted, "copies": 256}
+    for t in (0.005, 0.01, 0.02, 0.05, 0.1):
+        spectra = normal_bundle_spectrum(model, x, t, copies=256, ids=ids, batch_size=256)
+        lid = count_below(spectra, pooled_threshold(spectra, 10)).astype(float)
+        numbers[f"t = {t:g}"] = {
+            "sigma over psi": model.schedule.sigma(t) / model.schedule.psi(t),
+            **{f"median, {label}": float(np.median(lid[labels == label])) for label in counted},
+            **{
+                f"auc, {label}": auc(-lid[two], labels[two] == label)
+                for label in ("exact", "reconstructive")
+                for two in [np.isin(labels, [label, "not_memorized"])]
+            },
+            "share of not_memorized at 0": float((lid[labels == "not_memorized"] == 0).mean()),
+        }
+    return numbers
+
+
+def without_complexity(results: Path) -> dict[str, Any]:
+    """FLIPD over PNG size, and less its line on PNG size: which way each moves complex images."""
+    from scipy.stats import rankdata, theilslopes
+
+    scores = read_table(results / "digits" / "scores.parquet", ALL_SCORES)
+    wide = scores[scores["items"] == "samples"].pivot_table(index="item", columns="estimator", values="value")
+    labels = digits_labels(results).reindex(wide.index).fillna("").to_numpy().astype(str)
+    lid, png = wide["flipd"].to_numpy(), wide["png"].to_numpy()
+    first = wide.index.to_numpy() < CALIBRATION
+    line = fitted_line(png[first], lid[first])
+    robust = float(theilslopes(lid[first], png[first]).slope)
+    made = {
+        "itself": lid,
+        "ratio": lid / png,
+        "residual": lid - line.intercept - line.slope * png,
+        "residual, Theil and Sen's slope": lid - robust * png,
+    }
+    later = ~first
+    numbers: dict[str, Any] = {
+        "slope, dimensions per 1000 bits": 1000 * line.slope,
+        "its standard error": 1000 * line.slope_stderr,
+        "Theil and Sen's slope": 1000 * robust,
+        "fitted to": int(first.sum()),
+        "share of exact copies with FLIPD below 0": float((lid[later & (labels == "exact")] < 0).mean()),
+    }
+    for name, values in made.items():
+        moved = rankdata(values) - rankdata(lid)
+        two = later & np.isin(labels, ["exact", "not_memorized"])
+        numbers[name] = {"auc_exact": auc(-values[two], labels[two] == "exact")} | {
+            f"rank correlation of the change of rank with PNG size, {what}": correlation(
+                moved[rows], png[rows]
+            )
+            for what, rows in {"FLIPD below 0": later & (lid < 0), "FLIPD above 0": later & (lid > 0)}.items()
+        }
+    return numbers
 
 
 def digits_model(results: Path) -> ScoreModel:
@@ -455,12 +573,15 @@ MEASURES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "noised argument": noised_argument,
     "v-prediction": v_prediction,
     "Euler grid": euler_grid,
+    "Euler grid near a point mass": euler_near_point,
     "probe seeding": probe_seeding,
     "normal bundle percentile": nb_percentile,
     "calibrated l2": calibration_of_l2,
     "local PCA": lpca_rules,
     "sample precision": sample_precision,
     "noise level": noise_level,
+    "normal bundle noise level": nb_noise_level,
+    "without complexity": without_complexity,
 }
 
 
@@ -469,13 +590,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.fidelity", description=__doc__.splitlines()[0]
     )
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to measure, all by default")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of a finished demo")
     parser.add_argument("--out", type=Path, default=Path("results/bench"), help="folder of the JSON file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     numbers = {}
-    for name, measure in MEASURES.items():
-        numbers[name] = measure(arguments.results)
+    unknown = [name for name in arguments.rows if name not in MEASURES]
+    if unknown:
+        parser.error(f"there is no row {unknown[0]!r}; known: {', '.join(MEASURES)}")
+    for name in arguments.rows or MEASURES:
+        numbers[name] = MEASURES[name](arguments.results)
         print(f"\n{name}")
         show(numbers[name], "  ")
     arguments.out.mkdir(parents=True, exist_ok=True)

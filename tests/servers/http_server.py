@@ -46,6 +46,8 @@ class Request:
     path: str
     range: str | None
     if_range: str | None
+    body: bytes = b""
+    authorization: str | None = None
     time: float = field(default_factory=time.monotonic)
 
 
@@ -79,9 +81,14 @@ def running() -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             path = re.sub(r"^http://[^/]*", "", self.path)  # a proxy is asked for whole addresses
-            server.requests.append(Request(self.path, self.headers["Range"], self.headers["If-Range"]))
+            asked = self.path, self.headers["Range"], self.headers["If-Range"]
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            server.requests.append(Request(*asked, body, self.headers["Authorization"]))
             replies = server.replies.get(path, [Reply(status=404)])
             with server.lock:
                 host = self.headers["Host"].partition(":")[0]

@@ -95,7 +95,7 @@ def digits(folder: Path, n: int = 2000, calibration: int = 200, seed: int = 0) -
         score_rows("samples", sample, "flipd", flipd, 0.1),
         score_rows("samples", sample, "nb", nb, 0.02),
         score_rows("samples", sample, "png", bits, None),
-        score_rows("samples", sample, "flipd_png", flipd / bits, 0.1),
+        score_rows("samples", sample, "flipd_residual", flipd - 0.002 * bits, 0.1),
         score_rows("samples", sample, "nb_png", nb / bits, 0.02),
         score_rows("train", np.arange(len(train)), "lpca", lpca, None),
     ]

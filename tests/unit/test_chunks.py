@@ -344,12 +344,14 @@ def test_spectra_resume_to_the_same_bytes(model, tmp_path, monkeypatch):
     def run(out, store):
         score_spectra.main(
             [tmp_path / "samples.npz"],
+            [],
             model,
             out,
             method="normal-bundle",
             span="000000-000011",
             items="samples",
             options=options,
+            load={},
             seed=1,
             device="cpu",
             record={},
@@ -381,12 +383,14 @@ def test_jacobians_resume_to_the_same_bytes(tmp_path, monkeypatch, one_thread):
     def run(out, store):
         score_spectra.main(
             [tmp_path / "samples.npz"],
+            [],
             tmp_path / "model",
             out,
             method="jacobian",
             span="000000-000006",
             items="samples",
             options={"chunk": 4},
+            load={},
             seed=0,
             device="cpu",
             record={},

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from mmh.claims import table as claims
-from mmh.claims.base import CLAIMS, Claim, claim_numbers, claim_options
+from mmh.claims.base import CLAIMS, Claim, Finding, claim_numbers, claim_options
 from mmh.errors import InputError
 from mmh.figures.base import FIGURES
 from mmh.stats.curves import Interval
+from mmh.stats.decisions import decide
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +34,7 @@ def interval(low, high):
     ],
 )
 def test_one_sided_verdicts(low, high, expected):
-    assert claims.verdict(interval(low, high), (0.5, np.inf)) == expected
+    assert claims.WORDS[decide(interval(low, high), (0.5, np.inf))] == expected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_one_sided_verdicts(low, high, expected):
     ],
 )
 def test_two_sided_verdicts(low, high, expected):
-    assert claims.verdict(interval(low, high), (-0.2, 0.2)) == expected
+    assert claims.WORDS[decide(interval(low, high), (-0.2, 0.2))] == expected
 
 
 def long_scores(items, estimator, values, start=0):
@@ -57,7 +58,10 @@ def long_scores(items, estimator, values, start=0):
     )
 
 
-CONTRACT = "claim,statement,figure,statistic,estimate,low,high,n,n_clusters,unit,method,reason,verdict"
+CONTRACT = (
+    "claim,role,statement,figure,statistic,under,null,estimate,low,high,n,n_clusters,unit,method,reason,p,mde,"
+    "beside,alone,verdict"
+)
 
 
 def check(names, tables, *, exclude=(), **options):
@@ -112,7 +116,7 @@ def test_claims_2_and_3_read_the_evaluation():
         "auc_reason",
     ]
     areas = pd.DataFrame(rows, columns=columns).assign(
-        n_clusters=13, unit="matched group", auc_method="jackknife"
+        n_clusters=13, unit="matched group", auc_method="jackknife", auc_df=12.0
     )
     table = check([2, 3], {"evaluation": areas}, model_estimators=["flipd", "nb"])
     assert table[["claim", "estimate", "n", "verdict"]].to_numpy().tolist() == [
@@ -180,13 +184,27 @@ def test_overfit_pairs():
     rng = np.random.default_rng(0)
     model = rng.normal(size=60)
     paired = pd.DataFrame(
-        {"item": range(60), "lid_data": model + 20, "lid_model": model, "lid_control": model - 3}
+        {"item": range(60), "lid_data": model + 20, "lid_model": model, "lid_control": model + 13}
     )
-    table = check(["od"], {"paired": paired})
-    assert table["verdict"].tolist() == ["holds", "fails"]
-    assert table["estimate"].tolist() == pytest.approx([20, -3])
-    assert table["n"].tolist() == [60, 60]
-    assert check(["od"], {"paired": paired}, overfit_gap=25.0)["verdict"].iloc[0] == "fails"
+    table = check(["od"], {"paired": paired}, margin=10.0)
+    assert table["verdict"].tolist() == ["holds", "holds", "holds"]
+    assert table["role"].tolist() == ["claim", "claim", "control"]
+    assert table["estimate"].tolist() == pytest.approx([13, 20, 7])
+    assert table["n"].tolist() == [60, 60, 60]
+    # A control that lies as far below LID_* as the model does: nothing of the claim is left.
+    alike = paired.assign(lid_control=model)
+    assert check(["od"], {"paired": alike}, margin=10.0)["verdict"].tolist() == ["fails", "holds", "fails"]
+
+
+def test_what_hangs_on_the_radius_rule_depends():
+    rng = np.random.default_rng(0)
+    model = rng.normal(size=60)
+    columns = {"lid_data": model + 20, "lid_data.all": model + 20, "lid_data.knn": model + 4}
+    paired = pd.DataFrame({**columns, "lid_model": model, "lid_control": model + 13})
+    table = check(["od"], {"paired": paired}, margin=10.0).set_index(["role", "under"])
+    assert table["verdict"].tolist() == ["holds", "depends", "holds", "depends", "holds"]
+    assert table["alone"].tolist() == ["holds", "holds", "holds", "fails", "holds"]
+    assert [under for _, under in table.index] == ["", "all", "all", "knn", "knn"]
 
 
 def test_a_claim_without_data_has_a_row():
@@ -213,7 +231,7 @@ def test_claims_are_repeatable_and_in_the_order_asked():
         (
             ["99"],
             {},
-            "claim '99' is unknown; there are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 18, 3.1, 3.2, A.2, A.3, od$",
+            "claim '99' is unknown; there are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 3.1, 3.2, A.2, A.3, od, sail, sail-redraw$",
         ),
         ([4], {}, "claim 4 needs the table 'scores'"),
         ([4], {"treshold": 1}, "unknown option 'treshold'; there are .*considerable"),
@@ -234,11 +252,34 @@ def test_every_claim_names_its_figure_and_statement():
 
 
 def test_every_claim_is_documented():
-    rows = (ROOT / "docs" / "claims.md").read_text().splitlines()
+    rows = (ROOT / "docs" / "claims.md").read_text().split("\n## ")[0].splitlines()
     cells = [[cell.strip() for cell in row.split("|")] for row in rows if row.startswith("| ")][2:]
     assert [row[1] for row in cells] == claim_numbers()
     files = {name: f"`{claim.__module__.split('.')[-1]}.py`" for name, claim in CLAIMS.rows().items()}
     assert {row[1]: row[-2] for row in cells} == files
+
+
+def test_every_threshold_says_when_it_was_set():
+    table = (
+        (ROOT / "docs" / "claims.md").read_text().split("## When thresholds were set")[1].split("\n## ")[0]
+    )
+    kept = {"check", "ratios", "model_estimators", "data_estimators", "positive_set", "negative_sets"}
+    kept |= {
+        "negative_prompts",
+        "low_end",
+        "low_end_samples",
+        "sharpness_generations",
+        "sails",
+    }  # what is asked
+    thresholds = [
+        name
+        for name, field in claim_options().model_fields.items()
+        if name not in kept
+        and not str(field.annotation).startswith("typing.Annotated[str")
+        and not isinstance(field.default, str)
+    ]
+    assert len(thresholds) >= 12
+    assert [name for name in thresholds if f"`{name}`" not in table] == []
 
 
 def test_options_that_claims_share_are_one():
@@ -258,8 +299,8 @@ def test_a_claim_is_one_class(monkeypatch):
         @classmethod
         def test(cls, context):
             values = context.tables["scores"]["value"]
-            interval = Interval(values.max(), values.max(), values.max(), len(values))
-            yield "largest score (below 8)", interval, (-np.inf, 8.0)
+            largest = Interval(values.max(), values.max() - 0.5, values.max() + 0.5, len(values))
+            yield Finding("largest score (below 8)", lambda level: largest, (-np.inf, 8.0), null="9")
 
     monkeypatch.setitem(CLAIMS.rows(), "99", Small)
     row = check([99], places()).iloc[0]

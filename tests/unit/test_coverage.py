@@ -9,6 +9,7 @@ import pytest
 
 from mmh.coverage.settings import SETTINGS
 from mmh.coverage.study import GOAL, Setting, markdown, simulate
+from mmh.reporting.generated import put_between
 from mmh.stats.resampling import Interval
 
 ROOT = Path(__file__).parents[2]
@@ -75,8 +76,26 @@ def test_settings_have_names_of_their_own_and_every_kind_is_there():
         "median",
         "difference of medians",
         "Spearman",
+        "difference of Spearman",
     }
     assert kinds >= {"text control", "jackknife of counts", "share"}
+    assert kinds >= {"AUC of one further training, logit", "mean AUC over trainings, logit"}
+
+
+def test_an_interval_over_trainings_is_wider_than_one_given_one_model():
+    """Of two trainings alike but for the effect of each, only the spread between them makes the difference."""
+    found = {
+        (setting.kind, setting.name): simulate(setting, 8)
+        for setting in SETTINGS
+        if "trainings" in setting.name and "W / 10" not in setting.name
+    }
+    one = {name: row["width"] for (kind, name), row in found.items() if kind.startswith("AUC of one")}
+    wide, middle = one["5 trainings, variance of trainings 10 W"], one["5 trainings, variance of trainings W"]
+    assert wide > 1.5 * middle
+    assert one["2 trainings, variance of trainings W"] > 1.5 * middle
+    (mean,) = (row["width"] for (kind, _), row in found.items() if kind.startswith("mean"))
+    assert mean < middle
+    assert all(row["truth"] == 0 and row["none"] == 0 for row in found.values())
 
 
 def test_the_shipped_intervals_cover_at_the_sizes_that_failed_before():
@@ -92,7 +111,7 @@ def test_the_page_is_in_step_with_the_last_table():
     last = sorted((ROOT / "docs/studies").glob("coverage-*.csv"))[-1]
     text = (ROOT / "docs/statistics.md").read_text(encoding="utf-8")
     table = pd.read_csv(last)
-    assert coverage.page(text, table, last.name) == text
+    assert put_between(text, coverage.MARKS, last.name, coverage.markdown(table)) == text
     assert {(row.kind, row.setting) for row in table.itertuples()} == {(s.kind, s.name) for s in SETTINGS}
     outside = ~table["coverage"].between(*GOAL) & table["coverage"].notna()
     assert (table["marked"] == outside).all()

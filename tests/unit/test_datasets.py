@@ -5,6 +5,7 @@ import io
 import pickle
 import struct
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -440,6 +441,57 @@ def test_without_sub_folders_there_are_no_classes(tmp_path: Path) -> None:
     assert found.class_names is None
 
 
+def test_links_to_class_folders_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    for seed, name in enumerate(["a/1.png", "b/2.png", "b/3.png"]):
+        save(tmp_path / "real" / name, noise(seed))
+    for folder in ("all", "one"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "b").symlink_to(tmp_path / "real" / "b")
+    (tmp_path / "all" / "a").symlink_to(tmp_path / "real" / "a")
+    save(tmp_path / "one" / "a" / "1.png", noise(0))
+    (tmp_path / "one" / "a" / "again").symlink_to(tmp_path / "one")
+    for folder in ("all", "one"):
+        found = read_image_folder(tmp_path / folder, size=4, channels=3)
+        assert found.names == ("a/1.png", "b/2.png", "b/3.png")
+        assert found.class_names == ("a", "b")
+        np.testing.assert_array_equal(found.images[2], noise(2).transpose(2, 0, 1))
+    (tmp_path / "all" / "c").symlink_to(tmp_path / "gone")
+    assert folder_error(tmp_path / "all").startswith(
+        f"{tmp_path / 'all' / 'c'}: is a link to something that is not"
+    )
+
+
+def test_images_of_a_kind_that_is_not_read_are_named(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", noise(0))
+    save(tmp_path / "b.TIF", noise(1))
+    save(tmp_path / "c.gif", Image.fromarray(noise(2)).convert("P"))
+    message = folder_error(tmp_path)
+    assert message.startswith(f"{tmp_path / 'b.TIF'}: 2 images are of a kind that is not read (.gif, .tif)")
+
+
+@pytest.mark.parametrize("mode", ["colour", "grey"])
+def test_sixteen_bits_are_not_cut_to_eight(tmp_path: Path, mode: str) -> None:
+    rows = b"".join(
+        b"\0" + noise(row, 1, 8 if mode == "grey" else 24).tobytes()[: 8 if mode == "grey" else 24]
+        for row in range(4)
+    )
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 0 if mode == "grey" else 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    (tmp_path / "deep.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+            for name, data in chunks
+        )
+    )
+    assert Image.open(tmp_path / "deep.png").size == (4, 4)
+    message = folder_error(tmp_path, channels=1 if mode == "grey" else 3)
+    assert message.startswith(f"{tmp_path / 'deep.png'}: has 16 bits a channel, expected 8")
+
+
 def test_exif_turns_the_image(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # shown after a quarter turn clockwise
@@ -492,7 +544,9 @@ def test_the_first_image_of_another_kind_is_named(tmp_path: Path) -> None:
 
 def test_other_depths_and_several_pictures_are_refused(tmp_path: Path) -> None:
     deep = save(tmp_path / "deep" / "a.png", np.full((4, 4), 1000, dtype=np.uint16))
-    assert f"{deep}: is of mode I;16, expected 8-bit" in folder_error(deep.parent, 4, channels=1)
+    assert f"{deep}: has 16 bits a channel, expected 8; convert it" in folder_error(
+        deep.parent, 4, channels=1
+    )
     inks = save(tmp_path / "inks" / "a.jpg", Image.new("CMYK", (4, 4)))
     assert f"{inks}: is of mode CMYK" in folder_error(inks.parent, 4)
     frames = [Image.fromarray(noise(seed)) for seed in range(2)]

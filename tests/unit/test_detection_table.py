@@ -94,6 +94,20 @@ def prompts_features():
     return list(FEATURES)
 
 
+def test_scores_are_those_of_their_image_in_whatever_order_they_stand():
+    """Families and pairs of scores would be torn apart, which bounds show where areas do not."""
+    scores, sets = image_world(captions=False, per_family=3)
+    mixed = scores.sample(frac=1, random_state=1)
+    turned = {name: table[::-1] for name, table in sets.items()}
+    expected = detection_table.evaluate_image_sets(scores, sets, **IMAGES, **OPTIONS).set_index("estimator")
+    for tables in ((mixed, sets), (scores, turned)):
+        found = detection_table.evaluate_image_sets(*tables, **IMAGES, **OPTIONS).set_index("estimator")
+        for columns in (slice("auc", "auc_high"), slice("auc_gain", "auc_gain_high")):
+            pd.testing.assert_frame_equal(
+                found.loc[["flipd", "cfg"], columns], expected.loc[["flipd", "cfg"], columns]
+            )
+
+
 def test_images_without_captions_have_no_text_control():
     scores, sets = image_world()
     sets["control"].loc[3, "caption"] = " "
@@ -322,6 +336,17 @@ def test_the_range_of_chance_holds_idle_lists_and_not_confounded_ones():
         assert 0.2 < row["chance_low"] < 0.5 < row["chance_high"] < 0.8
     with pytest.raises(InputError, match="shuffles"):
         audit.audit(idle, **{**options, "shuffles": 1})
+
+
+def test_the_range_of_chance_is_the_mean_of_idle_labels_and_two_deviations(monkeypatch):
+    """Areas of .4, .5, .6 and .7: mean .55, variance .05 / 3."""
+    table = prompts.prompt_table({"memorized": random_texts(20, 1), "control": random_texts(20, 2)})
+    areas = pd.DataFrame({name: [0.4, 0.5, 0.6, 0.7] for name in ("text_ngrams", "text_words")})
+    monkeypatch.setattr(audit, "shuffled_areas", lambda *given, **how: areas)
+    found = audit.audit(table, pairs=[["memorized", "control"]], match=False, shuffles=4)
+    row = found.set_index("estimator").loc["text_ngrams"]
+    ends = 0.55 - 1.96 * np.sqrt(0.05 / 3), 0.55 + 1.96 * np.sqrt(0.05 / 3)
+    assert (row["chance_low"], row["chance_high"]) == pytest.approx(ends)
 
 
 def test_the_audit_script_reads_lists_and_tables_alike(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import (
+    DDPMPipeline,
     DDPMScheduler,
     EDMEulerScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -240,6 +241,9 @@ def test_eval_mode_is_forced():
     unet.train()
     assert torch.equal(model.eps(z, 0.2), first)
     assert not unet.training
+    for part in unet.modules():
+        part.training = isinstance(part, torch.nn.Dropout)  # a part alone
+    assert torch.equal(model.eps(z, 0.2), first)
 
 
 def test_shape_dim_and_dtype_come_from_the_network():
@@ -298,3 +302,49 @@ def test_bad_calls():
         )
     with pytest.raises(InputError, match="returned shape"):
         ScoreModel.from_function(lambda z, t: z[:, :1], (5,), Schedule.cosine(10)).eps(torch.zeros(2, 5), 0.1)
+
+
+def class_unet():
+    torch.manual_seed(0)
+    return UNet2DModel(
+        sample_size=4,
+        in_channels=1,
+        out_channels=1,
+        layers_per_block=1,
+        block_out_channels=(8,),
+        norm_num_groups=4,
+        down_block_types=("DownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        num_class_embeds=3,
+    )
+
+
+def test_class_labels_are_checked_before_the_network_is_called():
+    model, z = ScoreModel.from_diffusers(class_unet(), DDPMScheduler(100)), torch.zeros(2, 1, 4, 4)
+    assert model.conditioned([0, 2]).eps(z, 0.5).shape == z.shape
+    assert model.conditioned([1]).eps(z, 0.5).shape == z.shape
+    with pytest.raises(InputError, match=r"needs class labels, whole numbers in 0..2: call .conditioned"):
+        model.eps(z, 0.5)
+    for labels, said in (
+        ([0, 3], r"has classes 0..2, got labels 0..3"),
+        ([-1, 0], r"has classes 0..2, got labels -1..0"),
+        ([0.0, 1.0], r"takes class labels \(n,\) of whole numbers, got torch.float32 \(2,\)"),
+        ([[0, 1]], r"takes class labels \(n,\) of whole numbers, got torch.int64 \(1, 2\)"),
+    ):
+        with pytest.raises(InputError, match=said):
+            model.conditioned(labels)
+    with pytest.raises(InputError, match="takes no conditioning"):
+        ScoreModel.from_diffusers(tiny_unet(), DDPMScheduler(100)).conditioned([0])
+
+
+def test_parts_of_a_pipeline_are_asked_for():
+    pipeline = DDPMPipeline(class_unet(), DDPMScheduler(100))
+    for scheduler in ([DDPMScheduler(100)], []):
+        with pytest.raises(
+            InputError, match=r"DDPMPipeline is a whole pipeline; pass its parts: from_diffusers\(p"
+        ):
+            ScoreModel.from_diffusers(pipeline, *scheduler)
+    with pytest.raises(InputError, match=r"a diffusers scheduler was expected beside UNet2DModel, got none"):
+        ScoreModel.from_diffusers(class_unet())
+    with pytest.raises(InputError, match="a diffusers network was expected, got str"):
+        ScoreModel.from_diffusers("results/digits/model", DDPMScheduler(100))

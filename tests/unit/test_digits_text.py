@@ -5,7 +5,7 @@ import pytest
 
 from mmh.errors import InputError
 from mmh.models.latent import word_tokenizer
-from mmh.worlds.sets import captioned_digits, digits
+from mmh.worlds.sets import caption_words, captioned_digits, digits
 
 SMALL = {"n_memorized": 5, "copies": 3, "n_control": 6, "n_generic": 80, "n_generic_keys": 2, "seed": 3}
 
@@ -42,16 +42,16 @@ def test_bytes_are_the_digits_and_read_back_within_half_a_grey_level(world):
 def test_captions_follow_one_template_and_name_the_digit(world):
     shown = digits.classes(world.table.source.to_numpy())
     for text, digit in zip(world.caption, shown, strict=True):
-        assert text == captioned_digits.caption(captioned_digits.key_of(text), digit)
-        assert text.split()[-1] == captioned_digits.NUMERALS[digit]
-        assert len(captioned_digits.key_of(text)) == 6
+        assert text == caption_words.caption(caption_words.key_of(text), digit)
+        assert text.split()[-1] == caption_words.NUMERALS[digit]
+        assert len(caption_words.key_of(text)) == 6
         assert text.isascii()
         assert text == text.lower()
 
 
 def test_only_generic_images_share_a_key(world):
     keys = {
-        name: {captioned_digits.key_of(world.caption[i]) for i in part.train}
+        name: {caption_words.key_of(world.caption[i]) for i in part.train}
         for name, part in world.table.groupby("population")
     }
     assert {name: len(found) for name, found in keys.items()} == {"memorized": 5, "control": 6, "generic": 2}
@@ -66,7 +66,7 @@ def test_group_says_nothing_about_key_or_digit():
         world = captioned_digits.make(**{**SMALL, "n_memorized": 60, "n_control": 60, "seed": seed})
         for name in letters:
             _, train, table = captioned_digits.image_set(world, name)
-            letters[name] += [captioned_digits.key_of(text)[0] for text in table.caption]
+            letters[name] += [caption_words.key_of(text)[0] for text in table.caption]
             shown[name] += digits.classes(world.table.source.to_numpy()[train]).tolist()
     for values in (letters, shown):
         a, b = (np.array([(np.array(values[n]) == v).mean() for v in sorted(set(values[n]))]) for n in values)
@@ -75,10 +75,10 @@ def test_group_says_nothing_about_key_or_digit():
 
 
 def test_keys_differ_and_the_first_ones_stay_when_more_are_drawn():
-    few, many = captioned_digits.key_words(50, seed=1), captioned_digits.key_words(500, seed=1)
+    few, many = caption_words.key_words(50, seed=1), caption_words.key_words(500, seed=1)
     assert len(set(many)) == 500
     np.testing.assert_array_equal(few, many[:50])
-    assert set(few) != set(captioned_digits.key_words(50, seed=2))
+    assert set(few) != set(caption_words.key_words(50, seed=2))
 
 
 def test_a_seed_fixes_the_world(world):
@@ -141,7 +141,7 @@ def test_unknown_image_set_is_refused(world):
 
 def test_more_keys_than_there_are_words_are_refused():
     with pytest.raises(InputError, match="there are 343000"):
-        captioned_digits.key_words(343_001, seed=0)
+        caption_words.key_words(343_001, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_later_words_leave_earlier_ones_whole(words):
 def test_tokenizer_gives_every_word_one_token_and_any_other_text_pieces(world, tmp_path):
     from transformers import AutoTokenizer
 
-    words = captioned_digits.vocabulary(world.caption)
+    words = caption_words.vocabulary(world.caption)
     made = word_tokenizer.save(tmp_path, words, length=16)
     assert {file.name for file in tmp_path.iterdir()} >= {"vocab.json", "merges.txt", "tokenizer_config.json"}
     for tokenizer in (made, AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)):
@@ -174,10 +174,10 @@ def test_tokenizer_gives_every_word_one_token_and_any_other_text_pieces(world, t
 
 
 def test_the_reference_tokenizer_agrees_on_words_it_has_not_seen(world, tmp_path):
-    words = captioned_digits.vocabulary(world.caption)
+    words = caption_words.vocabulary(world.caption)
     tokenizer = word_tokenizer.save(tmp_path, words, length=16)
     rank = {pair: place for place, pair in enumerate(word_tokenizer.merges(words))}
-    for word in captioned_digits.key_words(200, seed=9):
+    for word in caption_words.key_words(200, seed=9):
         assert tokenizer.tokenize(word) == word_tokenizer.pieces(word, rank)
 
 
@@ -185,3 +185,55 @@ def test_the_reference_tokenizer_agrees_on_words_it_has_not_seen(world, tmp_path
 def test_words_that_a_tokenizer_would_split_are_refused(word):
     with pytest.raises(InputError, match="lower-case letters"):
         word_tokenizer.merges(["the", word])
+
+
+BESIDE = {**SMALL, "companions": 4}
+
+
+def test_companions_share_the_key_and_the_digit_of_one_image():
+    world = captioned_digits.make(**BESIDE)
+    table = world.table
+    assert table.population.value_counts().to_dict() == {
+        "memorized": 15,
+        "control": 6,
+        "generic": 80,
+        "companion": 44,
+    }
+    assert table.source.nunique() == 5 + 6 + 80 + 44  # no image stands twice but by its copies
+    shown = digits.classes(table.source.to_numpy())
+    for text in {world.caption[i] for i in table.train[table.population == "companion"]}:
+        same = np.array([i for i, other in enumerate(world.caption) if other == text])
+        own = table.population[same] != "companion"
+        assert set(table.population[same[own]]) in ({"memorized"}, {"control"})
+        assert (~own).sum() == 4
+        assert len(set(shown[same])) == 1
+        assert table.source[same[~own]].nunique() == 4
+
+
+def test_prompts_point_to_the_image_that_has_companions_and_sets_leave_these_out():
+    world = captioned_digits.make(**BESIDE)
+    prompts = captioned_digits.list_prompts(world)
+    owned = prompts[prompts.prompt_set != "generic"]
+    assert prompts.prompt_set.value_counts().to_dict()["memorized"] == 5
+    assert (world.table.population[owned.train.astype(int)].to_numpy() == owned.prompt_set.to_numpy()).all()
+    for name, size in (("memorized", 5), ("control", 6)):
+        assert len(captioned_digits.image_set(world, name)[0]) == size
+
+
+def test_without_companions_the_world_is_what_it_was(world):
+    assert (captioned_digits.make(**SMALL, companions=0).image == world.image).all()
+    before = captioned_digits.make(**BESIDE)
+    kept = before.table[before.table.population.isin(["memorized", "control"])]
+    assert (world.table.source[: len(kept)].to_numpy() == kept.source.to_numpy()).all()
+
+
+def test_too_many_companions_are_refused():
+    with pytest.raises(InputError, match="too few images of a"):
+        captioned_digits.make(**{**SMALL, "companions": 120, "n_generic": 1})
+
+
+def test_the_plan_counts_what_is_made():
+    from mmh.worlds.base import WORLDS
+
+    options = {**BESIDE, "prompts": 4, "items": 4}
+    assert WORLDS["digits-text"].n_train(options) == len(captioned_digits.make(**BESIDE).image)

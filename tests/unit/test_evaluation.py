@@ -12,7 +12,8 @@ from mmh.evaluation.paired import paired_lid
 from mmh.stats import curves as stats
 
 CONTRACT = (
-    "estimator,contrast,n_positive,n_negative,n_clusters,unit,auc,auc_low,auc_high,auc_reason,auc_method,"
+    "estimator,contrast,score_of,n_positive,n_negative,n_clusters,unit,auc,auc_low,auc_high,auc_reason,auc_method,"
+    "auc_df,"
     "tpr_at_1fpr,tpr_at_1fpr_low,tpr_at_1fpr_high,tpr_at_1fpr_reason,median_positive,median_negative,"
     "median_difference,median_difference_low,median_difference_high,median_difference_reason,"
     "baseline,auc_gain,auc_gain_low,auc_gain_high,auc_gain_reason"
@@ -116,6 +117,51 @@ def test_calibration_samples_are_left_out():
     assert table["n_positive"].iloc[0] == 80
 
 
+def test_a_distance_is_that_of_the_first_match():
+    world = make_world()
+    second = world["matches"].assign(rank=2, train=lambda m: (m["train"] + 1) % 120, score=99.0)
+    world["matches"] = pd.concat([second, world["matches"]], ignore_index=True)
+    table = evaluation.labelled_scores(**world, estimators=["sscd"])
+    first = world["matches"].query("metric == 'sscd' and rank == 1").set_index("sample")["score"]
+    assert table["sscd"].tolist() == first[table["sample"]].tolist()
+
+
+def test_repeated_samples_of_one_group_change_no_interval():
+    """Six samples that repeat one another say what one of them says: of AUC, TPR and gain to the last digit."""
+
+    def world(times):
+        rng = np.random.default_rng(11)
+        n, n_exact = 460, 60
+        exact = np.arange(n) < n_exact
+        row = np.repeat(np.arange(n), np.where(exact, times, 1))
+        sample = np.arange(len(row))
+        values = {"flipd": rng.normal(size=n) - 2 * exact, "png": rng.normal(size=n) - exact}
+        frames = [
+            pd.DataFrame({"items": "samples", "item": sample, "estimator": name, "value": value[row]})
+            for name, value in values.items()
+        ]
+        kind = np.where(exact, "exact", "not_memorized")[row]
+        return {
+            "scores": pd.concat(frames, ignore_index=True),
+            "labels": pd.DataFrame({"sample": sample, "train": row, "label": kind}),
+            "matches": pd.DataFrame(
+                {"sample": sample, "metric": "sscd", "rank": 1, "train": row, "score": 0.0}
+            ),
+            "train": pd.DataFrame({"train": np.arange(n), "group": np.arange(n)}),
+        }
+
+    options = {"estimators": ["flipd"], "baselines": ["png"], "contrasts": ["exact"]}
+    once, often = (evaluation.evaluate(**world(times), **options) for times in (1, 6))
+    for name in ("auc", "tpr_at_1fpr", "auc_gain"):
+        for end in ("", "_low", "_high"):
+            np.testing.assert_allclose(often[name + end], once[name + end], rtol=1e-9, err_msg=name + end)
+    assert (often["n_clusters"] == 60).all()
+    assert (often["n_positive"] == 360).all()
+    assert (once["tpr_at_1fpr_low"] < once["tpr_at_1fpr"]).all()
+    width = [table["median_difference_high"] - table["median_difference_low"] for table in (once, often)]
+    np.testing.assert_allclose(width[1], width[0], rtol=0.2)  # by sample it would be half
+
+
 def test_row_order_and_table_order_do_not_matter():
     world = make_world()
     mixed = {k: v.sample(frac=1, random_state=1) for k, v in world.items()}
@@ -144,6 +190,11 @@ def test_unsure_samples_are_in_no_contrast():
     world["labels"].loc[150:159, "label"] = "unsure"
     table = evaluation.evaluate(**world, **OPTIONS)
     assert table["n_negative"].unique().tolist() == [140]
+    assert table.groupby("contrast")["n_positive"].unique().map(list).to_dict() == {
+        "exact": [90],
+        "reconstructive": [60],
+        "memorized": [150],
+    }
 
 
 def test_partly_scored_estimators_are_counted_on_their_samples():

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import matplotlib.image
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from figure_tables import colour, digits, draw_figure, pair_of_models, plane
 from mmh.errors import InputError
 from mmh.io.table_files import read_table
-from mmh.io.tables import ALL_SCORES, LABELS, MATCHES
+from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
 from mmh.oracles.cartoon import CARTOON
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -23,7 +24,7 @@ LABELLED = ("scores", "labels", "matches", "candidates")
 GROUPED = (*LABELLED, "groups")
 FIGURES = {
     "lid_model": (GROUPED, {"estimators": ["nb", "flipd"]}),
-    "lid_complexity": (GROUPED, {"estimators": ["nb_png", "flipd_png"]}),
+    "lid_complexity": (GROUPED, {"estimators": ["nb_png", "flipd_residual"]}),
     "lid_data": (GROUPED, {"estimator": "lpca"}),
     "examples": ((*LABELLED, "shards", "train"), {"estimator": "flipd", "columns": 8}),
     "memorized_pairs": ((*LABELLED[1:], "shards", "train"), {"per_class": 25}),
@@ -38,12 +39,18 @@ FIGURES = {
     "duplicates_by_size": (("duplicates",), {}),
     "definitions": (("definitions",), {}),
     "percentile_curve": (("percentiles",), {"estimator": "nb", "percentiles": [10, 50, 90]}),
+    "auc_by_cut": (("cuts",), {"cuts": [0.5, 1.0], "gaps": [[0.5, 2.0]]}),
+    "auc_by_image": (
+        ("scores", "labels", "matches", "groups", "train"),
+        {"estimators": ["flipd", "nb"], "most": 15},
+    ),
 }
 MORE = {
     "lid_model": {"number": "5c", "axes": {}},
-    "lid_complexity": {"number": "8a", "axes": {}},
+    "lid_complexity": {"number": "8a", "axes": {"flipd_residual": "residual (dimensions)"}},
     "memorized_pairs": {"number": "12-15"},
     "lid_paired": {"estimator": "FLIPD", "data_estimator": "LPCA"},
+    "auc_by_image": {"large": []},
     "lid_scatter": {"concentration": 2.0, "centre_weight": 0.3},
 }
 # Experiments without labels: here a GAN's, in colour.
@@ -72,6 +79,8 @@ def tables(tmp_path_factory):
     paths["candidates"] = []
     paths["percentiles"] = folder / "percentiles.csv"
     swept(paths["labels"]).to_csv(paths["percentiles"], index=False)
+    paths["cuts"] = folder / "cuts.csv"
+    cut(paths).to_csv(paths["cuts"], index=False)
     paths["cartoon"] = folder / "cartoon.parquet"
     script("compute_cartoon").main(paths["cartoon"], seed=0)
     for name, table in copying().items():
@@ -126,6 +135,29 @@ def swept(labels):
     spectra = -np.sort(-scale * rng.uniform(0.1, 4.0, size=(len(table), 16)), axis=1)
     options = {"estimator": "nb", "side": "below", "percentiles": [10, 50, 90]}
     return sweep(spectra, table["sample"].to_numpy(), table, **options)
+
+
+def cut(paths):
+    """AUCs at some cuts, of made-up distances that are the larger the less a sample is a copy."""
+    from mmh.evaluation.cuts import Planted
+
+    rng = np.random.default_rng(0)
+    found = read_table(paths["labels"], LABELS)
+    near = found["label"].isin(["exact", "reconstructive"])
+    close = np.where(found["label"] == "reconstructive", "reconstructive", "exact")
+    distance = rng.gamma(4.0, np.where(near, 0.1, 0.6))
+    world = Planted(
+        read_table(paths["scores"], ALL_SCORES),
+        read_table(paths["matches"], MATCHES),
+        read_table(paths["groups"], TRAIN),
+        found[["sample", "train"]].assign(close=close, distance=distance, gap=np.nan),
+        exact_distance=0.8,
+        not_distance=1.2,
+        estimators=["flipd", "nb", "lpca", "flipd_residual"],
+        baselines=["png"],
+        exclude=range(COMMON["calibration"]),
+    )
+    return world.vary_cuts([[0.3, 0.3], [0.5, 0.5], [1.0, 1.0], [2.0, 2.0], [0.5, 2.0]])
 
 
 def script(name):
@@ -328,12 +360,25 @@ def test_lid_model_plots_the_scores(tables, tmp_path):
     assert set(numbers["label"]) == {"exact", "reconstructive", "not_memorized"}
 
 
-def test_complexity_is_per_thousand_bits(tables, tmp_path):
+def test_ratios_are_per_thousand_bits_and_residuals_as_they_are(tables, tmp_path):
     numbers = pd.read_csv(draw("lid_complexity", tables, tmp_path)[2])
     scores = read_table(tables["scores"], ALL_SCORES)
-    one = numbers[numbers["estimator"] == "flipd_png"].iloc[0]
-    rows = scores[(scores["item"] == one["item"]) & (scores["items"] == "samples")].set_index("estimator")
-    assert one["value"] == pytest.approx(1000 * rows.loc["flipd_png", "value"], rel=1e-12)
+    for name, factor in (("nb_png", 1000), ("flipd_residual", 1)):
+        one = numbers[numbers["estimator"] == name].iloc[0]
+        rows = scores[(scores["item"] == one["item"]) & (scores["items"] == "samples")].set_index("estimator")
+        assert one["value"] == pytest.approx(factor * rows.loc[name, "value"], rel=1e-12)
+
+
+def test_a_residual_has_an_axis_of_its_own_beside_ratios(tables, tmp_path, monkeypatch):
+    from mmh.plotting import style
+
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda fig, *paths: drawn.append(fig))
+    draw("lid_complexity", tables, tmp_path)
+    axes = [ax.get_xlabel() for ax in drawn[0].axes]
+    assert any("per 1000 bits" in label for label in axes)
+    assert "residual (dimensions)" in axes
+    assert "8a" in drawn[0].get_suptitle()
 
 
 def test_curve_uses_calibration_samples_only(tables, tmp_path):
@@ -363,7 +408,7 @@ def test_paired_names_its_estimators_and_counts_by_its_margin(tables, tmp_path, 
         right = fig.axes[1]
         seen.append((right.get_xlabel().split("$")[-1], right.get_ylabel().split("$")[-1]))
         # The share in the legend is that of the images that fall short by the margin, 0 where none is given.
-        shares = [re.search(r"OD-Mem (\d+) %", text.get_text())[1] for text in right.get_legend().get_texts()]
+        shares = [re.search(r": (\d+) %", text.get_text())[1] for text in right.get_legend().get_texts()]
         short = [
             (values[f"lid_{name}"] + margin < values["lid_data"]).mean() for name in ("control", "model")
         ]
@@ -393,5 +438,55 @@ def test_one_label_alone(label, tables, tmp_path):
     labels = read_table(tables["labels"], LABELS)
     path = tmp_path / "labels.parquet"
     write_table(labels[labels["label"] == label], path, LABELS)
-    for name in ("lid_data", "examples", "memorized_pairs", "flipd_curve"):
+    for name in ("lid_data", "examples", "memorized_pairs", "flipd_curve", "auc_by_image"):
         draw(name, {**tables, "labels": path}, tmp_path)
+    assert pd.read_csv(tmp_path / "auc_by_image.csv").empty  # one class has no AUC
+
+
+def test_cuts_are_drawn_as_they_are_tabled(tables, tmp_path):
+    """The CSV is the table; a panel per score, a line per contrast, and the configured cuts are marked."""
+    from mmh.plotting import cuts
+
+    table = pd.read_csv(tables["cuts"])
+    pd.testing.assert_frame_equal(pd.read_csv(draw("auc_by_cut", tables, tmp_path)[2]), table)
+    fig = cuts.cut_figure(table, {"flipd": "FLIPD"}, "")
+    panels = {ax.get_title(): ax for ax in fig.axes if ax.get_title()}
+    assert list(panels) == ["FLIPD", "nb", "lpca (of the match)", "flipd_residual", "png"]
+    rows = table.query("estimator == 'nb' and contrast == 'exact'")
+    one = rows[rows["exact_distance"] == rows["not_distance"]]
+    lines = [line.get_xydata() for line in panels["nb"].lines]
+    assert any(np.array_equal(line, one[["exact_distance", "auc"]]) for line in lines if len(line) == 4)
+    gap = rows.query("exact_distance == 0.5 and not_distance == 2").iloc[0]
+    assert any(np.array_equal(line, [[0.5, gap.auc], [2.0, gap.auc]]) for line in lines)
+    assert [line[0, 0] for line in lines if np.array_equal(line[:, 1], [0, 1])] == [0.8, 1.2]
+    plt.close(fig)
+
+
+def test_images_stand_in_the_order_of_their_auc(tables, tmp_path):
+    from mmh.plotting import by_image
+
+    numbers = pd.read_csv(draw("auc_by_image", tables, tmp_path)[2])
+    assert list(numbers["estimator"].unique()) == ["flipd", "nb"]
+    first = numbers[numbers["estimator"] == "flipd"].assign(auc=np.linspace(0.4, 1.0, len(numbers) // 2))
+    table = pd.concat([first, numbers[numbers["estimator"] == "nb"]])
+    drawn = by_image.drawn(table, 5)
+    most = first["n_positive"].nlargest(5, keep="all")
+    assert drawn["n_positive"].isin(most).all()
+    areas = first.set_index("cluster")["auc"].reindex(drawn["cluster"])
+    assert areas.is_monotonic_decreasing
+    # The lines across are the AUCs of all copies of a kind together.
+    labels = read_table(tables["labels"], LABELS).set_index("sample")["label"]
+    scores = read_table(tables["scores"], ALL_SCORES).query("items == 'samples' and estimator == 'nb'")
+    kept = scores[scores["item"] >= COMMON["calibration"]].set_index("item")["value"]
+    exact, other = (kept[labels.reindex(kept.index) == name] for name in ("exact", "not_memorized"))
+    pairs = exact.to_numpy()[:, None] - other.to_numpy()
+    mine = numbers.query("estimator == 'nb' and label == 'exact'")
+    fig = by_image.image_figure(numbers, drawn, np.zeros((5, 1, 8, 8)), ["flipd", "nb"], {}, "")
+    lines = [line.get_xdata() for line in fig.axes[1].lines if len(set(line.get_xdata())) == 1]
+    together = ((pairs < 0) + 0.5 * (pairs == 0)).mean()
+    assert np.average(mine["auc"], weights=mine["n_positive"]) == pytest.approx(together)
+    assert any(line[0] == pytest.approx(together) and len(line) == 2 for line in lines)
+    assert [text.get_text() for text in fig.axes[0].get_yticklabels()] == [
+        str(n) for n in drawn["n_positive"]
+    ]
+    plt.close(fig)

@@ -238,8 +238,8 @@ def test_the_scripts_from_a_pickle_to_spectra(tmp_path, model):
         note = {}
         out = tmp_path / "out.npz"
         call = {"items": items, "device": "cpu", "record": note, "progress": no_progress}
-        call |= {"method": "jacobian", "options": {"chunk": 64}, "seed": 0}
-        score_spectra.main(files, tmp_path / "model", out, span=span, **call)
+        call |= {"method": "jacobian", "options": {"chunk": 64}, "load": {}, "seed": 0}
+        score_spectra.main(files, [], tmp_path / "model", out, span=span, **call)
         assert note["numerics"]["dtype"] == "float32"
         return read_arrays(out, "spectrum", "id")
 

@@ -93,7 +93,9 @@ def test_a_process_that_is_not_variance_preserving_is_refused(folder):
 
 def test_pickled_weights_are_refused_by_the_name_of_their_folder(folder, tmp_path):
     (folder[0] / "unet" / "diffusion_pytorch_model.safetensors").rename(folder[0] / "unet" / "model.bin")
-    with pytest.raises(InputError, match=r"theirs: holds no unet/diffusion_pytorch_model\.safetensors"):
+    with pytest.raises(
+        InputError, match=r"theirs/unet: holds no diffusion_pytorch_model\.safetensors but model\.bin"
+    ):
         hub.copy_pipeline(folder[0], tmp_path / "ours")
 
 

@@ -216,6 +216,8 @@ def test_the_script_writes_the_folder_and_says_what_it_found(small, small_file, 
         "architecture": {"widths": [32, 64, 64], "blocks": 2, "attention": [False, True, False]},
         "parameters": sum(np.prod(shape) for shape in reference.layout(**SMALL).values()),
         "attention": "AttnProcessor2_0",
+        "assumed": "32 x 32 pixels, 4 heads, 4000 steps of the cosine schedule: the file does not say, and "
+        "other flags have the same tensors",
     }
     assert small.sha256 in capsys.readouterr().out
     assert load_folder(tmp_path / "model").architecture == small.architecture

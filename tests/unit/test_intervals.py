@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from scipy.special import expit, logit
-from scipy.stats import binom, rankdata, spearmanr
+from scipy.stats import beta, binom, rankdata, spearmanr
 from scipy.stats import t as student
 
 from mmh.errors import InputError
@@ -383,3 +383,44 @@ def test_many_clusters_take_little_time():
 def test_errors_say_what_is_wrong(call, text):
     with pytest.raises(InputError, match=text):
         call()
+
+
+def test_shares_take_the_t_quantile_of_their_clusters():
+    """8 of 10 independent hits: v = p (1 - p) / 9, so the effective number is 9 (z / t(9))^2."""
+    found = share_interval(np.arange(10) < 8)
+    effective = 9 * (1.959964 / student.ppf(0.975, 9)) ** 2
+    assert found.low == pytest.approx(beta.ppf(0.025, 0.8 * effective, 0.2 * effective + 1), rel=1e-5)
+    assert found.high == pytest.approx(beta.ppf(0.975, 0.8 * effective + 1, 0.2 * effective), rel=1e-5)
+
+
+def test_bounds_of_a_median_over_unequal_clusters_by_brute_force():
+    rng = np.random.default_rng(8)
+    cluster = np.repeat(np.arange(9), [12, 9, 8, 7, 6, 5, 3, 1, 1])
+    values = rng.normal(size=52) + rng.normal(size=9)[cluster]
+    middle = np.sort(values)[25:27].mean()
+    shares = np.array([(values[cluster != g] < middle).mean() for g in range(9)])
+    error = np.sqrt(8 / 9 * ((shares - shares.mean()) ** 2).sum())
+    sizes = np.bincount(cluster)
+    reach = student.ppf(0.975, sizes.sum() ** 2 / (sizes**2).sum() - 1) * error
+    found = median_interval(values, clusters=cluster)
+    ends = np.interp(
+        (0.5 + np.array([-reach, reach])) * 52, np.arange(52) + 0.5, np.sort(values)
+    )  # the k-th smallest is the quantile at (k - 1/2) / n
+    assert found.estimate == middle
+    assert (found.low, found.high) == pytest.approx(tuple(ends))
+
+
+def test_bounds_of_a_median_are_mirrored_with_the_values():
+    """Ties at the median are on neither side of it: with them below, one bound would move."""
+    rng = np.random.default_rng(9)
+    cluster = np.repeat(np.arange(12), rng.integers(3, 9, 12))
+    values = np.round(rng.exponential(size=len(cluster)) * 2)
+    assert (values == np.median(values)).mean() > 0.1
+    for other in (None, np.round(values + rng.normal(size=len(cluster)))):
+        found, mirrored = (
+            median_interval(
+                sign * values, None if other is None else sign * other, paired=True, clusters=cluster
+            )
+            for sign in (1, -1)
+        )
+        assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from mmh.errors import InputError
+from mmh.evaluation.percentiles import log_volume
 from mmh.lid import count_above
 from mmh.lid.jacobian import jacobian_spectrum
+from mmh.scores.base import SCORES
 
 
 def _linear(d, latent, rank, seed=0):
@@ -138,3 +140,51 @@ def test_bad_input():
         jacobian_spectrum(lambda u: u.sqrt(), z)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         jacobian_spectrum(lambda u: u @ torch.zeros(5, 2, dtype=torch.float64), z)
+
+
+def test_the_volume_leaves_out_the_direction_that_is_normalised_away():
+    """G(z) = A z / |z|, A^T A = 9: five singular values 3 / |z|, and along z none."""
+    basis = torch.linalg.qr(torch.from_numpy(np.random.default_rng(0).standard_normal((11, 6))))[0]
+    z = torch.from_numpy(np.random.default_rng(1).standard_normal((4, 6)))
+    spectra = jacobian_spectrum(lambda v: 3 * (v / v.norm(dim=1, keepdim=True)) @ basis.T, z)
+    expected = 5 * np.log(3 / np.linalg.norm(z.numpy(), axis=1))
+    np.testing.assert_allclose(log_volume(spectra, SCORES["jacobian"].zeros), expected)
+
+
+class Noisy(torch.nn.Module):
+    """A linear map, with noise of its own whose strength is given, and dropout that evaluation turns off."""
+
+    def __init__(self, strength: float) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(6, 9).double()
+        self.dropout, self.norm = torch.nn.Dropout(0.5), torch.nn.BatchNorm1d(9).double()
+        self.strength = strength
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        x = self.linear(z)
+        return self.norm(self.dropout(x)) + self.strength * torch.randn_like(x)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_generator_that_draws_noise_is_refused_and_one_without_effect_is_right(mode):
+    torch.manual_seed(0)
+    z = np.random.default_rng(0).standard_normal((2, 6))
+    with pytest.raises(InputError, match=r"the generator is random: two calls on one z differ by"):
+        jacobian_spectrum(Noisy(0.1), z, mode=mode)
+    silent = Noisy(0.0)
+    scale = (silent.norm.weight / (silent.norm.running_var + silent.norm.eps).sqrt()).detach()
+    exact = torch.linalg.svdvals(scale[:, None] * silent.linear.weight.detach()).numpy()
+    np.testing.assert_allclose(jacobian_spectrum(silent, z, mode=mode), [exact] * 2, rtol=1e-10)
+
+
+def test_every_part_of_a_generator_is_left_in_the_mode_that_it_was_in():
+    generator = Noisy(0.0)
+    generator.norm.eval()  # frozen, while the rest is trained
+    modes = [part.training for part in generator.modules()]
+    assert modes == [True, True, True, False]
+    jacobian_spectrum(generator, np.zeros((1, 6)))
+    assert [part.training for part in generator.modules()] == modes
+    generator.eval().dropout.train()
+    first, second = (jacobian_spectrum(generator, np.ones((1, 6))) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert generator.dropout.training

@@ -355,3 +355,25 @@ def test_outputs_whose_names_differ_after_a_dot_have_owners_of_their_own(tmp_pat
     first.take()
     second.take()
     first.check()
+
+
+def test_garbage_is_searched_seldom_until_the_work_begins(tmp_path: Path) -> None:
+    body = """
+import gc
+report = run.progress(2)
+report(0)
+seldom = gc.get_threshold()
+report(1)
+usual = gc.get_threshold()
+run.output.first.write_text(f"{seldom[0]} {usual[0]}")
+run.output.second.write_text("")
+"""
+    code, log, _ = run_script(tmp_path, body)
+    assert code == 0, log
+    usual = subprocess.run(
+        [sys.executable, "-c", "import gc; print(gc.get_threshold()[0])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert (tmp_path / "out/first.txt").read_text() == f"20000 {int(usual)}"

@@ -18,7 +18,7 @@ from mmh.labels import label_files as labels
 from mmh.labels.classes import sample_classes
 from mmh.labels.label_rows import SHEET_COLUMNS
 from mmh.labels.merging import merge_labels
-from mmh.labels.planted import plant_labels
+from mmh.labels.planted import plant_labels, planted_distances
 from mmh.labels.sheet_pairs import read_disagreements, sheet_hash
 from mmh.labels.spreadsheet_cells import guard_cell
 
@@ -41,6 +41,17 @@ def read(*paths, pairs=None, sheet=None):
     pairs = [(s, t) for s in range(10) for t in range(10)] if pairs is None else pairs
     matches = match_table([(*pair, 1) for pair in pairs])
     return labels.read_label_files(paths, matches=matches, sheet=sheet)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_line_in_which_excel_names_its_separator_is_passed_over(tmp_path, separator, end):
+    lines = [f"sep={separator}", "sample,train,label,rater,time", "3,7,exact,ann,", "4,x,unsure,ann,"]
+    text = end.join([lines[0], *(line.replace(",", separator) for line in lines[1:3])]) + end
+    table, _ = read(write(tmp_path / "a.csv", "\ufeff" + text))
+    assert table[["sample", "label", "line"]].to_numpy().tolist() == [[3, "exact", 3]]
+    with pytest.raises(InputError, match=r"a.csv, line 4: train is 'x', expected an id"):
+        read(write(tmp_path / "a.csv", text + lines[3].replace(",", separator) + end))
 
 
 def test_reads_a_file_with_marks_blank_lines_and_other_order(tmp_path):
@@ -189,15 +200,9 @@ def world():
 def planted(world, samples, pairs):
     train, table = world
     matches = match_table([(s, t, 1) for s, t in pairs])
-    found = plant_labels(
-        np.stack(samples),
-        np.arange(10, 10 + len(samples)),
-        train,
-        table,
-        matches,
-        exact_distance=0.5,
-        not_distance=2,
-    )
+    ids = np.arange(10, 10 + len(samples))
+    distances = planted_distances(np.stack(samples), ids, train, table, matches)
+    found = plant_labels(distances, exact_distance=0.5, not_distance=2)
     assert list(found.columns) == ["sample", "train", "label", "rater", "time"]
     return found["label"].tolist()
 
@@ -224,23 +229,42 @@ def test_the_free_patch_does_not_count(world):
 def test_planted_file_reads_back(world, tmp_path):
     train, table = world
     matches = match_table([(10, 1, 1), (10, 0, 2)])
-    found = plant_labels(
-        train[1:2], np.array([10]), train, table, matches, exact_distance=0.5, not_distance=2
-    )
+    distances = planted_distances(train[1:2], np.array([10]), train, table, matches)
+    found = plant_labels(distances, exact_distance=0.5, not_distance=2)
     found.to_csv(tmp_path / "planted.csv", index=False)
     votes, _ = read(tmp_path / "planted.csv", pairs=[(10, 1), (10, 0)])
     merged = merge_labels(votes, source="planted")
     assert sample_classes(merged).to_numpy().tolist() == [[10, "exact", 1]]
 
 
+def test_planted_distances_are_to_the_image_or_to_the_base_of_its_family(world):
+    train, table = world
+    near, free = train[0] + np.float32(0.3), train[3].copy()
+    free[0, 0, :2] = 50  # not the family's base
+    free[0, 1, 3] += 0.5
+    matches = match_table([(11, 3, 1), (10, 0, 1), (10, 1, 2), (10, 0, 3)])
+    found = planted_distances(np.stack([near, free]), np.array([10, 11]), train, table, matches)
+    assert found[["sample", "train", "close"]].to_numpy().tolist() == [
+        [10, 0, "exact"],
+        [10, 1, "exact"],
+        [11, 3, "reconstructive"],
+    ]
+    wanted = [0.3 * np.sqrt(8), 6.3 * np.sqrt(8), 0.5]
+    np.testing.assert_allclose(found["distance"], wanted, rtol=1e-6)
+    # From image 0 to the family, from the duplicates to it, from its base to either, on the pixels of each.
+    to_family = [np.linalg.norm((train[3:] - train[k]).reshape(6, 8), axis=1).min() for k in (0, 1)]
+    np.testing.assert_allclose(found["gap"], [*to_family, 3 * np.sqrt(6)], rtol=1e-6)
+    alone = planted_distances(train[:1], np.array([10]), train[:1], table[:1], match_table([(10, 0, 1)]))
+    assert alone["gap"].isna().all()
+
+
 def test_planted_errors(world):
     train, table = world
-    for options, text in (
-        ({"exact_distance": 2, "not_distance": 1}, "0 < exact_distance <= not_distance"),
-        ({"exact_distance": 1, "not_distance": 2}, "matches name sample 4, which does not exist"),
-    ):
-        with pytest.raises(InputError, match=text):
-            plant_labels(train[:1], np.array([0]), train, table, match_table([(4, 0, 1)]), **options)
+    distances = planted_distances(train[:1], np.array([4]), train, table, match_table([(4, 0, 1)]))
+    with pytest.raises(InputError, match="0 < exact_distance <= not_distance"):
+        plant_labels(distances, exact_distance=2, not_distance=1)
+    with pytest.raises(InputError, match="matches name sample 4, which does not exist"):
+        planted_distances(train[:1], np.array([0]), train, table, match_table([(4, 0, 1)]))
 
 
 @pytest.fixture

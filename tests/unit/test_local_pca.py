@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
+from mmh.compute import rng
 from mmh.errors import InputError
 from mmh.lid import count_above, knn, local_pca
 from mmh.lid.covariance import bootstrap_stderr, neighbourhood_variances
@@ -209,3 +210,25 @@ def test_pixels_as_bytes_give_what_floats_give():
     np.testing.assert_array_equal(bytes_.lid, floats.lid)
     np.testing.assert_allclose(bytes_.variances, floats.variances, rtol=1e-9, atol=1e-9)
     assert (bytes_.lid[100:140] == 0).all()
+
+
+@pytest.mark.parametrize(("dim", "k"), [(12, 7), (5, 9)])
+def test_the_bootstrap_error_by_brute_force(dim, k):
+    """Weights m w on the simplex, the covariance about the weighted mean, divisor m - 1; then a plain deviation."""
+    random = np.random.default_rng(9)
+    x = random.standard_normal((30, dim)) * np.exp(-np.arange(dim) / 3.0) + 4.0
+    groups = np.array([random.choice(30, k, replace=False) for _ in range(3)])
+    kept, ids = np.array([k, k - 2, k]), np.array([5, 0, 11])
+    threshold = float(neighbourhood_variances(x[:3], x, groups, kept)[:, 2].mean())
+    found = bootstrap_stderr(x[:3], x, groups, kept, threshold=threshold, replicates=25, seed=3, ids=ids)
+    for row in range(3):
+        near = x[groups[row, : kept[row]]]
+        stream = rng.generator(3, "local-pca-bootstrap", int(ids[row]))
+        counts = []
+        for exponential in stream.standard_exponential((25, len(near))):
+            weight = exponential / exponential.sum()
+            away = near - weight @ near
+            covariance = len(near) * (weight[:, None] * away).T @ away / (len(near) - 1)
+            counts.append((np.linalg.eigvalsh(covariance) > threshold).sum())
+        assert found[row] == pytest.approx(np.std(counts, ddof=1))
+    assert (found > 0.1).sum() >= 2

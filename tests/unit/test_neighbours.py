@@ -127,3 +127,35 @@ def test_pytorch_finds_the_same_candidates():
     # A device name that is not "cpu" takes PyTorch's way, here on the processor.
     for a, b in zip(plain, knn(query, base, 6, device="cpu:0"), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_points_that_float32_cannot_tell_apart_are_in_their_order():
+    """Distances that grow by a billionth: their squares in float32 are equal, or in another order."""
+    random = np.random.default_rng(10)
+    direction = np.linalg.qr(random.standard_normal((20, 20)))[0]
+    rank = random.permutation(20)
+    base = direction * (1 + 1e-9 * rank)[:, None]
+    distances, indices = knn(np.zeros((1, 20)), base, 12)
+    np.testing.assert_array_equal(rank[indices[0]], np.arange(12))
+    np.testing.assert_allclose(distances[0] - 1, 1e-9 * np.arange(12), atol=1e-14)
+
+
+@pytest.mark.parametrize("size", [1e20, 1e-20, 1e200, 1e-200])
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_values_whose_squares_float32_cannot_hold_have_the_same_neighbours(size, shift):
+    random = np.random.default_rng(4)
+    base, query = random.normal(size=(300, 6)) + shift, random.normal(size=(50, 6)) + shift
+    distances, indices = knn(query, base, 5)
+    far, found = knn(query * size, base * size, 5)
+    np.testing.assert_array_equal(found, indices)
+    np.testing.assert_allclose(far / size, distances, rtol=1e-12)
+    distances, indices = knn(base, base, 5, exclude_self=True)
+    far, found = knn(base * size, base * size, 5, exclude_self=True)
+    np.testing.assert_array_equal(found, indices)
+    np.testing.assert_allclose(far / size, distances, rtol=1e-12)
+
+
+def test_queries_on_another_scale_than_the_points_are_named():
+    base = np.random.default_rng(5).normal(size=(30, 6))
+    with pytest.raises(InputError, match=r"query holds values of the size .e\+20, base none above"):
+        knn(base * 1e20, base, 5)

@@ -238,3 +238,22 @@ def test_the_jackknife_error_is_the_spread_over_seeds():
     _, left_out = normal_bundle_groups(clear.model, clear.sample(5, seed=0)[0], 0.1)
     assert (count_stderr(left_out, np.sqrt(80) * VE.sigma(0.1) ** -0.5) < 0.1).all()
     np.testing.assert_array_equal(count_stderr(left_out, 0.0), 0)
+
+
+def test_the_jackknife_of_a_count_that_is_a_mean_is_its_standard_error():
+    """Without group g the mean of the others is counted: the error then is sd / sqrt(G), as in any textbook."""
+    rng = np.random.default_rng(0)
+    for groups in (2, 4, 9):
+        of_group = rng.uniform(-1, 1, size=(3, groups))
+        others = (of_group.sum(1, keepdims=True) - of_group) / (groups - 1)
+        ladder = np.arange(20.0)[::-1]  # one more singular value per unit: the count is linear in the shift
+        stderr = count_stderr(ladder - others[:, :, None], 8.3)
+        np.testing.assert_allclose(stderr, of_group.std(axis=1, ddof=1) / np.sqrt(groups), rtol=1e-12)
+
+
+def test_the_jackknife_of_interpolated_counts_by_hand():
+    # Without each group 2, 1.25 and 1.75 values lie below 2.5: k + 1/2 at the k-th smallest, linear between.
+    left_out = np.array([[[4.0, 3, 2, 1], [5, 4, 3, 1], [6, 4, 2, 1]]])
+    counts = np.array([2.0, 1.25, 1.75])
+    expected = np.sqrt(2 / 3 * ((counts - counts.mean()) ** 2).sum())
+    np.testing.assert_allclose(count_stderr(left_out, 2.5), [expected])

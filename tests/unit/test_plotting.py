@@ -1,5 +1,10 @@
 """Style, selection of plotted values, densities, layout of pairs."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -287,17 +292,29 @@ class TestNumbers:
         numbers = curve.curve_numbers(frame)
         area = numbers[numbers["quantity"] == "auc"].iloc[0]
         assert (area["estimate"], area["n"]) == (1.0, 60)
-        assert set(numbers["quantity"]) == {"flipd", "auc"}
+        assert set(numbers["quantity"]) == {"flipd", "auc", curve.FLAT_FROM}
 
     def test_curve_without_controls_has_no_auc(self):
         frame = pd.DataFrame({"item": [0], "label": "exact", "cluster": 0, "t": 0.1, "value": 1.0})
-        assert set(curve.curve_numbers(frame)["quantity"]) == {"flipd"}
+        assert set(curve.curve_numbers(frame)["quantity"]) == {"flipd", curve.FLAT_FROM}
+
+    def test_the_rule_looks_at_the_group_that_lies_lowest(self):
+        levels = [0.02, 0.05, 0.1, 0.2]
+        parts = [
+            pd.DataFrame({"item": item, "label": label, "cluster": item, "t": levels, "value": values})
+            for item, label, values in (
+                (0, "exact", [9.0, 3.0, 2.5, 2.0]),
+                (1, "not_memorized", [40.0, 40.0, 40.0, 40.0]),
+            )
+        ]
+        rule = curve.curve_numbers(pd.concat(parts)).set_index("quantity").loc[curve.FLAT_FROM]
+        assert (rule["label"], rule["t"], rule["estimate"], rule["n"]) == ("exact", 0.05, 1.0, 1)
 
     def test_od_mem_shares(self):
         values = pd.DataFrame({"lid_data": [10.0] * 4, "lid_control": [11.0, 9.0, 12, 13], "lid_model": 0.0})
-        shares = paired.verdicts(values, 0.0)
+        shares = paired.shares_below(values, 0.0)
         assert (shares["control"].estimate, shares["model"].estimate) == (0.25, 1.0)
-        assert paired.verdicts(values, 2.0)["control"].estimate == 0.0
+        assert paired.shares_below(values, 2.0)["control"].estimate == 0.0
 
     def test_paired_table_without_a_column_is_refused(self, tmp_path):
         (tmp_path / "paired.csv").write_text("item,lid_data,lid_model\n0,1.0,2.0\n")
@@ -363,3 +380,11 @@ def test_an_estimator_is_drawn_alike_in_all_columns():
     assert len(set(looks.values())) == len(looks)
     assert [accuracy._error_title(names).split("\n")[1] for names in errors] == ["FLIPD", "3 estimators"]
     assert accuracy._error_title(["nb", "nb_noise", "lpca"]).endswith("\nNB and local PCA")
+
+
+def test_figures_need_no_backend_that_a_notebook_names() -> None:
+    environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from mmh.plotting import style as s; print(s.plt.get_backend())"
+    command = [sys.executable, "-c", code, str(Path(style.__file__).parents[2])]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().lower() == "agg"

@@ -19,8 +19,10 @@ from mmh.diffusion.score_model import ScoreModel
 from mmh.figures.base import FIGURES, About
 from mmh.metrics.base import METRICS
 from mmh.metrics.seen import Seen
+from mmh.mitigations.base import MITIGATIONS
 from mmh.models.base import KINDS
 from mmh.rows import Table, load_plugin
+from mmh.sampling.guides import Branches
 from mmh.scores.base import SCORES
 from mmh.scores.setting import Setting
 from mmh.scores.steps import score_span
@@ -31,6 +33,7 @@ TABLES: dict[str, Table] = {
     "contrast": SCORES,
     "noise_norm": SCORES,
     "empty_norm": METRICS,
+    "capped_guidance": MITIGATIONS,
     "score_by_label": FIGURES,
     "blur": KINDS,
     "blobs": WORLDS,
@@ -96,6 +99,16 @@ def test_noise_norm_depends_on_no_span(row: Callable[[str], type]) -> None:
     np.testing.assert_allclose(whole, expected, rtol=1e-5)
     np.testing.assert_array_equal(values(np.arange(21, 37)), whole[21:])
     np.testing.assert_array_equal(values(np.array([30])), whole[[30]])
+
+
+def test_capped_guidance_adds_no_more_than_it_is_told(row: Callable[[str], type]) -> None:
+    of = row("capped_guidance")
+    guide = of(of.Options(most=2.0)).guide(SimpleNamespace(guidance=3.0))
+    empty = torch.ones(2, 1, 2, 2)
+    change = torch.tensor([0.1, 5.0]).reshape(2, 1, 1, 1) * torch.ones(2, 1, 2, 2)
+    found = guide.combine(Branches(0, 0.9, 900, 0.99, empty, empty, empty + change)) - empty
+    torch.testing.assert_close(found[0], 3.0 * change[0])  # the norm of 3 * .1 * (1, 1, 1, 1) is .6
+    torch.testing.assert_close(found[1], torch.full((1, 2, 2), 1.0))  # of norm 2
 
 
 def test_empty_norm_is_the_norm_without_a_caption(row: Callable[[str], type]) -> None:

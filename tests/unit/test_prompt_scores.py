@@ -12,7 +12,8 @@ from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.metrics.base import METRICS, Metric, made
 from mmh.models.latent import folder as text_to_image
-from mmh.prompts.scoring import prompt_scores, score_table
+from mmh.prompts.score_table import score_table
+from mmh.prompts.scoring import prompt_scores
 from mmh.sampling.guided import ddim_grid, guided_ddim, initial_noise
 
 SETTINGS = PNDMScheduler.from_config(SCHEDULER)
@@ -96,7 +97,7 @@ class Keep:
     def __init__(self):
         self.z = []
 
-    def wants_graph(self, t):
+    def wants_graph(self, t, number):
         return False
 
     def see(self, step):
@@ -192,7 +193,9 @@ def test_what_half_precision_cannot_hold_is_done_again_in_float32():
     np.testing.assert_allclose(found.latents[2:], expected.latents[2:], rtol=1e-5)
     np.testing.assert_allclose(found.latents[:2], expected.latents[:2], rtol=1e-2)
     single = ScoreModel.from_function(lambda z, t, c: eps(z, t, c) * np.inf, (DIM,), SCHEDULE)
-    with pytest.raises(InputError, match="score of prompt set s is not finite: id 0, 0, 1, 1"):
+    with pytest.raises(
+        InputError, match="cfg_norm_squared of prompt set s is not finite at step 1, prompts: id 0, 0, 1, 1"
+    ):
         prompt_scores(single, c, c[:1], grid=ddim_grid(SETTINGS, 5), **options)
 
 

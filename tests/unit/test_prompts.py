@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from mmh.errors import InputError
+from mmh.images.image_lists import read_list
 from mmh.prompts import families
 from mmh.prompts import lists as prompts
 
@@ -35,24 +36,52 @@ def write(path, texts, column="caption"):
         path.write_text("".join(lines), encoding="utf-8")
     elif path.suffix == ".parquet":
         table.to_parquet(path)
+    elif path.suffix == ".tsv":  # knows no quotes
+        lines = [f"{number}\t{text}\n" for number, text in enumerate(texts)]
+        path.write_text(f"number\t{column}\n" + "".join(lines), encoding="utf-8")
     else:
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, delimiter="," if path.suffix == ".csv" else "\t")
-            writer.writerows([table.columns, *table.itertuples(index=False)])
+            csv.writer(file).writerows([table.columns, *table.itertuples(index=False)])
     return path
+
+
+def texts_for(suffix):
+    """The texts that a kind of file can hold."""
+    return [text for text in TEXTS if suffix != ".tsv" or "\t" not in text]
 
 
 @pytest.mark.parametrize("suffix", prompts.FORMATS)
 def test_every_format_gives_each_character_of_each_prompt(tmp_path, suffix):
-    assert prompts.read_prompt_list(write(tmp_path / f"list{suffix}", TEXTS)) == TEXTS
+    texts = texts_for(suffix)
+    assert prompts.read_prompt_list(write(tmp_path / f"list{suffix}", texts)) == texts
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".tsv", ".parquet"])
 def test_another_column_can_be_named(tmp_path, suffix):
-    path = write(tmp_path / f"list{suffix}", TEXTS, "TEXT")
-    assert prompts.read_prompt_list(path, column="TEXT") == TEXTS
+    texts = texts_for(suffix)
+    path = write(tmp_path / f"list{suffix}", texts, "TEXT")
+    assert prompts.read_prompt_list(path, column="TEXT") == texts
     with pytest.raises(InputError, match="'caption'"):
         prompts.read_prompt_list(path)
+
+
+@pytest.mark.parametrize(
+    ("body", "captions"),
+    [
+        ('"Hello"\thttp://h/1\nplain\thttp://h/2\n', ['"Hello"', "plain"]),
+        (
+            '"Tomorrow\thttp://h/1\nnever dies"\thttp://h/2\nplain\thttp://h/3\n',
+            ['"Tomorrow', 'never dies"', "plain"],
+        ),
+        ('"To be" or not\thttp://h/1\n', ['"To be" or not']),
+    ],
+)
+def test_quotes_of_a_tsv_file_are_part_of_prompts_as_of_captions(tmp_path, body, captions):
+    path = tmp_path / "a.tsv"
+    path.write_text("caption\turl\n" + body)
+    assert prompts.read_prompt_list(path) == captions
+    listed = read_list(path, columns={"caption": "caption", "url": "url"})
+    assert [row.caption for row in listed] == captions
 
 
 def test_windows_line_ends_and_a_byte_order_mark_are_no_part_of_a_prompt(tmp_path):

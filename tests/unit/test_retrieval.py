@@ -278,6 +278,12 @@ def test_matches_table_is_sorted_and_typed(images):
     )
     first = table[(table["sample"] == 100) & (table["metric"] == "sscd")]
     assert first["train"].tolist() == l2.match[-1].tolist()
+    for k, name in enumerate(ids):
+        for metric in ("sscd", "calibrated_l2"):
+            own = table[(table["sample"] == name) & (table["metric"] == metric)]
+            assert own["rank"].tolist() == [1, 2]
+            assert own["distance"].tolist() == l2.distance[k].tolist()
+            assert own["score"].tolist() == l2.score[k].tolist()
 
 
 class Pooled(torch.nn.Module):

@@ -16,6 +16,7 @@ from mmh.io.arrays import write_arrays
 from mmh.io.table_files import read_table, write_table
 from mmh.io.tables import IMAGE_SET, SCORES
 from mmh.models.latent import folder as text_to_image
+from mmh.scores.exchanged_norm import partners
 from mmh.scores.score_norm import score_norms
 
 DIM, N = 4, 5
@@ -107,10 +108,57 @@ def test_a_norm_that_is_not_finite_is_named_by_its_image():
         score_norms(model, x, C, NULL, ids=np.arange(10, 15), batch_size=2)
 
 
-def test_the_script_scores_the_items_of_a_span_that_are_there(tmp_path):
-    """Items 0..4 of a set whose list ends early, cut in the middle of a batch; one span holds nothing."""
-    model = text_to_image.load_folder(write_pipeline(tmp_path / "model"))
+@pytest.mark.parametrize("law", LAWS)
+def test_exchanged_parts_are_those_of_two_images(law):
+    schedule, level = LAWS[law]
+    noise, t = level(0.4), 0.4
+    psi, others = np.sqrt(1 - noise), X.flip(0)
+
+    def score(condition, x):
+        return -(psi * x.numpy() - psi * condition[:, 0]) / (psi**2 * condition[:, 1] + noise)
+
+    given, empty = score(C.numpy(), X), score(NULL.numpy(), X)
+    expected = np.linalg.norm(score(NULL.numpy(), others) + 3.0 * (given - empty), axis=1)
+    found = norms(schedule, t=t, guidance=3.0, exchanged=others)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(norms(schedule, t=t, exchanged=X), norms(schedule, t=t), rtol=1e-6)
+    with pytest.raises(InputError, match="needs 5 images to exchange with, got 4"):
+        norms(exchanged=X[:4])
+
+
+def test_every_image_gets_another_one_by_its_id_alone():
+    ids = np.random.default_rng(0).permutation(np.arange(50, 90))
+    found = ids[partners(ids, ids, seed=3)]
+    assert (found != ids).all()
+    assert len(set(found)) > 20
+    some = np.array([61, 88, 50])
+    np.testing.assert_array_equal(ids[partners(some, ids, seed=3)], [found[list(ids).index(i)] for i in some])
+    in_order = np.sort(ids)
+    np.testing.assert_array_equal(
+        in_order[partners(some, in_order, seed=3)], ids[partners(some, ids, seed=3)]
+    )
+    assert (ids[partners(ids, ids, seed=4)] != found).any()
+    with pytest.raises(InputError, match="one image has no other"):
+        partners(np.array([7]), np.array([7]), seed=0)
+
+
+def test_an_exchanged_norm_does_not_depend_on_how_spans_are_cut(tmp_path):
+    estimate, _ = scripted(
+        tmp_path / "exchanged", "exchanged-norm", {"t": 0.02, "guidance": 7.5, "batch_size": 2}
+    )
+    whole, part = estimate("000000-000009"), estimate("000003-000005")
+    assert part["value"].tolist() == whole["value"].tolist()[3:]
+    plain, _ = scripted(
+        tmp_path / "plain", "score-norm", {"t": 0.02, "of": "guided", "guidance": 7.5, "batch_size": 2}
+    )
+    assert (whole["value"] != plain("000000-000009")["value"]).all()
+
+
+def scripted(tmp_path, method, options):
+    """A function that runs the script on a span of five images, and what it reads."""
+    tmp_path.mkdir(exist_ok=True)
     texts = ["the red plate", "digit seven", "plate", "with digit three", "red"]
+    model = text_to_image.load_folder(write_pipeline(tmp_path / "model"))
     x = torch.randn(5, 4, 4, 4, generator=torch.Generator().manual_seed(2)).numpy()
     write_arrays(tmp_path / "latents.npz", x=x, id=np.arange(5))
     table = pd.DataFrame({"item": range(5), "caption": texts, "family": range(5), "source": "test"})
@@ -123,11 +171,11 @@ def test_the_script_scores_the_items_of_a_span_that_are_there(tmp_path):
             tmp_path / "set.parquet",
             tmp_path / "model",
             out,
-            method="score-norm",
+            method=method,
             span=span,
             items="set",
             estimator="guided",
-            options={"t": 0.02, "of": "guided", "guidance": 7.5, "batch_size": 2},
+            options=options,
             load={},
             seed=0,
             device="cpu",
@@ -137,6 +185,13 @@ def test_the_script_scores_the_items_of_a_span_that_are_there(tmp_path):
         assert record["numerics"]["items"] == len(read_table(out, SCORES))
         return read_table(out, SCORES)
 
+    return estimate, (model, x, texts)
+
+
+def test_the_script_scores_the_items_of_a_span_that_are_there(tmp_path):
+    """Items 0..4 of a set whose list ends early, cut in the middle of a batch; one span holds nothing."""
+    options = {"t": 0.02, "of": "guided", "guidance": 7.5, "batch_size": 2}
+    estimate, (model, x, texts) = scripted(tmp_path, "score-norm", options)
     whole, part, nothing = (estimate(s) for s in ("000000-000009", "000003-000005", "000010-000019"))
     ids = np.arange(5)
     expected = score_norms(

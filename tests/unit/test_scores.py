@@ -104,7 +104,9 @@ def test_an_estimator_in_one_file_has_files_options_and_a_cost(contrast, monkeyp
 
 
 def test_the_name_of_a_file_is_that_of_its_method():
-    assert {"flipd", "normal-bundle", "jacobian", "local-pca", "png", "ratio"} < set(SCORES.rows())
+    assert {"flipd", "normal-bundle", "jacobian", "local-pca", "png", "ratio", "residual"} < set(
+        SCORES.rows()
+    )
     for name, row in SCORES.rows().items():
         assert row.__module__ == f"mmh.scores.{name.replace('-', '_')}"
 
@@ -119,6 +121,8 @@ def test_figures_name_estimators_by_their_methods_and_no_two_alike():
             "nb": {"method": "normal-bundle"},
             "png": {"method": "png"},
             "nb_png": {"method": "ratio", "numerator": "nb", "denominator": "png"},
+            "flipd_residual": {"method": "residual", "of": "nb", "given": "png"},
+            "again_residual": {"method": "residual", "of": "norm", "given": "png"},
             "norm": {"method": "score-norm"},
         }
     )
@@ -129,6 +133,8 @@ def test_figures_name_estimators_by_their_methods_and_no_two_alike():
         "nb": "NB",
         "png": "PNG size",
         "nb_png": "NB / PNG size",
+        "flipd_residual": "NB, residual on PNG size",
+        "again_residual": "again_residual",
         "norm": "norm",
     }
 
@@ -139,7 +145,7 @@ def test_large_values_are_those_of_the_method_unless_the_configuration_says_so()
     assert plan.evaluation.detection(wildcards)["images"]["large"] == ["cfg_norm", "guided_norm"]
     figure = SimpleNamespace(experiment="digits-text", figure="metric_histograms")
     assert plan.figures.about(figure)["more"]["large"] == ["cfg_norm"]
-    assert plan.evaluation.large(SimpleNamespace(experiment="digits")) == []
+    assert plan.evaluation.large(SimpleNamespace(experiment="digits")) == ["sharp_share", "error_share"]
     config["experiments"]["digits-text"]["detection"]["images"]["large"] = []
     assert plan.evaluation.detection(wildcards)["images"]["large"] == []
 
@@ -150,6 +156,7 @@ def test_a_score_that_is_large_for_memorized_items_is_turned_round():
 
 
 FLIPD = {"t": 0.1, "trace": "exact", "batch_size": 8}
+KRYLOV = {"t": 0.1, "batch_size": 8}
 
 
 def mistakes(method, plan, options, **sections):
@@ -172,6 +179,17 @@ def mistakes(method, plan, options, **sections):
         ("flipd", {}, FLIPD, {"model": {"kind": "gan"}}, "method: 'flipd' needs a score, a GAN has none"),
         ("jacobian", {}, {"percentile": 10, "chunk": 4}, {}, "method: 'jacobian' needs a GAN's generator"),
         ("decoded-png", {}, {"batch_size": 1}, {}, "method: 'decoded-png' needs a text-to-image model"),
+        ("krylov", {}, KRYLOV, {}, None),
+        ("krylov", {}, KRYLOV | {"m": 65}, {}, "m: 65 products, but an item has 64 values; at most so many"),
+        ("krylov", {}, KRYLOV | {"m": "exact", "probes": 2}, {}, "probes: with m: exact nothing is random"),
+        (
+            "krylov",
+            {},
+            KRYLOV | {"probe": "orthogonal", "probes": 65},
+            {},
+            "probes: 65, but of 64 values there are 64 orthogonal ones",
+        ),
+        ("krylov", {}, KRYLOV, {"model": {"kind": "gan"}}, "method: 'krylov' needs a score, a GAN has none"),
     ],
 )
 def test_what_does_not_fit_an_experiment_is_named(method, plan, options, sections, message):
@@ -206,9 +224,14 @@ def test_the_divisor_of_a_ratio_is_there_for_every_item_and_not_zero():
     rows = pd.DataFrame({"items": "samples", "item": [0, 1, 0, 1], "estimator": ["a", "a", "b", "b"]})
     rows["value"], rows["stderr"] = [1.0, 3.0, 2.0, 0.0], 0.5
     row, options = SCORES["ratio"], {"numerator": "a", "denominator": "b"}
-    with pytest.raises(InputError, match="q: item 1 of samples has no nonzero b score"):
+    with pytest.raises(InputError, match="q: item 1 of samples has the b score 0, which divides nothing"):
         row.combined(rows, "q", "samples", options)
-    found = row.combined(rows.replace({"value": {0.0: 4.0}}), "q", "samples", options)
+    with pytest.raises(InputError, match="q: item 1 of samples has no b score"):
+        row.combined(rows[:3], "q", "samples", options)
+    found, said = row.combined(rows.replace({"value": {0.0: 4.0, 1.0: -1.0}}), "q", "samples", options)
+    assert said == {"n": 2, "negative_numerators": 1}
+    found, said = row.combined(rows.replace({"value": {0.0: 4.0}}), "q", "samples", options)
+    assert said == {"n": 2, "negative_numerators": 0}
     assert found["value"].tolist() == [0.5, 0.75]
     assert found["stderr"].tolist() == [0.25, 0.125]
     assert set(found["estimator"]) == {"q"}
@@ -222,16 +245,22 @@ def test_a_ratio_of_a_later_ratio_is_computed_after_it(tmp_path):
     write_table(rows, tmp_path / "scores.parquet", tables.SCORES)
     b = {"method": "ratio", "items": ["samples"], "denominator": "b"}
     ratios = {"abb": {**b, "numerator": "ab"}, "ab": {**b, "numerator": "a"}}
+    record = {}
 
     def gathered():
         gather_scores.main(
-            [tmp_path / "scores.parquet"], tmp_path / "all.parquet", items=["samples"], ratios=ratios
+            [tmp_path / "scores.parquet"],
+            tmp_path / "all.parquet",
+            items=["samples"],
+            ratios=ratios,
+            record=record,
         )
         return read_table(tmp_path / "all.parquet", tables.ALL_SCORES)
 
     found = gathered()
     assert list(found["estimator"].unique()) == ["a", "b", "ab", "abb"]
     assert found.loc[found["estimator"] == "abb", "value"].tolist() == [0.25, 0.1875]
+    assert record["follows"]["abb"] == {"samples": {"n": 2, "negative_numerators": 0}}
     ratios["ab"]["numerator"] = "missing"
     with pytest.raises(InputError, match="ab: gives no value for samples"):
         gathered()

@@ -9,7 +9,7 @@ import pytest
 
 import study
 from mmh.errors import InputError
-from mmh.evaluation.spread import collect, spread
+from mmh.evaluation.runs.spread import collect, spread
 from mmh.plan.study import read_study, variants
 
 ROOT = Path(__file__).parents[2]
@@ -157,9 +157,11 @@ def test_a_study_goes_on_where_it_broke_off_and_then_writes_its_table(
 def test_an_overlay_is_laid_over_the_configuration(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The real Snakemake: what a study misspells is refused by name, and nothing is run."""
     (variant,) = variants({"experiments.von-mises.data.seeed": [912]}, ["von-mises"])
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "resources").symlink_to(tmp_path / "a checkout that is gone")
     assert not study.run_variant(tmp_path / "run", variant, ["results/von-mises/claims.csv"], "1")
-    assert [path.name for path in (tmp_path / "run").iterdir() if path.name != ".snakemake"] == [
-        "overlay.yaml"
-    ]
+    made = sorted(path.name for path in (tmp_path / "run").iterdir() if path.name != ".snakemake")
+    assert made == ["overlay.yaml", "resources"]
+    assert (tmp_path / "run" / "resources").resolve() == (ROOT / "resources").resolve()
     said = "".join(capfd.readouterr())
     assert "experiments.von-mises.data.seeed: unknown key (did you mean 'seed'?)" in said

@@ -11,7 +11,7 @@ from mmh.compute import optimisation
 from mmh.errors import InputError
 from mmh.models.latent import clip, training, word_tokenizer
 from mmh.models.latent import vae as vae_
-from mmh.worlds.sets import captioned_digits
+from mmh.worlds.sets import caption_words, captioned_digits
 
 VAE = {"block_out_channels": (8, 8), "batch_size": 8}
 SMALL = {"block_out_channels": (16,), "heads": 2, "text_width": 16, "text_layers": 1, "batch_size": 4}
@@ -26,7 +26,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def words(world):
-    return captioned_digits.vocabulary(world.caption)
+    return caption_words.vocabulary(world.caption)
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +245,7 @@ def test_clip_learns_which_caption_belongs_to_an_image(tokenizer, words, x, worl
 
 
 def test_clip_training_is_seeded_and_exchanges_words(tokenizer, x, world):
-    keys = sorted({captioned_digits.key_of(text) for text in world.caption})
+    keys = sorted({caption_words.key_of(text) for text in world.caption})
     settings = {**CLIP, "seed": 0, "steps": 4, "log_every": 2}
     runs = [
         clip.train(x, world.caption, tokenizer, exchanged=exchanged, **settings)

@@ -3,6 +3,7 @@
 from itertools import permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -153,3 +154,50 @@ def test_matching_takes_the_power_of_what_is_matched():
     assert abs(auc(count[chosen].astype(float), positive[chosen]) - 0.5) < 0.02
     with pytest.raises(InputError, match="caliper"):
         matching.matched(texts, positive, caliper=0)
+
+
+def test_a_feature_is_turned_by_the_other_folds_alone():
+    """Fold 0 points one way, fold 1 no way at all: seen together both would be turned, and fold 0 by itself."""
+    fold = np.repeat([0, 1], 80)
+    positive = np.tile(np.repeat([True, False], 40), 2)
+    idle = np.concatenate([np.arange(40.0), np.arange(40.0)])  # the same values in both classes: AUC 1/2
+    clear = np.concatenate([np.arange(40.0), 40 + np.arange(40.0)])  # small values are positive: AUC 0
+    feature = np.concatenate([clear, idle])
+    assert auc(feature, positive) < 0.3
+    turned = words.oriented(feature, positive, fold)
+    centred = feature - np.median(feature)
+    np.testing.assert_array_equal(turned[fold == 0], centred[fold == 0])
+    np.testing.assert_array_equal(turned[fold == 1], -centred[fold == 1])
+
+
+@pytest.mark.parametrize(("won", "sign"), [(209, -1), (210, 1)])
+def test_a_feature_is_turned_two_standard_errors_below_one_half(won, sign):
+    """Of 25 + 25 values of equal laws the AUC has variance 51 / (12 * 25 * 25): 209 of 625 pairs is below."""
+    fold = np.repeat([0, 1], 50)
+    positive = np.tile(np.arange(50) < 25, 2)
+    passed = np.full(25, won // 25) + (np.arange(25) < won % 25)  # negatives that each positive exceeds
+    outside = np.concatenate([passed - 0.5, np.arange(25.0)])
+    assert auc(outside, positive[:50]) == won / 625
+    assert (won / 625 < 0.5 - 2 * np.sqrt(51 / 7500)) == (sign < 0)
+    feature = np.concatenate([np.arange(50.0), outside])
+    turned = words.oriented(feature, positive, fold)
+    np.testing.assert_array_equal(turned[fold == 0], sign * (feature - np.median(feature))[fold == 0])
+
+
+def test_idle_labels_keep_families_whole_and_spread_as_that_many_families(monkeypatch):
+    """40 families of 5 equal prompts: an idle AUC has the variance of 20 + 20 values, 41 / (12 * 20 * 20)."""
+    families = np.repeat(np.arange(40), 5)
+    positive = np.arange(200) < 100
+    seen = []
+
+    def controls(texts, idle, members, **how):
+        seen.append(idle)
+        return pd.DataFrame({"one": members.astype(float)})
+
+    monkeypatch.setattr(words, "word_controls", controls)
+    areas = words.shuffled_areas([""] * 200, positive, families, shuffles=600, seed=2)["one"]
+    whole = [np.isin(idle.reshape(40, 5).sum(axis=1), [0, 5]).all() for idle in seen]
+    assert all(whole)
+    assert all(idle.sum() == 100 for idle in seen)
+    assert areas.mean() == pytest.approx(0.5, abs=4 * 0.0924 / np.sqrt(600))
+    assert areas.std() == pytest.approx(np.sqrt(41 / (12 * 20 * 20)), rel=0.12)  # by prompt it would be .041

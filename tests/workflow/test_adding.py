@@ -19,6 +19,8 @@ import yaml
 import workflow_runs
 from workflow_runs import ROOT, TINY, jobs_of, snakemake
 
+pytestmark = pytest.mark.long
+
 EXAMPLES = ROOT / "docs" / "plugins"
 MMH = "workflow/scripts/mmh"
 # Where the file of a row lies, and how many files may be added or edited for it, the configuration among them.
@@ -26,6 +28,7 @@ ROWS = {
     "contrast": (f"{MMH}/scores/contrast.py", 2),
     "noise_norm": (f"{MMH}/scores/noise_norm.py", 2),
     "empty_norm": (f"{MMH}/metrics/empty_norm.py", 2),
+    "capped_guidance": (f"{MMH}/mitigations/capped_guidance.py", 2),
     "score_by_label": (f"{MMH}/figures/score_by_label.py", 4),
     "blur": (f"{MMH}/models/blur.py", 2),
     "blobs": (f"{MMH}/worlds/blobs.py", 2),
@@ -60,6 +63,7 @@ TARGETS = [
     "results/blobs/figures/score_by_label.pdf",
     "results/digits-text/evaluation.csv",
     "results/digits-text/figures/prompt_detection.pdf",
+    "results/digits-text/mitigation.csv",
 ]
 # Of the experiments that know nothing of the rows.
 OTHERS = [
@@ -77,15 +81,19 @@ def configuration(**more: Any) -> str:
     digits, text = (config["experiments"][name] for name in ("digits", "digits-text"))
     config["experiments"]["blobs"] = yaml.safe_load(BLOBS) | {"retrieval": digits["retrieval"]}
     text["prompts"]["metrics"] = PROMPTS
+    text["mitigation"]["mitigations"] = {
+        "none": {"method": "none"},
+        "capped": {"method": "capped-guidance", "most": 0.5},
+    }
     text["figures"] = {"prompt_detection": PROMPT_FIGURE}
     del text["claims"]  # of metrics that are not taken here
     return yaml.safe_dump({**config, **more, "run": ["blobs"]}, sort_keys=False)
 
 
-def finished(tiny: Path, folder: Path) -> Path:
+def finished(everything: Path, folder: Path) -> Path:
     """Put the results of the tiny run into a folder: the text-to-image model and the descriptor are made."""
     for name in ("results", ".snakemake"):
-        shutil.copytree(tiny / name, folder / name, copy_function=shutil.copy2)
+        shutil.copytree(everything / name, folder / name, copy_function=shutil.copy2)
     return folder
 
 
@@ -100,7 +108,7 @@ def files() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def clone(files: list[str], tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clone(files: list[str], everything: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout with the rows in it and finished results of other experiments; runs use it."""
     folder = tmp_path_factory.mktemp("adding") / "clone"
     for name in files:
@@ -109,7 +117,7 @@ def clone(files: list[str], tiny: Path, tmp_path_factory: pytest.TempPathFactory
     for name, (place, _) in ROWS.items():
         shutil.copy(EXAMPLES / f"{name}.py", folder / place)
     (folder / "config.yaml").write_text(configuration())
-    return finished(tiny, folder)
+    return finished(everything, folder)
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +130,14 @@ def inside(clone: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outside(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def outside(everything: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the checkout as it is, with the rows as plug-ins."""
     folder = tmp_path_factory.mktemp("outside")
     for name in ROWS:
         shutil.copy(EXAMPLES / f"{name}.py", folder)
     (folder / "run").mkdir()
     (folder / "run" / "config.yaml").write_text(configuration(plugins=[f"../{name}.py" for name in ROWS]))
-    snakemake(finished(tiny, folder / "run"), *TARGETS)
+    snakemake(finished(everything, folder / "run"), *TARGETS)
     return folder / "run"
 
 
@@ -217,6 +225,18 @@ def test_a_metric_of_prompts_is_taken_evaluated_and_drawn(inside: Path) -> None:
     assert wanted <= set(plotted.query("kind == 'auc'")["estimator"])
     assert "empty_norm.mean.n1" in set(plotted.query("kind == 'roc'")["detector"])
     assert is_drawn(folder / "figures" / "prompt_detection")
+
+
+def test_a_mitigation_is_sampled_measured_and_compared(inside: Path) -> None:
+    folder = inside / "results" / "digits-text"
+    drawn = {
+        name: read(folder / f"mitigated/{name}/memorized/000000-000011.npz") for name in ("none", "capped")
+    }
+    assert (drawn["none"]["squared_norm"] == drawn["capped"]["squared_norm"]).all()
+    assert (drawn["none"]["latent"] != drawn["capped"]["latent"]).any(axis=(1, 2, 3)).all()
+    table = pd.read_csv(folder / "mitigation.csv").query("metric == 'similarity'")
+    assert set(table["mitigation"]) == {"none", "capped"}
+    assert (table.loc[table["mitigation"] == "capped", "difference"] != 0).all()
 
 
 def test_a_figure_is_drawn_with_its_numbers(inside: Path) -> None:

@@ -1,6 +1,7 @@
 """Bad input stops its step with one clear line; nothing half-written stays; a killed run resumes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,7 +42,8 @@ def use_label_file(folder: Path, rows: str) -> None:
     config = folder / "config.yaml"
     planted = "labels: &labels {source: planted, exact_distance: 14.0, not_distance: 14.3}"
     assert planted in config.read_text()
-    config.write_text(config.read_text().replace(planted, "labels: &labels {source: files}"))
+    text = config.read_text().replace(planted, "labels: &labels {source: files}")
+    config.write_text(re.sub(r"^ +auc_by_cut: .*\n", "", text, flags=re.MULTILINE))  # of planted labels alone
     file = folder / "resources" / "labels" / "digits" / "ann.csv"
     file.parent.mkdir(parents=True)
     file.write_text(HEADER + rows)

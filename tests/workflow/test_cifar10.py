@@ -21,6 +21,8 @@ from test_datasets import BATCHES, Python2, contents, members, pack
 from mmh.models.stylegan.generator import Generator
 from workflow_runs import ROOT, jobs_of, snakemake
 
+pytestmark = pytest.mark.long
+
 N_TRAIN, N_SAMPLES = 40, 64
 SSCD, IDDPM, GAN, ARCHIVE = "sscd.pt", "iddpm.pt", "gan.pkl", "cifar.tar.gz"
 
@@ -71,7 +73,8 @@ def configuration(server: Server, files: dict[str, bytes]) -> dict[str, Any]:
             "shard_size": 40,
         }
         entry["candidates"] = {"top": 5, "total": 20}
-        entry["estimators"]["lpca"] = {**entry["estimators"]["lpca"], "k": 10}
+        for name in ("lpca", "lpca_all", "lpca_none"):
+            entry["estimators"][name] = {**entry["estimators"][name], "k": 10}
         entry["evaluation"] |= {"resamples": 100}
         entry["figures"]["memorized_pairs"] = {"per_class": 5}
     iddpm["model"]["source"], gan["model"]["source"] = IDDPM, GAN
@@ -165,9 +168,10 @@ def test_the_gan_s_samples_keep_their_latents_and_are_equal_by_class(cifar: tupl
 def test_another_cut_gives_the_same_samples(cifar: tuple[Path, Server], copy: Path) -> None:
     text = (copy / "config.yaml").read_text()
     (copy / "config.yaml").write_text(text.replace("shard_size: 32", "shard_size: 20"))
-    for experiment in EXPERIMENTS:
-        snakemake(copy, f"results/{experiment}/samples/000020-000039.npz")
-        here = np.load(copy / f"results/{experiment}/samples/000020-000039.npz")["x"]
+    targets = [f"results/{experiment}/samples/000020-000039.npz" for experiment in EXPERIMENTS]
+    snakemake(copy, *targets)
+    for experiment, target in zip(EXPERIMENTS, targets, strict=True):
+        here = np.load(copy / target)["x"]
         before = [np.load(file)["x"] for file in sorted(cifar[0].glob(f"results/{experiment}/samples/*.npz"))]
         assert (here == np.concatenate(before)[20:40]).all()
 

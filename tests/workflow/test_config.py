@@ -55,6 +55,18 @@ CASES = {
         "experiments.digits.model.learning_rat: unknown key (did you mean 'learning_rate'?)",
     ),
     "wrong type": (set_to("seed", "zero"), "seed: 'zero' is a string, expected integer"),
+    "a number that YAML takes for text": (
+        set_to("experiments/digits/model/learning_rate", "1e-3"),
+        "expected number: peak learning rate; YAML takes 1e-3 for text, write 1.0e-3",
+    ),
+    "a whole number that YAML takes for text": (
+        set_to("experiments/digits/model/steps", "3e3"),
+        "YAML takes 3e3 for text, write 3000",
+    ),
+    "a number in quotes": (
+        set_to("experiments/digits/sampling/steps", "4"),
+        "; write it without quotes (of --config, nested values arrive as text: use --configfile)",
+    ),
     "boolean for a number": (set_to("threads", True), "threads: True is a boolean, expected integer"),
     "a whole number with a point": (
         set_to("experiments/digits/sampling/n_samples", 2000.0),
@@ -188,10 +200,31 @@ CASES = {
     ),
     "ratios in a circle": (
         lambda config: (
-            set_to("experiments/digits/estimators/nb_png/numerator", "flipd_png")(config),
-            set_to("experiments/digits/estimators/flipd_png/denominator", "nb_png")(config),
+            set_to("experiments/digits/estimators/nb_png/numerator", "flipd_residual")(config),
+            set_to("experiments/digits/estimators/flipd_residual/given", "nb_png")(config),
         ),
-        "experiments.digits.estimators.flipd_png: follows from itself (flipd_png -> nb_png -> flipd_png)",
+        "experiments.digits.estimators.flipd_residual: follows from itself "
+        "(flipd_residual -> nb_png -> flipd_residual)",
+    ),
+    "a residual of curves": (
+        set_to("experiments/digits/estimators/flipd_residual/of", "flipd_curve"),
+        "experiments.digits.estimators.flipd_residual.of: 'flipd_curve' has a list of t; a residual needs one",
+    ),
+    "a residual on itself": (
+        set_to("experiments/digits/estimators/flipd_residual/given", "flipd"),
+        "experiments.digits.estimators.flipd_residual.given: 'flipd' leaves nothing of itself",
+    ),
+    "a line fitted to calibration samples that there are not": (
+        set_to("experiments/digits/sampling/calibration", 0),
+        "experiments.digits.estimators.flipd_residual.fit: sampling.calibration is 0, and a line needs 3 items; "
+        "use all",
+    ),
+    "a line fitted to calibration samples among training images": (
+        set_to(
+            "experiments/digits/estimators/lpca_residual",
+            {"method": "residual", "items": ["train"], "of": "lpca", "given": "nb", "fit": "calibration"},
+        ),
+        "experiments.digits.estimators.lpca_residual.fit: 'train' has no calibration samples; use all",
     ),
     "an evaluation of a curve": (
         set_to("experiments/digits/evaluation/estimators", ["flipd_curve"]),
@@ -214,8 +247,8 @@ CASES = {
         "experiments.digits-overfit.paired.control: there is no experiment 'digits-contrl' (did you mean 'digits-control'?)",
     ),
     "unknown estimator of a claim": (
-        set_to("experiments/digits/claims/ratios", {"flipd_pngg": "flipd"}),
-        "experiments.digits.claims.ratios: there is no estimator 'flipd_pngg' (did you mean 'flipd_png'?)",
+        set_to("experiments/digits/claims/ratios", {"nb_pngg": "nb"}),
+        "experiments.digits.claims.ratios: there is no estimator 'nb_pngg' (did you mean 'nb_png'?)",
     ),
     "a figure of samples on training images": (
         set_to("experiments/digits/figures/lid_model/estimators", ["lpca"]),
@@ -229,6 +262,36 @@ CASES = {
         set_to("experiments/digits/verdicts/model_estimator", "lpca"),
         "experiments.digits.verdicts.model_estimator: 'lpca' is not computed on samples, but on train",
     ),
+    "a verdict without an error of LID_theta": (
+        remove("experiments/digits/verdicts/levels"),
+        "experiments.digits.verdicts.errors: 'flipd' gives no standard error; set errors: optional, and tables say "
+        "that verdicts are without; of LID_theta, name levels",
+    ),
+    "a verdict without an error of LID_*": (
+        set_to("experiments/digits/estimators/lpca/bootstrap", 0),
+        "experiments.digits.verdicts.errors: 'lpca' gives no standard error; set errors: optional",
+    ),
+    "paired verdicts without errors": (
+        remove("experiments/digits-overfit/verdicts/errors"),
+        "experiments.digits-overfit.verdicts.errors: 'flipd' gives no standard error",
+    ),
+    "verdicts over one noise level": (
+        set_to("experiments/digits/verdicts/levels", "nb"),
+        "experiments.digits.verdicts.levels: 'nb' has no list of t; name an estimator with several",
+    ),
+    "verdicts over noise levels far from t0": (
+        set_to("experiments/digits/estimators/flipd_curve/t", [0.01, 0.05, 0.1]),
+        "experiments.digits.verdicts.levels: 'flipd_curve' needs t0 = 0.05 and 2 more noise levels between 0.025 and "
+        "0.1, has 0.01, 0.05, 0.1; add some",
+    ),
+    "verdicts on paired images by an estimator of samples": (
+        set_to("experiments/digits-overfit/verdicts/model_estimator", "flipd"),
+        "experiments.digits-overfit.verdicts.model_estimator: not for paired images",
+    ),
+    "verdicts on samples by no estimator": (
+        remove("experiments/digits/verdicts/model_estimator"),
+        "experiments.digits.verdicts.model_estimator: missing; name an estimator",
+    ),
     "LID_theta of training images": (
         set_to("experiments/digits/claims/model_estimators", ["flipd", "lpca"]),
         "experiments.digits.claims.model_estimators: 'lpca' is not computed on samples, but on train",
@@ -238,12 +301,16 @@ CASES = {
         "experiments.digits.claims.data_estimators: 'flipd' is not computed on train, but on samples",
     ),
     "a claim on a ratio with another numerator": (
-        set_to("experiments/digits/claims/ratios", {"flipd_png": "nb"}),
-        "experiments.digits.claims.ratios.flipd_png: 'flipd_png' is no ratio of the numerator 'nb'",
+        set_to("experiments/digits/claims/ratios", {"nb_png": "flipd"}),
+        "experiments.digits.claims.ratios.nb_png: 'nb_png' is of 'nb', not of 'flipd'; name its own",
+    ),
+    "a claim on a residual of another score": (
+        set_to("experiments/digits/claims/ratios", {"flipd_residual": "nb"}),
+        "experiments.digits.claims.ratios.flipd_residual: 'flipd_residual' is of 'flipd', not of 'nb'; name its",
     ),
     "a claim on a ratio that is none": (
         set_to("experiments/digits/claims/ratios", {"flipd": "nb"}),
-        "experiments.digits.claims.ratios.flipd: 'flipd' is no ratio of the numerator 'nb'",
+        "experiments.digits.claims.ratios.flipd: 'flipd' is neither a ratio nor a residual; name one",
     ),
     "a claim on FLIPD that is another score": (
         set_to("experiments/digits-text/claims/flipd", "decoded_png"),
@@ -320,6 +387,36 @@ CASES = {
             {"source": "planted", "exact_distance": 1.0, "not_distance": 2.0},
         ),
         "experiments.cifar10-iddpm.labels.source: nothing is planted in the world cifar10",
+    ),
+    "cuts of people's labels": (
+        set_to("experiments/digits/labels", {"source": "files"}),
+        "experiments.digits.figures.auc_by_cut: labels of experiments.digits are given by people and follow "
+        "from no distance; remove the figure, or set labels.source to planted",
+    ),
+    "cuts without an evaluation": (
+        remove("experiments/digits-gan/evaluation"),
+        "experiments.digits-gan.figures.auc_by_cut: needs the section 'evaluation', which this experiment lacks",
+    ),
+    "a gap the wrong way round": (
+        set_to("experiments/digits/figures/auc_by_cut/gaps", [[2.0, 0.5]]),
+        "experiments.digits.figures.auc_by_cut.gaps: [2, 0.5] must ascend",
+    ),
+    "a gap of one cut": (
+        set_to("experiments/digits/figures/auc_by_cut/gaps", [[0.5]]),
+        "experiments.digits.figures.auc_by_cut.gaps.0: ",
+    ),
+    "the distance as a score": (
+        set_to("experiments/digits/evaluation/baselines", ["png", "distance"]),
+        "experiments.digits.evaluation.baselines: there is no estimator 'distance'",
+    ),
+    "a score called like the distance": (
+        set_to("experiments/digits/estimators/distance", {"method": "png", "items": ["samples"]}),
+        "experiments.digits.estimators.distance: is the distance that planted labels follow from; "
+        "use another name",
+    ),
+    "LID of training images by image": (
+        set_to("experiments/digits/figures/auc_by_image/estimators", ["lpca"]),
+        "experiments.digits.figures.auc_by_image.estimators: 'lpca' is not computed on samples, but on train",
     ),
     "samples twice": (
         set_to("experiments/cifar10-iddpm/estimators/png/items", ["samples", "selected"]),
@@ -458,6 +555,7 @@ def test_every_key_of_the_configuration_is_explained() -> None:
         for section in ("estimators", "figures", "image_sets", "prompt_lists"):
             named |= set(entry.get(section, {}))
         named |= set(entry.get("claims", {}).get("ratios", {}))
+        named |= set(entry.get("attribution", {}).get("attributions", {}))
     above, keys = "", set()
     for line in (ROOT / "config.yaml").read_text().splitlines():
         code, _, comment = line.partition("#")

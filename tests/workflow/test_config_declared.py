@@ -72,6 +72,8 @@ def test_defaults_are_filled_in_and_nothing_else_is_changed() -> None:
     def within(part: Any, whole: Any) -> bool:
         if isinstance(part, dict):
             return all(key in whole and within(value, whole[key]) for key, value in part.items())
+        if isinstance(part, list):
+            return len(part) == len(whole) and all(map(within, part, whole))
         return type(part) is type(whole) and part == whole
 
     assert within(config, checked)

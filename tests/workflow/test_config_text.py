@@ -23,6 +23,19 @@ def add(path: str, values: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def mitigated(*changes: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    """A well-formed section `mitigation`, with changes."""
+
+    def change(config: dict[str, Any]) -> None:
+        named: dict[str, Any] = {"none": {"method": "none"}, "sail": {"method": "sail"}}
+        section = {"sets": {"memorized": 32}, "tune": 8, "generations": 2, "batch_size": 8, "shard_size": 32}
+        add(WORLD, {"mitigation": {**section, "mitigations": named}})(config)
+        for one in changes:
+            one(config)
+
+    return change
+
+
 SAMPLER = {"n_samples": 8, "shard_size": 8, "batch_size": 8, "calibration": 0, "steps": 5}
 
 CASES = {
@@ -263,6 +276,68 @@ CASES = {
     "a figure of prompts where none are sampled": (
         remove(f"{WORLD}/prompts"),
         "experiments.digits-text.figures.prompt_detection: needs the section 'prompts'",
+    ),
+    "a mitigation that nobody knows": (
+        mitigated(set_to(f"{WORLD}/mitigation/mitigations/sail/method", "sial")),
+        "experiments.digits-text.mitigation.mitigations.sail.method: 'sial' is not allowed (did you mean 'sail'?)",
+    ),
+    "a search that tries no noise": (
+        mitigated(add(f"{WORLD}/mitigation/mitigations/sail", {"budget": 0})),
+        "experiments.digits-text.mitigation.mitigations.sail.budget: 0 is out of range, expected >= 1",
+    ),
+    "a mode of SAIL that is not there": (
+        mitigated(add(f"{WORLD}/mitigation/mitigations/sail", {"mode": "exact"})),
+        "experiments.digits-text.mitigation.mitigations.sail.mode: 'exact' is not allowed",
+    ),
+    "mitigations where there is no guidance": (
+        mitigated(set_to(f"{WORLD}/prompts/guidance", 1)),
+        "experiments.digits-text.mitigation: prompts.guidance is 1, so there is no guidance to change; mitigations "
+        "need a scale above 1",
+    ),
+    "mitigations without what they are compared with": (
+        mitigated(remove(f"{WORLD}/mitigation/mitigations/none")),
+        "experiments.digits-text.mitigation.mitigations: needs one of method none to compare with, has 0",
+    ),
+    "mitigations on prompts that are not sampled": (
+        mitigated(set_to(f"{WORLD}/mitigation/sets", {"generic": 8})),
+        "experiments.digits-text.mitigation.sets.generic: prompts.sets has no such set; it has control, memorized",
+    ),
+    "mitigations on more prompts than are sampled": (
+        mitigated(set_to(f"{WORLD}/mitigation/sets/memorized", 65)),
+        "experiments.digits-text.mitigation.sets.memorized: 65 prompts where prompts.sets has 64",
+    ),
+    "no prompts left to evaluate": (
+        mitigated(set_to(f"{WORLD}/mitigation/tune", 32)),
+        "experiments.digits-text.mitigation.tune: 32 leaves none of the 32 prompts of 'memorized' to evaluate",
+    ),
+    "mitigations without prompts": (
+        mitigated(remove(f"{WORLD}/prompts")),
+        "experiments.digits-text.mitigation: needs the section 'prompts'",
+    ),
+    "a figure of mitigations by a CLIP that is not trained": (
+        mitigated(
+            remove(f"{WORLD}/clip"),
+            add(
+                f"{WORLD}/figures", {"sail": {"sets": ["memorized"], "kept": "clip", "mitigations": ["sial"]}}
+            ),
+        ),
+        "experiments.digits-text.figures.sail.kept: clip needs the section 'clip', which this experiment lacks",
+    ),
+    "a figure of a mitigation that is not there": (
+        mitigated(add(f"{WORLD}/figures", {"sail": {"sets": ["memorized"], "mitigations": ["sial"]}})),
+        "experiments.digits-text.figures.sail.mitigations: there is no mitigation 'sial' (did you mean 'sail'?)",
+    ),
+    "a claim about a mitigation of another method": (
+        mitigated(add(f"{WORLD}/claims", {"check": ["sail"], "sails": ["none"]})),
+        "experiments.digits-text.claims.sails: 'none' is of method 'none', not sail",
+    ),
+    "a claim about a mitigation that is not there": (
+        mitigated(add(f"{WORLD}/claims", {"check": ["sail-redraw"]})),
+        "experiments.digits-text.claims.redraw: there is no mitigation 'redraw'",
+    ),
+    "a claim about mitigations without any": (
+        add(f"{WORLD}/claims", {"check": ["sail"]}),
+        "experiments.digits-text.claims.sail: needs the section 'mitigation'",
     ),
     "a claim without its evaluation": (
         remove(f"{WORLD}/detection"),

@@ -101,7 +101,7 @@ def test_every_figure_is_made_and_says_that_nobody_labelled(own: Path) -> None:
         assert "unlabelled" in text, figure
     count = pd.read_parquet(own / "results/own/label_sheet.parquet")["sample"].nunique()
     line = f"own               not labelled yet: {count} candidates, open results/own/label_sheet.html"
-    assert line in (own / "results/summary.txt").read_text()
+    assert line in (own / "results/own/summary.txt").read_text()
 
 
 def test_lid_is_estimated_on_the_chosen_samples_and_their_classes(own: Path) -> None:

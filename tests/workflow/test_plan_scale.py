@@ -19,6 +19,7 @@ PAPER_SCALE = ["cifar10-iddpm", "cifar10-stylegan2ada", "stable-diffusion"]
 LIMIT = 60
 FIGURES = ("examples", "lid_model", "lid_data", "lid_complexity", "memorized_pairs")
 TEXT_FIGURES = ("metric_histograms", "score_norms", "complexity", "manifold_walk", "prompt_detection")
+TEXT_FIGURES += ("sharpness_detection",)
 JOBS = {
     "all": 1,
     "fetch_source": 4 + 6,
@@ -30,13 +31,14 @@ JOBS = {
     "list_candidates": 2,
     "export_label_sheet": 2,
     "import_labels": 2,
-    "score_span": 1 + 2 * 4 + 4 + 2 * 4 + 4,  # FLIPD, then the norms and the decoded size of image sets
+    "score_span": 1 + 2 * 4 + 4 + 3 * 4 + 4,  # FLIPD, then the norms and the decoded size of image sets
     "score_spectra": 10 + 1,
-    "score_set": 2 + 2 + 2,
+    "score_set": 2 + 2 + 2 + 2 * 2,  # local PCA by each of its radius rules
     "gather_scores": 2 + 1,
     "evaluate": 2,
     "evaluate_raters": 2,
     "check_claims": 2 + 1,
+    "gather_claims": 1,
     "import_model": 1,
     **dict.fromkeys(("list_images", "fetch_images", "import_image_set", "encode_images"), 4),
     "import_prompts": 1,
@@ -96,7 +98,7 @@ def test_every_job_of_every_experiment_asks_within_a_week_and_64_gb(folder: Path
 
 def test_a_job_on_a_gpu_asks_for_an_hour_or_so(paper_scale: list[dict[str, Any]]) -> None:
     on_gpu = [job for job in paper_scale if job.get("gpu") == "1"]
-    cifar10, stable_diffusion = 5 + 4 + 2 + 1 + 10 + 1, 4 + 8 + 4 + 8 + 4 + 20 + 1
+    cifar10, stable_diffusion = 5 + 4 + 2 + 1 + 10 + 1, 4 + 8 + 4 + 12 + 4 + 20 + 1
     assert len(on_gpu) == cifar10 + stable_diffusion
     for job in on_gpu:
         assert 10 <= int(job["runtime"]) <= 3 * 60 + 5, job

@@ -26,6 +26,8 @@ from mmh.io.tables import GENERATION_MATCHES
 from mmh.plan.inputs.run import Run
 from workflow_runs import ROOT, jobs_of, snakemake
 
+pytestmark = pytest.mark.long
+
 NAME = "stable-diffusion"
 VERBATIM, CARTOONS, SSCD = "verbatim.jsonl", "cartoons.parquet", "sscd.pt"
 MEMORIZED, OTHER = "memorized.txt", "other.txt"
@@ -113,6 +115,8 @@ def configuration(server: Server, files: dict[str, bytes], pipeline: Path) -> di
     figures["prompt_detection"]["anchors"] = [
         anchor for anchor in figures["prompt_detection"]["anchors"] if anchor["estimator"].endswith(".n1")
     ]
+    by_step = figures["sharpness_detection"]
+    by_step |= {"generations": [1, 2], "anchors": [a for a in by_step["anchors"] if a["generations"] == 1]}
     figures["prompt_detection"]["curves"] = ["flipd.low.n2", "cfg_norm.first.n1", "text_ngrams"]
     entry["claims"]["positive_set"] = "verbatim"
     sources = {name: server.serve(f"/{name}", Reply(body)) for name, body in files.items()}
@@ -174,7 +178,7 @@ def test_every_target_is_made(finished: tuple[Path, Server]) -> None:
     folder = finished[0]
     targets = Run(yaml.safe_load((folder / "config.yaml").read_text())).targets()
     figures = [target for target in targets if target.endswith(".pdf")]
-    assert len(figures) == 5
+    assert len(figures) == 6
     for target in targets:
         assert (folder / target).stat().st_size > 0, target
     for target in figures:

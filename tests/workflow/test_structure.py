@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ LAYERS = [
     "errors",
     "lazy",
     "light_diffusers",
+    "light_transformers",
     "options",
     "rows",
     "digest",
@@ -30,32 +32,60 @@ LAYERS = [
     "compute",
     "stats",
     "lid",
+    "hessian",
     "oracles",
+    "landscape",
     "fetch",
     "worlds",
     "retrieval",
     "sampling",
     "metrics",
+    "mitigations",
+    "attributions",
+    "rewriters",
+    "rewriting",
     "prompts",
     "images",
     "models",
+    "mitigated",
+    "attributed",
     "labels",
     "scores",
     "evaluation",
     "copying",
     "detection",
+    "audit",
     "coverage",
+    "reporting",
     "plotting",
     "figures",
     "claims",
     "plan",
     "config",
+    "calibration",
+    "command",
+    "__main__",
 ]
-ROW_FOLDERS = {"claims", "figures", "metrics", "models", "scores", "worlds"}
+ROW_FOLDERS = {
+    "attributions",
+    "claims",
+    "figures",
+    "metrics",
+    "mitigations",
+    "models",
+    "rewriters",
+    "scores",
+    "worlds",
+}
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
+@cache
+def imports(path: Path) -> tuple[tuple[str, int], ...]:
     """Modules and names of the package that a file imports, anywhere; those for hints of types are left out."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, int]]:
     tree = ast.parse(path.read_text())
     hints = {
         id(inner)

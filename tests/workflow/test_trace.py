@@ -16,9 +16,6 @@ from mmh.digest.code import SCRIPTS, reached_lines
 from mmh.digest.frame import FRAME
 from mmh.digest.scopes import with_parents
 from mmh.plan.plan import Plan
-from workflow_runs import TINY
-
-CONFIG = check_config(yaml.safe_load((TINY / "config.yaml").read_text()))
 
 # Functions that are in no digest although jobs execute them, and why their edit changes no output.
 ALLOWED: dict[str, str] = {}
@@ -62,15 +59,16 @@ def missing(call: Call, places: Places) -> set[str]:
     return {name for name in left if not any(one in FRAME for one in with_parents(name))}
 
 
-def test_every_function_that_a_job_executes_is_in_its_digest(tiny: Path) -> None:
-    plan, found, ran = Plan(CONFIG), defaultdict(set), defaultdict(int)
-    for rule, wildcards, places in traced(tiny / "trace"):
+def test_every_function_that_a_job_executes_is_in_its_digest(each_run: Path) -> None:
+    config = check_config(yaml.safe_load((each_run / "config.yaml").read_text()))
+    plan, found, ran = Plan(config), defaultdict(set), defaultdict(int)
+    for rule, wildcards, places in traced(each_run / "trace"):
         call = call_of(plan, rule, wildcards)
         assert call is not None
         ran[rule] += 1
         for name in missing(call, places):
             found[name].add(rule)
-    planned = [rule for rule, *_ in states(CONFIG).values()]
+    planned = [rule for rule, *_ in states(config).values()]
     assert dict(ran) == {rule: planned.count(rule) for rule in set(planned)}
     assert {name: rules for name, rules in found.items() if name not in ALLOWED} == {}
     assert set(ALLOWED) <= set(found), "a reason for what no job executes any more"
@@ -78,7 +76,7 @@ def test_every_function_that_a_job_executes_is_in_its_digest(tiny: Path) -> None
 
 def test_the_trace_would_show_a_digest_that_is_too_narrow(tiny: Path) -> None:
     """Without its root, the digest of an estimator's job lacks the estimator."""
-    plan = Plan(CONFIG)
+    plan = Plan(check_config(yaml.safe_load((tiny / "config.yaml").read_text())))
     jobs = [(wildcards, places) for rule, wildcards, places in traced(tiny / "trace") if rule == "score_span"]
     for wildcards, places in jobs:
         call = call_of(plan, "score_span", wildcards)

@@ -6,7 +6,7 @@ OUTPUTS: none; the rules of every other file of this folder take inputs, paramet
 
 from mmh.config.check import check_config
 from mmh.plan.plan import Plan
-from mmh.digest.code import code_digest
+from mmh.digest.kept import code_digest
 
 try:
     config = check_config(config, config_files)

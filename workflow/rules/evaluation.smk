@@ -1,7 +1,8 @@
 """Evaluation: how well each score tells memorized samples, and which claims of the papers hold.
 
 INPUTS: scores.parquet, labels.parquet, matches.parquet, data/train.parquet
-OUTPUTS: results/<experiment>/evaluation.csv, evaluation_raters.csv, claims.csv, percentiles.csv, paired.csv, cartoon.parquet
+OUTPUTS: results/<experiment>/evaluation.csv, evaluation_raters.csv, claims.csv, percentiles.csv, cuts.csv,
+    distance.csv, matched.csv, paired.csv, verdicts.csv, cartoon.parquet
 """
 
 
@@ -12,6 +13,7 @@ rule evaluate:
         labels="results/{experiment}/labels.parquet",
         matches="results/{experiment}/matches.parquet",
         train="results/{experiment}/data/train.parquet",
+        distances=plan.labels.distances,
     output:
         evaluation=report(
             "results/{experiment}/evaluation.csv",
@@ -103,6 +105,43 @@ rule sweep_percentiles:
         "../scripts/sweep_percentiles.py"
 
 
+rule vary_cuts:
+    """Evaluate every score by the labels of other cuts, and say what follows the distance behind them anyway."""
+    input:
+        scores="results/{experiment}/scores.parquet",
+        matches="results/{experiment}/matches.parquet",
+        train="results/{experiment}/data/train.parquet",
+        distances="results/{experiment}/labels/distances.parquet",
+    output:
+        cuts=report(
+            "results/{experiment}/cuts.csv",
+            caption="../report/cuts.rst",
+            category="Tables",
+            labels={"table": "AUC by cut, {experiment}"},
+        ),
+        order="results/{experiment}/distance.csv",
+        matched="results/{experiment}/matched.csv",
+    log:
+        "logs/vary_cuts/{experiment}.log",
+    benchmark:
+        "benchmarks/vary_cuts/{experiment}.jsonl"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 1
+    resources:
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
+    params:
+        code=code_digest("vary_cuts.py"),
+        calibration=plan.evaluation.calibration,
+        cuts=plan.evaluation.cuts,
+        large=plan.evaluation.large,
+        options=plan.evaluation.scored,
+        pairs=plan.evaluation.other_cuts,
+    script:
+        "../scripts/vary_cuts.py"
+
+
 rule pair_lid:
     """Put LID_* and the LID_theta of an experiment and of its control side by side, image by image."""
     input:
@@ -153,7 +192,8 @@ rule judge_memorization:
         runtime=plan.runtime,
     params:
         code=code_digest("judge_memorization.py"),
-        options=lookup("experiments/{experiment}/verdicts", within=config),
+        calibration=plan.evaluation.calibration,
+        options=plan.evaluation.verdict_options,
     script:
         "../scripts/judge_memorization.py"
 

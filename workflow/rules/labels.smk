@@ -2,7 +2,7 @@
 
 INPUTS: matches.parquet, candidates.parquet, resources/labels/<experiment>/*.csv or the planted truth
 OUTPUTS: results/<experiment>/label_sheet.html, label_sheet.csv, label_sheet.parquet, labels/planted.csv,
-    labels.parquet, label_votes.parquet, label_agreement.csv, disagreements.csv
+    labels/distances.parquet, labels.parquet, label_votes.parquet, label_agreement.csv, disagreements.csv
 """
 
 
@@ -15,6 +15,7 @@ rule plant_labels:
         table="results/{experiment}/data/train.parquet",
     output:
         labels="results/{experiment}/labels/planted.csv",
+        distances="results/{experiment}/labels/distances.parquet",
     log:
         "logs/plant_labels/{experiment}.log",
     benchmark:

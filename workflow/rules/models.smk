@@ -85,6 +85,7 @@ rule import_model:
         code=plan.code("import_model.py", plan.models.made_by),
         kind=plan.models.kind,
         options=plan.models.options,
+        form=plan.models.form_of_images,
         untracked=plan.models.fetched_model,
     script:
         "../scripts/import_model.py"

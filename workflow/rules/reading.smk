@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
+sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
 
 from mmh.config.files import ConfigFiles
 from mmh.errors import InputError

@@ -37,9 +37,10 @@ rule score_span:
 
 
 rule score_spectra:
-    """Compute the singular values that an estimator counts, at one span of items."""
+    """Compute the spectra that an estimator counts, at one span of items."""
     input:
         images=plan.images.files,
+        captions=plan.images.captions,
         model=plan.scores.model,
     output:
         spectra="results/{experiment}/spectra/{item_set}/{estimator}/{span}.npz",
@@ -58,6 +59,7 @@ rule score_spectra:
         compute=plan.compute,
         method=plan.scores.method,
         options=plan.scores.spectra_options,
+        load=plan.scores.loading,
         seed=plan.scores.seed,
         untracked=plan.scores.untracked,
     script:
@@ -94,7 +96,7 @@ rule score_set:
 
 
 rule gather_scores:
-    """Put all scores of an experiment into one table and add the ratios."""
+    """Put all scores of an experiment into one table and add those that follow from others."""
     input:
         scores=plan.scores.files,
     output:
@@ -112,6 +114,7 @@ rule gather_scores:
         runtime=plan.runtime,
     params:
         code=plan.code("gather_scores.py", plan.scores.combined_by),
+        calibration=plan.evaluation.calibration,
         item_sets=plan.scores.item_sets,
         ratios=plan.scores.ratios,
         untracked=plan.scores.untracked,

@@ -1,7 +1,8 @@
 """Text-to-image models: CLIP of an embedded world, latents of real images, generations and scores of prompts.
 
 INPUTS: results/<experiment>/image_sets/, prompts.parquet, model/, data/
-OUTPUTS: results/<experiment>/clip/, latents/, generations/, prompt_scores/, evaluation.csv
+OUTPUTS: results/<experiment>/clip/, latents/, generations/, prompt_scores/, mitigated/, mitigation.csv,
+    evaluation.csv
 """
 
 
@@ -33,6 +34,40 @@ rule train_clip:
         seed=lookup("seed", within=config),
     script:
         "../scripts/train_clip.py"
+
+
+rule check_clip:
+    """Say which slots of the captions a small CLIP model reads, on images that it was not trained on."""
+    input:
+        images="results/{experiment}/data/train.npz",
+        table="results/{experiment}/data/train.parquet",
+        captions="results/{experiment}/data/captions.parquet",
+        model="results/{experiment}/clip",
+    output:
+        slots=report(
+            "results/{experiment}/clip_slots.csv",
+            caption="../report/clip_slots.rst",
+            category="Checks",
+            labels={"table": "what CLIP reads, {experiment}"},
+        ),
+    log:
+        "logs/check_clip/{experiment}.log",
+    benchmark:
+        "benchmarks/check_clip/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=plan.patterns.worded(),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
+    params:
+        code=code_digest("check_clip.py"),
+        compute=plan.compute,
+        held_out=plan.attribution.held_out,
+    script:
+        "../scripts/check_clip.py"
 
 
 rule encode_images:
@@ -146,3 +181,69 @@ rule evaluate_detection:
         untracked=plan.untracked,
     script:
         "../scripts/evaluate_detection.py"
+
+
+rule sample_mitigated:
+    """Sample one span of prompts with a mitigation."""
+    input:
+        prompts="results/{experiment}/prompts.parquet",
+        model="results/{experiment}/model",
+    output:
+        generations="results/{experiment}/mitigated/{mitigation}/{prompt_set}/{span}.npz",
+    log:
+        "logs/sample_mitigated/{experiment}/{mitigation}/{prompt_set}/{span}.log",
+    benchmark:
+        "benchmarks/sample_mitigated/{experiment}/{mitigation}/{prompt_set}/{span}.jsonl"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
+    params:
+        code=plan.code("sample_mitigated.py", plan.mitigation.changed_by),
+        compute=plan.compute,
+        method=plan.mitigation.method,
+        options=plan.mitigation.options,
+        sampling=plan.mitigation.sampling,
+        seed=lookup("seed", within=config),
+        untracked=plan.untracked,
+    script:
+        "../scripts/sample_mitigated.py"
+
+
+rule measure_mitigations:
+    """Measure generations with mitigations, and compare the mitigations."""
+    input:
+        prompts="results/{experiment}/prompts.parquet",
+        generations=plan.mitigation.generations,
+        images=plan.prompts.images,
+        captions=plan.prompts.image_captions,
+        descriptor=plan.sources.prompt_descriptor,
+        clip=plan.mitigation.clip,
+    output:
+        generations="results/{experiment}/mitigated.parquet",
+        table=report(
+            "results/{experiment}/mitigation.csv",
+            caption="../report/mitigation.rst",
+            category="Tables",
+            labels={"table": "mitigation, {experiment}"},
+        ),
+    log:
+        "logs/measure_mitigations/{experiment}.log",
+    benchmark:
+        "benchmarks/measure_mitigations/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=plan.patterns.having("mitigation"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
+    params:
+        code=code_digest("measure_mitigations.py"),
+        compute=plan.compute,
+        options=plan.mitigation.comparing,
+    script:
+        "../scripts/measure_mitigations.py"

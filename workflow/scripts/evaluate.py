@@ -14,6 +14,7 @@ def main(
     labels: Path,
     matches: Path,
     train: Path,
+    distances: Path | list[Path],
     out: Path,
     *,
     calibration: int,
@@ -22,11 +23,12 @@ def main(
 ) -> None:
     """Write ``evaluation.csv``; samples with ids below ``calibration`` chose t0 and are left out.
 
-    Large values of the scores under ``large`` speak for memorization, small ones of all others.
+    Large values of the scores under ``large`` speak for memorization, small ones of all others. ``distances``
+    are those that planted labels follow from, nothing where people have labelled.
     """
     from mmh.evaluation.samples import evaluate, oriented
     from mmh.io.table_files import read_table, write_csv
-    from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, TRAIN
+    from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, PLANTED, TRAIN
 
     table = evaluate(
         oriented(read_table(scores, ALL_SCORES), large),
@@ -35,6 +37,7 @@ def main(
         read_table(train, TRAIN),
         exclude=range(calibration),
         large=large,
+        distances=read_table(distances, PLANTED) if isinstance(distances, Path) else None,
         **{name: value for name, value in options.items() if name != "resamples"},  # nothing is drawn
     )
     write_csv(table, out, digits=6)
@@ -47,6 +50,7 @@ if __name__ == "__main__":
             run.input.labels,
             run.input.matches,
             run.input.train,
+            run.input.distances,
             run.output.evaluation,
             calibration=run.params.calibration,
             large=run.params.large,

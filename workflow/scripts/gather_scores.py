@@ -1,4 +1,4 @@
-"""Put all scores of an experiment into one long table and add the ratios such as LID / PNG size."""
+"""Put all scores of an experiment into one long table and add those that follow from others."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +16,13 @@ def main(
     *,
     items: list[str],
     ratios: dict[str, dict[str, Any]],
+    record: dict[str, Any],
+    calibration: int = 0,
     plugins: Sequence[str] = (),
 ) -> None:
     """Write the table of all scores, item sets and estimators in the order of the configuration.
 
-    A ratio of a ratio stands after it.
+    A ratio of a ratio stands after it. What each was made with, such as a fitted line, goes into `record`.
     """
     import pandas as pd
 
@@ -47,11 +49,12 @@ def main(
     for name, options in in_order(ratios).items():
         score: Any = base.SCORES[options["method"]]
         for items_name in map(set_of, options["items"]):
-            rows = score.combined(table, name, items_name, options)
+            rows, made = score.combined(table, name, items_name, options, calibration=calibration)
             if rows.empty:
                 raise InputError(
                     f"{name}: gives no value for {items_name}; what it follows from has none there"
                 )
+            record.setdefault("follows", {}).setdefault(name, {})[items_name] = made
             table = pd.concat([table, rows], ignore_index=True)
     write_table(table[list(ALL_SCORES.columns)], out, ALL_SCORES)
 
@@ -63,5 +66,7 @@ if __name__ == "__main__":
             run.output.scores,
             items=run.params.item_sets,
             ratios=run.params.ratios,
+            record=run.record,
+            calibration=run.params.calibration,
             plugins=run.params.untracked.plugins,
         )

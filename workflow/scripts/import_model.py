@@ -11,16 +11,26 @@ if TYPE_CHECKING:
 
 
 def main(
-    model: Path, *, kind: str, options: dict[str, Any], offline: bool, plugins: Sequence[str] = ()
+    model: Path,
+    *,
+    kind: str,
+    options: dict[str, Any],
+    form: dict[str, int],
+    offline: bool,
+    plugins: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Write the model folder; return what was found, for the run record."""
+    """Write the model folder, try the model out, and return what was found, for the run record."""
     from mmh.models.base import KINDS
+    from mmh.models.loading import load_model
+    from mmh.models.trial import try_model
     from mmh.rows import load_plugins
 
     load_plugins(plugins, KINDS)
     row = KINDS[kind]
     found: dict[str, Any] = row.make(model, row.read(options), offline=offline)
-    return found
+    return found | try_model(
+        load_model(model), form, name=str(options.get("path") or options.get("id") or kind)
+    )
 
 
 if __name__ == "__main__":
@@ -29,6 +39,7 @@ if __name__ == "__main__":
             run.output.model,
             kind=run.params.kind,
             options=run.params.options,
+            form=run.params.form,
             offline=run.params.untracked.offline,
             plugins=run.params.untracked.plugins,
         )

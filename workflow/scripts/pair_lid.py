@@ -31,6 +31,7 @@ def main(
         control_items=options["items"],
         model_estimator=options["estimator"],
         data_estimator=options["data_estimator"],
+        others=options.get("others", ()),
     )
     write_csv(table, out)
 

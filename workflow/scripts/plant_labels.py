@@ -10,20 +10,28 @@ if TYPE_CHECKING:
 
 
 def main(
-    matches: Path, samples: list[Path], train: Path, table: Path, out: Path, *, options: dict[str, Any]
+    matches: Path,
+    samples: list[Path],
+    train: Path,
+    table: Path,
+    out: Path,
+    distances: Path,
+    *,
+    options: dict[str, Any],
 ) -> None:
-    """Write a label file with the columns of a person's, for the best match by each metric."""
+    """Write a label file with the columns of a person's, for the best match by each metric; and distances."""
     from mmh.io.image_shards import read_images
-    from mmh.io.table_files import read_table, write_csv
-    from mmh.io.tables import MATCHES, TRAIN
-    from mmh.labels.planted import plant_labels
+    from mmh.io.table_files import read_table, write_csv, write_table
+    from mmh.io.tables import MATCHES, PLANTED, TRAIN
+    from mmh.labels.planted import plant_labels, planted_distances
 
     best = read_table(matches, MATCHES).query("rank == 1")
     x, ids = read_images(samples)
     images, _ = read_images(train)
-    thresholds = {key: value for key, value in options.items() if key != "source"}
-    labels = plant_labels(x, ids, images, read_table(table, TRAIN), best, **thresholds)
-    write_csv(labels, out)
+    found = planted_distances(x, ids, images, read_table(table, TRAIN), best)
+    cuts = {key: options[key] for key in ("exact_distance", "not_distance")}
+    write_csv(plant_labels(found, **cuts), out)
+    write_table(found, distances, PLANTED)
 
 
 if __name__ == "__main__":
@@ -34,5 +42,6 @@ if __name__ == "__main__":
             run.input.train,
             run.input.table,
             run.output.labels,
+            run.output.distances,
             options=run.params.options,
         )

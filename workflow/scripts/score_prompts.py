@@ -27,26 +27,19 @@ def main(
     plugins: Sequence[str] = (),
 ) -> None:
     """Write generations and scores; `options`: generations, steps, guidance, metrics, batch sizes, load."""
-    import numpy as np
-
-    from mmh.errors import InputError
     from mmh.io.arrays import write_arrays
-    from mmh.io.spans import span_range
-    from mmh.io.table_files import read_table, write_table
-    from mmh.io.tables import PROMPT_SCORES, PROMPTS
+    from mmh.io.table_files import write_table
+    from mmh.io.tables import PROMPT_SCORES
     from mmh.metrics.base import METRICS, made
     from mmh.models.latent.folder import load_folder
+    from mmh.prompts.lists import prompts_of_span
     from mmh.prompts.span import sample_span
     from mmh.rows import load_plugins
 
     load_plugins(plugins, METRICS)
-    numbers = np.array(span_range(span), dtype=np.int64)
-    texts = read_table(prompts, PROMPTS).query("prompt_set == @prompt_set").set_index("prompt")["text"]
-    if not np.isin(numbers, texts.index).all():
-        raise InputError(f"{prompts}: set {prompt_set} lacks prompts of {span}, it has {len(texts)}")
     arrays, table, record["numerics"] = sample_span(
         load_folder(model, device=device, **options.get("load", {})),
-        texts[numbers],
+        prompts_of_span(prompts, prompt_set, span),
         made(options["metrics"]),
         prompt_set=prompt_set,
         options=options,

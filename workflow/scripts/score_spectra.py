@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 def main(
     images: list[Path],
+    captions: Path | list[Path],
     model: Path,
     out: Path,
     *,
@@ -19,6 +20,7 @@ def main(
     span: str,
     items: str,
     options: dict[str, Any],
+    load: dict[str, Any],
     seed: int,
     device: str,
     record: dict[str, Any],
@@ -26,7 +28,7 @@ def main(
     store: Any = None,
     plugins: Sequence[str] = (),
 ) -> None:
-    """Write the spectra of one span; the threshold is a later, cheap step."""
+    """Write the spectra of one span; nothing stands for captions that it needs not."""
     from mmh.io.arrays import write_arrays
     from mmh.models.base import KINDS
     from mmh.rows import load_plugins
@@ -36,9 +38,8 @@ def main(
 
     load_plugins(plugins, SCORES, KINDS)
     score: Any = SCORES[method]
-    setting = read_setting(
-        score, images, [], model, span=span, items=items, options=options, load={}, seed=seed, device=device
-    )
+    how: dict[str, Any] = {"options": options, "load": load, "seed": seed, "device": device}
+    setting = read_setting(score, images, captions, model, span=span, items=items, **how)
     arrays, record["numerics"] = score_spectra(score, setting, progress=progress, store=store)
     write_arrays(out, **arrays)
 
@@ -47,12 +48,14 @@ if __name__ == "__main__":
     with job(snakemake) as run:
         main(
             run.input.images,
+            run.input.captions,
             run.input.model,
             run.output.spectra,
             method=run.params.method,
             span=run.wildcards.span,
             items=run.wildcards.item_set,
             options=run.params.options,
+            load=run.params.load,
             seed=run.params.seed,
             device=run.device,
             record=run.record,

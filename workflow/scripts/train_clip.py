@@ -25,7 +25,8 @@ def main(
     from mmh.io.table_files import read_table, write_csv
     from mmh.io.tables import CAPTIONS, TRAIN
     from mmh.models.latent import clip, word_tokenizer
-    from mmh.worlds.sets.captioned_digits import key_of, vocabulary
+    from mmh.worlds.sets.caption_words import made_up, vocabulary
+    from mmh.worlds.sets.wordings import GRAMMAR
 
     x, _ = read_images(images)
     rows = read_table(table, TRAIN)
@@ -33,14 +34,19 @@ def main(
     once = (rows["train"] == rows["group"]).to_numpy()
     words = vocabulary(texts)
     tokenizer = word_tokenizer.save(model, words, length=options["tokens"])
+    known = {key: value for key, value in options.items() if key not in ("tokens", "alike", "held_out")}
+    places = once.nonzero()[0]
+    places = places[: len(places) - options.get("held_out", 0)]
+    read, slots = texts[places].tolist(), options.get("alike", [])
     network, losses = clip.train(
-        x[once],
-        texts[once].tolist(),
+        x[places],
+        read,
         tokenizer,
         seed=seed,
-        exchanged=sorted({key_of(text) for text in texts}),
+        exchanged=made_up(texts),
+        alike=[tuple(GRAMMAR.read(text)[slot] for slot in slots) for text in read] if slots else None,
         progress=progress(options["steps"]),
-        **{key: value for key, value in options.items() if key != "tokens"},
+        **known,
     )
     clip.save(model, network, words)
     write_csv(losses, history)

@@ -13,10 +13,12 @@ def main(descriptor: Path, history: Path, *, options: dict[str, Any], seed: int,
     """Write the TorchScript file and the loss history."""
     from mmh.io.table_files import write_csv
     from mmh.retrieval.descriptor import save, train
-    from mmh.worlds.sets.digits import images
+    from mmh.worlds.sets import digits, mnist
 
-    settings = {key: value for key, value in options.items() if key != "source"}
-    network, losses = train(images(), seed=seed, progress=progress(options["steps"]), **settings)
+    settings = {key: value for key, value in options.items() if key not in ("source", "images")}
+    kind, _, side = options.get("images", "digits").partition("-")
+    images = mnist.images(int(side)) if kind == "mnist" else digits.images()
+    network, losses = train(images, seed=seed, progress=progress(options["steps"]), **settings)
     save(network, descriptor)
     write_csv(losses, history)
 

@@ -26,14 +26,15 @@ import pandas as pd
 
 from mmh.coverage.settings import SETTINGS
 from mmh.coverage.study import Setting, markdown, simulate
-from mmh.io.files import atomic, write_json
+from mmh.io.files import write_json
 from mmh.io.table_files import write_csv
 from mmh.provenance import processor, versions
+from mmh.reporting.generated import write_between
 
 RUNS = Path("runs/coverage")
 TABLES = Path("docs/studies")
 PAGE = Path("docs/statistics.md")
-BEGIN, END = "<!-- coverage: written by make coverage -->\n", "<!-- end of coverage -->\n"
+MARKS = "<!-- coverage: written by make coverage -->\n", "<!-- end of coverage -->\n"
 
 
 def code() -> str:
@@ -66,34 +67,9 @@ def run_setting(name: tuple[str, str], trials: int, digest: str) -> str:
     return f"{setting.kind}: {setting.name}: {row['coverage']:.3f}"
 
 
-def page(text: str, table: pd.DataFrame, source: str) -> str:
-    """Put the table between its marks.
-
-    Parameters
-    ----------
-    text : str
-        The page as it is.
-    table : DataFrame
-        Rows of `mmh.coverage.study.simulate`.
-    source : str
-        Name of the file that holds them.
-
-    Returns
-    -------
-    str
-    """
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    head = f"From [studies/{source}](studies/{source}).\n\n"
-    return before + BEGIN + "\n" + head + markdown(table) + "\n" + END + after
-
-
 def write_page(path: Path) -> None:
     """Write the generated part of docs/statistics.md from a table."""
-    text = page(PAGE.read_text(encoding="utf-8"), pd.read_csv(path), path.name)
-    with atomic(PAGE) as partial:
-        partial.write_text(text, encoding="utf-8")
-    print(f"page: {PAGE}")
+    write_between(PAGE, MARKS, path.name, markdown(pd.read_csv(path)))
 
 
 def main() -> int:

@@ -28,6 +28,7 @@ WIDTH = 1320  # of the overview; pages show it at two thirds
 SMALL = (440, 520)  # box of a small picture
 TALLEST = 3  # heights of a picture's width that are still shown whole
 GAP = 24
+COLOURS = 128  # all pictures together stay below 1 MiB
 
 
 def opened(path: Path) -> Image.Image:
@@ -82,10 +83,10 @@ def small(picture: Image.Image, box: tuple[int, int] = SMALL) -> Image.Image:
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Write a PNG of 256 colours, which takes half of the bytes."""
+    """Write a PNG of few colours, which takes half of the bytes or less."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as partial:
-        picture.quantize(256, kmeans=2, dither=Image.Dither.NONE).save(partial, optimize=True)
+        picture.quantize(COLOURS, kmeans=2, dither=Image.Dither.NONE).save(partial, optimize=True)
 
 
 def drawn(config: dict[str, Any]) -> dict[str, Path]:

@@ -4,8 +4,8 @@ Usage: python workflow/tools/results_page.py [--check]
 
 The page has a section for each experiment that needs no download. Sections of experiments that have not been
 run here stay as they are; those under `run` in config.yaml must be finished. With --check nothing is written:
-what disagrees is shown, and the exit status is then 1. On another processor than the page's, numbers may
-differ as they do from one training to the next.
+what disagrees is shown, and the exit status is then 1. On another processor than the page's, or after a run
+of other experiments than the page's, numbers may differ as they do from one training to the next.
 """
 
 import hashlib
@@ -19,13 +19,17 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import yaml
 
 from mmh.errors import InputError
-from mmh.evaluation.results_page import disagreements, page, section, sections_of
+from mmh.evaluation.runs.trainings import read_trainings
 from mmh.io.files import atomic
 from mmh.plan.experiment import Experiment
-from mmh.plan.inputs.run import Run
+from mmh.plan.inputs.run import CLAIMS, Run
 from mmh.provenance import processor
+from mmh.reporting.page_comparison import disagreements
+from mmh.reporting.results_page import adjusted_over, page, section, sections_of
 
 PAGE = Path("docs/results.md")
+TRAININGS = "docs/studies/replicates-[0-9]*.csv"
+"""Tables of `make replicates`; the newest counts."""
 
 
 def headline(text: str, name: str) -> str:
@@ -79,16 +83,19 @@ def updated(old: str, text: str, root: Path) -> str:
     """
     config: dict[str, Any] = yaml.safe_load(text)
     sections, before = {}, sections_of(old)
+    tables = sorted(root.glob(TRAININGS))
+    trainings = read_trainings(tables[-1]) if tables else {}
     for name in Run(config).embedded:
         experiment = Experiment(config, name)
         missing = [file for file in experiment.result_tables if not (root / file).is_file()]
         if missing and name in config["run"]:
             raise InputError(f"{missing[0]} is missing; run `make demo` first")
         if experiment.result_tables and not missing:
-            sections[name] = section(root / experiment.folder, headline(text, name))
+            about = headline(text, name)
+            sections[name] = section(root / experiment.folder, about, trainings.get(name))
         elif name in before:
             sections[name] = before[name]
-    return page(sections, machine())
+    return page(sections, machine(), adjusted_over(root / CLAIMS))
 
 
 def main(check: bool) -> int:

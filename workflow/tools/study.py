@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
@@ -28,9 +29,16 @@ from mmh.provenance import processor, versions
 ROOT = Path(__file__).parents[2]
 RUNS = Path("runs")
 TABLES = Path("docs/studies")
+CONFIGS = (str(ROOT / "config.yaml"),)
 
 
-def command(folder: Path, files: Iterable[str], cores: str) -> list[str]:
+def command(
+    folder: Path,
+    files: Iterable[str],
+    cores: str,
+    configs: Iterable[str] = CONFIGS,
+    options: Iterable[str] = (),
+) -> list[str]:
     """Compose the command that makes files of a variant in its folder.
 
     Parameters
@@ -38,17 +46,30 @@ def command(folder: Path, files: Iterable[str], cores: str) -> list[str]:
     folder : Path
     files : iterable of str
     cores : str
+        Empty: what a profile says.
+    configs : iterable of str
+        Files of the configuration that the variant's overlay is laid over.
+    options : iterable of str
+        More options of Snakemake.
 
     Returns
     -------
     list of str
     """
-    given = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), "--cores", cores]
-    configs = [str(ROOT / "config.yaml"), str((folder / "overlay.yaml").resolve())]
-    return [sys.executable, "-m", "snakemake", *files, *given, "--configfile", *configs]
+    given = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    given += [*(["--cores", cores] if cores else []), *options]
+    laid = [*(str(Path(file).resolve()) for file in configs), str((folder / "overlay.yaml").resolve())]
+    return [sys.executable, "-m", "snakemake", *files, *given, "--configfile", *laid]
 
 
-def run_variant(folder: Path, variant: Variant, files: list[str], cores: str) -> bool:
+def run_variant(
+    folder: Path,
+    variant: Variant,
+    files: list[str],
+    cores: str,
+    configs: Iterable[str] = CONFIGS,
+    options: Iterable[str] = (),
+) -> bool:
     """Run a variant, or what of it is not finished.
 
     Parameters
@@ -57,6 +78,8 @@ def run_variant(folder: Path, variant: Variant, files: list[str], cores: str) ->
     variant : Variant
     files : list of str
     cores : str
+    configs, options
+        As for `command`.
 
     Returns
     -------
@@ -69,8 +92,19 @@ def run_variant(folder: Path, variant: Variant, files: list[str], cores: str) ->
     if not overlay.is_file() or overlay.read_text(encoding="utf-8") != text:
         with atomic(overlay) as partial:
             partial.write_text(text, encoding="utf-8")
-    done = subprocess.run(command(folder, files, cores), cwd=ROOT, check=False)
+    resources = folder / "resources"
+    if not resources.is_dir():  # what is fetched, or put there by a person, is the same for all
+        resources.unlink(missing_ok=True)  # of a checkout that is gone
+        resources.symlink_to(ROOT / "resources", target_is_directory=True)
+    done = subprocess.run(command(folder, files, cores, configs, options), cwd=ROOT, check=False)
     return done.returncode == 0
+
+
+def machine() -> dict[str, Any]:
+    """What numbers depend on besides the code: the processor, and versions of packages."""
+    told = dict(line.split(":", 1) for line in processor())
+    names = [value.strip() for key, value in told.items() if key.strip() in ("model name", "CPU part")]
+    return {"processor": names, "processors": os.cpu_count(), "versions": versions()}
 
 
 def write_result(name: str, study: Study, folders: dict[str, Path]) -> Path:
@@ -89,7 +123,7 @@ def write_result(name: str, study: Study, folders: dict[str, Path]) -> Path:
     Path
         Of the table.
     """
-    from mmh.evaluation.spread import collect, spread
+    from mmh.evaluation.runs.spread import collect, spread
 
     runs: dict[str, dict[tuple[str, ...], str]] = {}
     for label, folder in folders.items():
@@ -101,11 +135,8 @@ def write_result(name: str, study: Study, folders: dict[str, Path]) -> Path:
     TABLES.mkdir(parents=True, exist_ok=True)
     path = TABLES / f"{name}-{time.strftime('%Y-%m-%d')}.csv"
     write_csv(spread(runs), path)
-    told = dict(line.split(":", 1) for line in processor())
-    names = [value.strip() for key, value in told.items() if key.strip() in ("model name", "CPU part")]
-    machine = {"processor": names, "processors": os.cpu_count(), "versions": versions()}
     asked = {**study.model_dump(mode="json"), "variants": list(folders)}
-    write_json(path.with_suffix(".json"), {**asked, **machine})
+    write_json(path.with_suffix(".json"), {**asked, **machine()})
     return path
 
 

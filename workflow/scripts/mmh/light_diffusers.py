@@ -14,8 +14,8 @@ packages as they are:
 `move` and `device_of` do by PyTorch's means what diffusers' `to` and `device` do after a look for offloading
 hooks, whose module imports the compiler.
 
-What another version of diffusers calls otherwise is imported as usual, and so is what was imported before. A
-network for text still imports the compiler and transformers, since transformers needs the former itself.
+What another version of diffusers calls otherwise is imported as usual, and so is what was imported before.
+Networks for text need transformers: `mmh.light_transformers`.
 """
 
 import sys
@@ -55,7 +55,7 @@ def diffusers() -> Any:
     for package, optional in _OPTIONAL:
         _import_without(package, optional)
     for package in _LATE:
-        _postpone(package)
+        postpone(package)
     return import_module("diffusers")
 
 
@@ -83,7 +83,7 @@ def _import_without(package: str, optional: str) -> None:
         del sys.modules[optional]
 
 
-def _postpone(package: str) -> None:
+def postpone(package: str) -> None:
     """Run a package when a name is asked of it that it lacks; its modules can be imported before."""
     with suppress(ImportError):
         if package in sys.modules or (spec := find_spec(package)) is None or (loader := spec.loader) is None:

@@ -11,10 +11,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mmh.digest.code import code_digest
-
-__all__ = ["PACKAGE", "code_digest", "processor", "run_record", "versions"]
-
 PACKAGE = Path(__file__).resolve().parent
 _PROCESSOR = {"vendor_id", "model name", "flags", "CPU implementer", "CPU part", "Features"}
 _REPORTED = (

@@ -1,20 +1,21 @@
 """What a claim of the papers says of itself, and what its test may read.
 
 A claim is a row of `CLAIMS`: its number, its statement, what it needs, its options and its test. The test
-reads plain tables and yields (statistic, interval, region): the claim `holds` if the interval lies wholly
-inside the claimed region, `fails` if it lies wholly outside, and is `undecided` otherwise.
+reads plain tables and yields findings, each a statistic with its interval and a region: the claim `holds` if
+the interval lies wholly inside the claimed region, `fails` if it lies wholly outside, and is `undecided`
+otherwise. Where the answer hangs on a choice that the analyst has made, it is asked under each choice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import create_model
 
 from mmh.options import base as options
-from mmh.options.base import EstimatorName
+from mmh.options.base import EstimatorName, Field
 from mmh.rows import Row, Table
 
 if TYPE_CHECKING:
@@ -24,7 +25,54 @@ if TYPE_CHECKING:
 
 Region = tuple[float, float]
 """Where a claim says that its statistic lies; infinite where one-sided. Its ends are on neither side."""
-Finding = tuple[str, "Interval", Region]
+HALF = "0.5: the score says nothing of the groups"
+SMALL_AUC = 0.56
+"""AUC of two normal laws a fifth of a standard deviation apart (.556): Cohen's small effect."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statistic of a claim.
+
+    Attributes
+    ----------
+    statistic : str
+        What is asked, in words, with the region.
+    at : callable
+        Its interval, by the keyword `level` in (0, 1).
+    region : (float, float)
+        Where the claim says that the statistic lies.
+    null : str
+        What it would be if the claim were wrong: where it comes from by chance alone.
+    role : {"claim", "control"}
+        A control is asked where nothing is memorized; it holds if nothing is found.
+    under : str
+        The choice under which it is asked, where the claim is asked under several.
+    beside : str
+        What else tells the groups apart, and how well.
+    """
+
+    statistic: str
+    at: Callable[..., Interval]
+    region: Region
+    null: str
+    role: Literal["claim", "control"] = "claim"
+    under: str = ""
+    beside: str = ""
+
+
+class Relevance(options.Options):
+    """What an order must come to, to count."""
+
+    least_auc: float = Field(default=SMALL_AUC, ge=0.5, lt=1)
+    """Claims 2, 3, 9, 11, 16: least AUC that tells; .56 is Cohen's small effect"""
+
+
+class Gain(options.Options):
+    """What one score must gain over another, to count."""
+
+    least_gain: float = Field(default=0.02, ge=0, lt=1)
+    """Claims 6, 7, 10: least gain of AUC that is an improvement"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +107,18 @@ class Context:
             exclude=self.exclude,
         )
 
+    def images(self, names: Sequence[str], estimators: Sequence[str]) -> pd.DataFrame:
+        """Scores of the images of some sets, as `evaluation.image_sets.side_by_side` gives them."""
+        from mmh.evaluation.image_sets import side_by_side
+
+        return side_by_side(self.tables["scores"], self.tables["image_sets"], names, estimators)
+
+    def prompts(self, names: Sequence[str], asked: Sequence[Any]) -> pd.DataFrame:
+        """Statistics of the prompts of some sets, as `detection.by_step.prompt_statistics` gives them."""
+        from mmh.detection.by_step import prompt_statistics
+
+        return prompt_statistics(self.tables["prompts"], self.tables["prompt_scores"], names, asked)
+
 
 class FlipdName(options.Options):
     """The estimator that most claims are about."""
@@ -84,7 +144,9 @@ class Claim(Row):
         The worlds that it is about; empty: any.
     tables : tuple of str
         Tables that its test reads: `scores` (with `items`), `evaluation`, `labels`, `matches`, `train`,
-        `paired`, `image_sets`, `regions`.
+        `paired`, `image_sets`, `regions`, `mitigated`, `prompts`, `prompt_scores`.
+    perhaps : tuple of str
+        Those that it reads where an experiment has them.
     """
 
     statement: ClassVar[str] = ""
@@ -92,10 +154,11 @@ class Claim(Row):
     needs: ClassVar[tuple[str, ...]] = ()
     worlds: ClassVar[tuple[str, ...]] = ()
     tables: ClassVar[tuple[str, ...]] = ()
+    perhaps: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
-        """Yield each statistic in words, its interval, and the region in which the claim says that it lies.
+        """Yield each statistic with its interval and the region in which the claim says that it lies.
 
         Nothing where the tables hold no data on it.
         """

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from mmh.claims.base import Context, Finding
+from mmh.claims.base import Context, Finding, Gain
 from mmh.claims.image_sets import Flipds, SetClaim, detects_better
 from mmh.options.base import EstimatorName
 
 
-class Options(Flipds):
+class Options(Flipds, Gain):
     """Options of claim 7."""
 
     complexity: EstimatorName = "png"
@@ -24,6 +24,6 @@ class ComplexityExplainsLess(SetClaim):
 
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
-        """The paired difference of AUC above 0, on each contrast."""
+        """The paired difference of AUC, on each contrast."""
         for name in (context.options.flipd, context.options.flipd_uncond):
             yield from detects_better(context, name, context.options.complexity)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 from mmh.claims.base import Claim, Context, Finding
 
@@ -31,11 +32,19 @@ class ConditionLowersLid(Claim):
         for (law, condition), rows in table.groupby(["law", "condition"], sort=False):
             fall, known = rows["flipd"] - rows["flipd_given"], rows["lid"] - rows["lid_given"]
             where = f"{law}, given {condition}"
-            about = f"share of points where FLIPD rises by more than {HALF:g}, {where} (below {FEW:g})"
-            yield about, exact_interval(int((fall < -HALF).sum()), len(rows), unit="point"), (-math.inf, FEW)
+            yield Finding(
+                f"share of points where FLIPD rises by more than {HALF:g}, {where} (below {FEW:g})",
+                partial(exact_interval, int((fall < -HALF).sum()), len(rows), unit="point"),
+                (-math.inf, FEW),
+                null="0.5: it rises as often as it falls",
+            )
             middle = known.mean()
             if middle == 0:
                 continue  # of a fall by nothing the share says all
             about = f"median of (FLIPD's fall less the known one, {middle:.3g} on average), {where} "
-            interval = median_interval((fall - known).to_numpy(), unit="point")
-            yield f"{about}(within {HALF:g} of 0)", interval, (-HALF, HALF)
+            yield Finding(
+                f"{about}(within {HALF:g} of 0)",
+                partial(median_interval, (fall - known).to_numpy(), unit="point"),
+                (-HALF, HALF),
+                null=f"{-middle:.3g}: what is known changes nothing",
+            )

@@ -1,13 +1,19 @@
 """Propositions 3.1 and A.2 and Theorem A.3: copies by probability mass, and duplicates."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
-from typing import ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from mmh.claims.base import Claim, Context, Finding
 from mmh.claims.three_places import Options as PlaceOptions
 from mmh.options import base as options
 from mmh.options.base import Field
+
+if TYPE_CHECKING:
+    from mmh.stats.resampling import Interval
 
 HALF = 0.5
 """A slope is told from the next whole dimension if it lies within half a one."""
@@ -58,22 +64,36 @@ class OverfittingCopies(Copied):
             rows = table[table["place"] == place]
             if len(rows):
                 ends = [rows.loc[rows["mark"] == mark, "radius"].iloc[0] for mark in ("inner", "outer")]
-                about = (
-                    f"slope of log P_theta/P_* over log r, r = {ends[0]:g} to {ends[1]:g}, {place} "
-                    f"(LID_theta - LID_* = {expected}: within {HALF:g}"
-                    + ("; null: 0)" if expected else "; null: another whole number)")
+                about = f"slope of log P_theta/P_* over log r, r = {ends[0]:g} to {ends[1]:g}, {place}"
+                yield Finding(
+                    f"{about} (LID_theta - LID_* = {expected}: within {HALF:g})",
+                    partial(slope, rows),
+                    (expected - HALF, expected + HALF),
+                    null="0: the law's own mass" if expected else "another whole number",
+                    role="claim" if expected else "control",
                 )
-                yield about, slope(rows), (expected - HALF, expected + HALF)
         at_x0, on_arc = (table[table["place"] == place] for place in ("isolated", "arc"))
         if len(at_x0):
-            about = f"largest P_theta/P_* at isolated, P_* <= {own.gamma:g} (above {own.excess:g}; null: 1)"
-            yield about, largest_ratio(at_x0, own.gamma), (own.excess, math.inf)
-            about = f"samples that hold a copy of isolated with probability {1 - RARE:g} (below {own.draws})"
-            needed = samples_to_a_copy(at_x0, own.excess, own.gamma, 1 - RARE)
-            yield about, needed, (-math.inf, own.draws)
+            yield Finding(
+                f"largest P_theta/P_* at isolated, P_* <= {own.gamma:g} (above {own.excess:g})",
+                partial(largest_ratio, at_x0, own.gamma),
+                (own.excess, math.inf),
+                null="1: the law's own mass",
+            )
+            yield Finding(
+                f"samples that hold a copy of isolated with probability {1 - RARE:g} (below {own.draws})",
+                partial(samples_to_a_copy, at_x0, own.excess, own.gamma, 1 - RARE),
+                (-math.inf, own.draws),
+                null="infinite: no ball is a copy",
+            )
         if len(on_arc):
-            about = f"control, not overfitted: largest P_theta/P_* at arc, P_* <= {own.gamma:g} "
-            yield f"{about}(below {own.excess:g})", largest_ratio(on_arc, own.gamma), (-math.inf, own.excess)
+            yield Finding(
+                f"largest P_theta/P_* at arc, not overfitted, P_* <= {own.gamma:g} (below {own.excess:g})",
+                partial(largest_ratio, on_arc, own.gamma),
+                (-math.inf, own.excess),
+                null="above it: copies everywhere",
+                role="control",
+            )
 
 
 class DataDrivenIsNoCopy(Copied):
@@ -91,28 +111,42 @@ class DataDrivenIsNoCopy(Copied):
         from mmh.copying.balls import largest_ratio, of_samples, ratios
         from mmh.evaluation.selection import single
         from mmh.stats.medians import median_interval
+        from mmh.stats.resampling import LEVEL
 
         table, own = context.tables["balls"], context.options
         rows = table[table["place"] == "centre"]
         if rows.empty:
             return
-        about = f"largest P_theta/P_* at centre, any ball (below {own.excess:g}; null: a copy)"
-        yield about, largest_ratio(rows), (-math.inf, own.excess)
-        (inner,) = ratios(rows[rows["mark"] == "inner"]).itertuples()
-        n = int(inner.samples)
-        interval = of_samples(inner.ratio, inner.ratio_low, inner.ratio_high, n)
-        about = (
-            f"P_theta/P_* at centre, r = {inner.radius:g} (1: between 1/{own.excess:g} and {own.excess:g})"
+        yield Finding(
+            f"largest P_theta/P_* at centre, any ball (below {own.excess:g})",
+            partial(largest_ratio, rows),
+            (-math.inf, own.excess),
+            null="above it: a copy",
         )
-        yield about, interval, (1 / own.excess, own.excess)
+        inner = rows[rows["mark"] == "inner"]
+
+        def ratio(level: float = LEVEL) -> Interval:
+            (ball,) = ratios(inner, level).itertuples()
+            return of_samples(ball.ratio, ball.ratio_low, ball.ratio_high, int(ball.samples))
+
+        about = f"P_theta/P_* at centre, r = {inner['radius'].iloc[0]:g}"
+        yield Finding(
+            f"{about} (1: between 1/{own.excess:g} and {own.excess:g})",
+            ratio,
+            (1 / own.excess, own.excess),
+            null="0 or a copy's: another mass than the law's",
+        )
         within = own.tolerance.centre
-        about = f"median {own.flipd}, centre (memorized all the same: within {within:g} of 0; null: 1)"
         scores = single(context.tables["scores"], own.flipd, "samples")
         scores = scores[~scores["item"].isin(set(context.exclude))]
         placed = scores.merge(context.tables["regions"], left_on="item", right_on="sample")
         values = placed.loc[placed["region"] == "centre", "value"].to_numpy()
-        middle = median_interval(values, unit="sample")
-        yield about, middle, (-within, within)
+        yield Finding(
+            f"median {own.flipd}, centre (memorized all the same: within {within:g} of 0)",
+            partial(median_interval, values, unit="sample"),
+            (-within, within),
+            null="1, the dimension of the circle about it",
+        )
 
 
 class DuplicatesAreAtoms(Copied):
@@ -133,12 +167,24 @@ class DuplicatesAreAtoms(Copied):
         table = context.tables["duplicates"]
         rows = table[table["n"] == table["n"].max()].set_index("law")
         asked = (
-            ("without atom", "with_duplicates", (-math.inf, RARE), f"below {RARE:g}; null: as with one"),
-            ("with atom", "with_duplicates", (1 - RARE, math.inf), f"above {1 - RARE:g}; null: as without"),
-            ("with atom", "elsewhere", (-math.inf, RARE), f"below {RARE:g}"),
+            ("without atom", "with_duplicates", (-math.inf, RARE), f"below {RARE:g}", "1, as with an atom"),
+            (
+                "with atom",
+                "with_duplicates",
+                (1 - RARE, math.inf),
+                f"above {1 - RARE:g}",
+                "0, as without one",
+            ),
+            ("with atom", "elsewhere", (-math.inf, RARE), f"below {RARE:g}", "1: duplicates anywhere"),
         )
-        for law, column, region, said in asked:
+        for law, column, region, said, null in asked:
             row = rows.loc[law]
             what = "a duplicate" if column == "with_duplicates" else "a duplicate that is not the atom"
-            about = f"share of sets of {int(row['n'])} points with {what}, law {law} ({said})"
-            yield about, exact_interval(int(row[column]), int(row["sets"]), unit="training set"), region
+            counts = int(row[column]), int(row["sets"])
+            yield Finding(
+                f"share of sets of {int(row['n'])} points with {what}, law {law} ({said})",
+                partial(exact_interval, *counts, unit="training set"),
+                region,
+                null=null,
+                role="control" if law == "without atom" else "claim",
+            )

@@ -2,8 +2,20 @@
 
 from collections.abc import Iterator
 
-from mmh.claims.base import Context, Finding
-from mmh.claims.image_sets import Norm, SetClaim, detects, detects_better
+from mmh.claims.base import Context, Finding, Gain, Relevance
+from mmh.claims.image_sets import Flipds, Norm, SetClaim, detects, detects_better
+
+
+class Detecting(Norm, Relevance):
+    """Options of claim 9."""
+
+
+class DetectingAlone(Flipds, Relevance):
+    """Options of claim 11."""
+
+
+class Comparing(Norm, Gain):
+    """Options of claim 10."""
 
 
 class EachDetects(SetClaim):
@@ -11,14 +23,13 @@ class EachDetects(SetClaim):
 
     name = "9"
     statement = "Conditional FLIPD, unconditional FLIPD and the CFG-vector norm each detect memorized images"
-    tables = ("evaluation", "image_sets")
-    Options = Norm
+    Options = Detecting
 
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
-        """Each AUC above one half, on each contrast."""
+        """Each AUC, on each contrast."""
         options = context.options
-        return detects(context, [options.flipd, options.flipd_uncond, options.cfg_norm])
+        return detects(context, {options.flipd: -1.0, options.flipd_uncond: -1.0, options.cfg_norm: 1.0})
 
 
 class NormBest(SetClaim):
@@ -26,11 +37,11 @@ class NormBest(SetClaim):
 
     name = "10"
     statement = "The CFG-vector norm detects memorized images better than FLIPD does"
-    Options = Norm
+    Options = Comparing
 
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
-        """The paired difference of AUC above 0, on each contrast."""
+        """The paired difference of AUC, on each contrast."""
         norm = context.options.cfg_norm
         for name in (context.options.flipd, context.options.flipd_uncond):
             yield from detects_better(context, norm, name, large=[norm])
@@ -41,9 +52,9 @@ class DetectsWithoutCaption(SetClaim):
 
     name = "11"
     statement = "Unconditional FLIPD detects memorized images without their captions"
-    tables = ("evaluation", "image_sets")
+    Options = DetectingAlone
 
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
-        """The AUC above one half, on each contrast."""
-        return detects(context, [context.options.flipd_uncond])
+        """The AUC, on each contrast."""
+        return detects(context, {context.options.flipd_uncond: -1.0})

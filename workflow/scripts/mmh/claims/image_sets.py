@@ -1,15 +1,20 @@
 """What the claims about images with captions share: the memorized set against each of the others.
 
-Every interval draws families of images together. Scores are oriented as the papers expect: small LID and
+Every interval is over families of images. Where the words of the captions alone tell two sets apart, that
+number stands beside what is found; and what is claimed of memorized images is asked of two sets without any,
+too. Scores are oriented as the papers expect: small LID and
 small PNG size, but a large CFG-vector norm, speak for memorization.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from mmh.claims.base import Claim, Context, Finding, FlipdName
+from mmh.claims.base import HALF, Claim, Context, Finding, FlipdName
 from mmh.errors import InputError
 from mmh.options import base as options
 from mmh.options.base import EstimatorName, Field, ImageSetName
@@ -17,10 +22,9 @@ from mmh.options.computed import of_another_method
 from mmh.options.entries import Entry
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+    from mmh.stats.curves import Comparison
 
-    from mmh.stats.resampling import Interval
+    Role = Literal["claim", "control"]
 
 MIN_CLASS = 2
 
@@ -53,7 +57,7 @@ class SetClaim(Claim):
 
     figure = "metric_histograms"
     needs = ("detection",)
-    tables = ("scores", "image_sets")
+    tables: ClassVar[tuple[str, ...]] = ("scores", "image_sets", "evaluation")
     Options: ClassVar[type[SetOptions]] = Flipds
 
     @classmethod
@@ -75,51 +79,98 @@ def negative_sets(context: Context) -> list[str]:
     return list(context.options.negative_sets) or [name for name in known if name != positive]
 
 
-def pairs(context: Context, estimators: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Images of each contrast that have all scores, where both classes have at least two."""
-    from mmh.evaluation.image_sets import side_by_side
-
-    positive = context.options.positive_set
-    for negative in negative_sets(context):
-        table = side_by_side(
-            context.tables["scores"], context.tables["image_sets"], [positive, negative], estimators
-        ).dropna(subset=list(estimators))
-        count = int((table["items"] == positive).sum())
-        if min(count, len(table) - count) >= MIN_CLASS:
-            yield f"{positive} against {negative}", table
+def contrasts(context: Context) -> Iterator[tuple[str, str, Role]]:
+    """Sets that are compared: the memorized one with each of the others, and, as controls, two others."""
+    positive, others = context.options.positive_set, negative_sets(context)
+    for negative in others:
+        yield positive, negative, "claim"
+    for one, other in itertools.combinations(others, 2):
+        yield one, other, "control"
 
 
-def gain(context: Context, table: pd.DataFrame, score: np.ndarray, other: np.ndarray) -> Interval:
-    """Paired difference of the AUC of two scores of the images of `pairs`."""
-    from mmh.stats.curves import paired_auc_difference
+def compared(context: Context, one: str, other: str, signs: Mapping[str, float]) -> Comparison | None:
+    """Scores of the images of two sets that have all of them; nothing where a set has too few.
 
-    return paired_auc_difference(
-        score,
-        other,
-        (table["items"] == context.options.positive_set).to_numpy(),
-        table["family"].to_numpy(),
-        unit="family",
-    )
+    `signs` are 1 for scores whose large values speak for memorization, by name, and -1 for the others.
+    """
+    import numpy as np
+
+    from mmh.stats.curves import compare
+
+    names = list(signs)
+    table = context.images([one, other], names).dropna(subset=names)
+    positive = (table["items"] == one).to_numpy()
+    if min(positive.sum(), (~positive).sum()) < MIN_CLASS:
+        return None
+    values = table[names].to_numpy() * np.array([signs[name] for name in names])
+    return compare(values, positive, table["family"].to_numpy(), unit="family")
+
+
+def by_text(context: Context, one: str, other: str) -> str:
+    """Say how well words alone tell two sets apart, if the evaluation has looked."""
+    from mmh.evaluation.names import TEXT, contrast_name
+
+    table = context.tables["evaluation"]
+    texts = table[[str(name).startswith(TEXT) for name in table["estimator"]]]
+    if texts.empty:
+        return ""
+    for name in (contrast_name(one, other), contrast_name(other, one)):
+        rows = texts[texts["contrast"] == name]
+        if len(rows):
+            best = rows.loc[(rows["auc"] - 0.5).abs().idxmax()]
+            return f"{best.estimator}: {best.auc:.3f} [{best.auc_low:.3f}, {best.auc_high:.3f}]"
+    return ""
 
 
 def detects_better(context: Context, name: str, than: str, *, large: Sequence[str] = ()) -> Iterator[Finding]:
-    """The paired difference of AUC of two scores on each contrast above 0; all but `large` are turned."""
-    for contrast, table in pairs(context, [name, than]):
-        score, other = ((1 if one in large else -1) * table[one].to_numpy() for one in (name, than))
-        interval = gain(context, table, score, other)
-        yield f"AUC of {name} minus {than}, {contrast} (above 0)", interval, (0.0, float("inf"))
+    """The paired difference of AUC of two scores; all but `large` are turned.
+
+    Above the least gain where memorized images are compared with others; within it where neither are.
+    """
+    least = context.options.least_gain
+    signs = {one: 1.0 if one in large else -1.0 for one in (name, than)}
+    for one, other, role in contrasts(context):
+        found = compared(context, one, other, signs)
+        if found is None:
+            continue
+        said, region = f"above {least:g}", (least, math.inf)
+        if role == "control":
+            said, region = f"none memorized: within {least:g} of 0", (-least, least)
+        yield Finding(
+            f"AUC of {name} minus {than}, {one} against {other} ({said})",
+            partial(found.difference, 0, 1),
+            region,
+            null="0: both tell the sets alike" if role == "claim" else "as with memorized images",
+            role=role,
+            beside=by_text(context, one, other),
+        )
 
 
-def detects(context: Context, names: Sequence[str]) -> Iterator[Finding]:
-    """The AUC of each score on each contrast above one half, from rows of the evaluation."""
+def detects(context: Context, names: Mapping[str, float]) -> Iterator[Finding]:
+    """The AUC of each score, by name with its sign: from the evaluation, for controls from the scores."""
     from mmh.evaluation.compared import area_of
     from mmh.evaluation.names import contrast_name
 
+    least = context.options.least_auc
     rows = context.tables["evaluation"].set_index(["contrast", "estimator"])
-    positive = context.options.positive_set
-    for name in names:
-        for negative in negative_sets(context):
-            key = (contrast_name(positive, negative), name)
-            if key in rows.index:
-                statistic = f"AUC of {name}, {positive} against {negative} (above .5)"
-                yield statistic, area_of(rows.loc[key]), (0.5, float("inf"))
+    for name, sign in names.items():
+        for one, other, role in contrasts(context):
+            key = (contrast_name(one, other), name)
+            if role == "claim" and key in rows.index:
+                at: Any = partial(area_of, rows.loc[key])
+            elif found := compared(context, one, other, {name: sign}):
+                at = partial(found.area, 0)
+            else:
+                continue
+            said, region, null = f"above {least:g}", (least, math.inf), HALF
+            if role == "control":
+                said, region = f"none memorized: within {least - 0.5:.2g} of .5", (1 - least, least)
+                null = "as with memorized images"
+            yield Finding(
+                f"AUC of {name}, {one} against {other} ({said})",
+                at,
+                region,
+                null=null,
+                role=role,
+                beside=by_text(context, one, other),
+            )

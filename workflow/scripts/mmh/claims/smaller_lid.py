@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
-from mmh.claims.base import Claim, Context, Finding
-from mmh.options import base as options
+from mmh.claims.base import HALF, Claim, Context, Finding, Relevance
 from mmh.options.base import EstimatorName, Field, Unique
 from mmh.options.computed import not_on_samples
 from mmh.options.entries import Entry
 
 
-class Options(options.Options):
+class Options(Relevance):
     """Options of claims 2 and 3."""
 
     model_estimators: Annotated[list[EstimatorName], Field(min_length=1), Unique()] | None = None
@@ -31,19 +31,26 @@ class SmallerLid(Claim):
     def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
         """LID_theta is of samples."""
         names = options.model_estimators or ()
+        if not names:
+            yield f"{where}.model_estimators: is missing; name evaluated estimators of LID_theta"
         yield from not_on_samples(experiment, names, f"{where}.model_estimators")
 
     @classmethod
     def test(cls, context: Context) -> Iterator[Finding]:
-        """Each above one half."""
+        """Each above the least that counts."""
         from mmh.evaluation.compared import area_of
 
         table = context.tables["evaluation"]
         rows = table[table["contrast"] == cls.contrast].set_index("estimator")
         for name in context.options.model_estimators or ():
             if name in rows.index:
-                statistic = f"AUC of {name}, {cls.contrast} against not memorized (above .5)"
-                yield statistic, area_of(rows.loc[name]), (0.5, math.inf)
+                least = context.options.least_auc
+                yield Finding(
+                    f"AUC of {name}, {cls.contrast} against not memorized (above {least:g})",
+                    partial(area_of, rows.loc[name]),
+                    (least, math.inf),
+                    null=HALF,
+                )
 
 
 class ExactSmaller(SmallerLid):

@@ -1,6 +1,7 @@
 """Claim 1: FLIPD at the three places of a circle with a point in its middle and a copied point beside it."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from mmh.claims.base import Claim, Context, Finding, FlipdName
@@ -60,6 +61,10 @@ class ThreePlaces(Claim):
         for place, expected in (("isolated", 0.0), ("centre", 0.0), ("arc", 1.0)):
             here = values.loc[values["region"] == place, "value"].to_numpy()
             tolerance = getattr(context.options.tolerance, place)
-            interval = median_interval(here, unit="sample")
-            about = f"median {name}, {place} (about {expected:g}: within {tolerance:g})"
-            yield about, interval, (expected - tolerance, expected + tolerance)
+            yield Finding(
+                f"median {name}, {place} (about {expected:g}: within {tolerance:g})",
+                partial(median_interval, here, unit="sample"),
+                (expected - tolerance, expected + tolerance),
+                null=f"{1 - expected:g}, the dimension of the other part",
+                role="control" if place == "arc" else "claim",
+            )

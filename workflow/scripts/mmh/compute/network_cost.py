@@ -12,6 +12,8 @@ CUDA_MB = 3000  # host memory of PyTorch's CUDA libraries: 400 where kernels loa
 AUTO_ROWS = (
     8  # of a batch whose size a job chooses: `mmh.compute.memory.CPU_BATCH`; a GPU has room for as many
 )
+LARGEST_JACOBIAN = 256
+"""Most values of an item whose whole Jacobian is formed: as many products, a square matrix for each row."""
 IMPORTS_MB = {"tables": 150.0, "torch": 260.0, "diffusers": 500.0}
 START = {False: 3.0, True: 20.0}  # seconds until the first network call, by whether there is a GPU
 _CALL = {False: 1e-3, True: 15e-3}  # least seconds of a call, however few its rows, by whether on a GPU

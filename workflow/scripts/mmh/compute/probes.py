@@ -11,8 +11,26 @@ from mmh.compute import rng
 from mmh.errors import InputError
 
 Array = NDArray[np.float64]
-Probe = Literal["gaussian", "rademacher", "orthogonal", "hutch++"]
-PROBES = ("gaussian", "rademacher", "orthogonal", "hutch++")
+Probe = Literal[
+    "gaussian",
+    "rademacher",
+    "orthogonal",
+    "hutch++",
+    "hutch++-complement",
+    "hutch++-diagonal",
+    "xtrace-complement",
+]
+PROBES = (
+    "gaussian",
+    "rademacher",
+    "orthogonal",
+    "hutch++",
+    "hutch++-complement",
+    "hutch++-diagonal",
+    "xtrace-complement",
+)
+SKETCHES = PROBES[3:]
+"""Laws whose probes serve a sketch of J, or of I - sigma J, first."""
 
 
 def check_probes(probes: int | None, probe: str, dim: int) -> None:
@@ -25,10 +43,22 @@ def check_probes(probes: int | None, probe: str, dim: int) -> None:
         raise InputError(f"probes must be at least 1, or None for the exact trace, got {probes}")
     if probe == "orthogonal" and probes > dim:
         raise InputError(f"at most d={dim} orthogonal probes exist, got {probes}; use probes=None")
-    if probe == "hutch++" and not 3 <= probes <= dim:
+    if probe == "xtrace-complement" and not (4 <= probes <= dim and probes % 2 == 0):
         raise InputError(
-            f"hutch++ needs 3..d={dim} probes, got {probes}; use probes=None for the exact trace"
+            f"{probe} needs an even number of probes in 4..d={dim}, got {probes}; use probes=None for the "
+            "exact trace"
         )
+    if probe in SKETCHES and not 3 <= probes <= dim:
+        raise InputError(
+            f"{probe} needs 3..d={dim} probes, got {probes}; use probes=None for the exact trace"
+        )
+
+
+def has_spread(probes: int | None, probe: str) -> bool:
+    """Whether a trace has a standard error over its probes: two of them that are no part of a sketch."""
+    if probes is None or probes == 1:
+        return False
+    return probe not in SKETCHES or probes >= 4
 
 
 class Probes:
@@ -39,7 +69,7 @@ class Probes:
     probes : int
         How many will be taken (orthogonal probes are drawn together).
     probe : str
-        Their law; "hutch++" draws Rademacher vectors.
+        Their law; Hutch++ draws Rademacher vectors, XTrace Gaussian ones.
     seed : int
         Root seed.
     ids : numpy.ndarray
@@ -61,7 +91,7 @@ class Probes:
         self._j += 1
         if self._probe == "orthogonal":
             return np.stack([frame[self._j - 1] for frame in self._frames])
-        if self._probe in ("rademacher", "hutch++"):
+        if self._probe == "rademacher" or self._probe.startswith("hutch++"):
             signs = [stream.integers(0, 2, self._dim, dtype=np.int8) for stream in self._streams]
             return 2.0 * np.stack(signs).astype(np.float32) - 1.0
         return np.stack([stream.standard_normal(self._dim, dtype=np.float32) for stream in self._streams])

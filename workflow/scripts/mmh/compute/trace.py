@@ -12,11 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from mmh.compute.attention import forward_mode, full_float32
+from mmh.compute.complement import Complement, hutch_plus_plus, xtrace
 from mmh.compute.probes import Probes
 from mmh.compute.rows import fast_layout
 
 if TYPE_CHECKING:
     from mmh.diffusion.score_model import ScoreModel
+
+COMPLEMENT = ("hutch++-complement", "hutch++-diagonal", "xtrace-complement")
+"""Laws of probes that take the trace of I - sigma J."""
 
 
 class JacobianProducts(ABC):
@@ -134,11 +138,15 @@ def noise_traces(
         z = fast_layout((psi * x).to(device=model.device, dtype=model.dtype))
         operator = (ReverseProducts if mode == "reverse" else ForwardProducts)(model, z, t)
         if probes is None:
-            draws = exact_draws(operator, model.dim)
+            values = sigma * exact_draws(operator, model.dim).detach().cpu().numpy()
         else:
-            take = hutch_plus_plus_draws if probe == "hutch++" else hutchinson_draws
-            draws = take(operator, Probes(probes, probe, seed, ids, model.dim), probes)
-        values = sigma * draws.detach().cpu().numpy()
+            vectors = Probes(probes, probe, seed, ids, model.dim)
+            if probe in COMPLEMENT:
+                found = _complement_draws(operator, vectors, probes, probe, sigma)
+                values = model.dim - found.detach().cpu().numpy()
+            else:
+                take = hutch_plus_plus_draws if probe == "hutch++" else hutchinson_draws
+                values = sigma * take(operator, vectors, probes).detach().cpu().numpy()
         norms = operator.squared_norm().cpu().numpy()
     with np.errstate(invalid="ignore", over="ignore"):
         if probes is None:
@@ -191,6 +199,16 @@ def hutch_plus_plus_draws(operator: JacobianProducts, vectors: Probes, probes: i
         v = v - (basis @ (basis.transpose(1, 2) @ v[:, :, None]))[:, :, 0]
         draws.append(found + operator.quadratic(v, last=j == left - 1))
     return torch.stack(draws)
+
+
+def _complement_draws(
+    operator: JacobianProducts, vectors: Probes, probes: int, probe: str, sigma: float
+) -> torch.Tensor:
+    """Estimates of tr(I - sigma J), (draws, rows) float64, by one of the laws of `COMPLEMENT`."""
+    complement, take = Complement(operator, sigma), partial(_take, vectors, operator)
+    if probe == "xtrace-complement":
+        return xtrace(complement, take, probes)
+    return hutch_plus_plus(complement, take, probes, diagonal=probe == "hutch++-diagonal")
 
 
 def _take(vectors: Probes, operator: JacobianProducts) -> torch.Tensor:

@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
+from mmh.attributed.options import AttributionPlan
+from mmh.audit.options import ImageAnswer, PromptAnswer
 from mmh.claims.options import claim_forms
+from mmh.compute.network_cost import LARGEST_JACOBIAN
 from mmh.config.tables import (
     KINDS,
     WORLDS,
@@ -17,10 +20,13 @@ from mmh.config.tables import (
 )
 from mmh.copying.options import Copies, Definitions
 from mmh.detection.options import Detection
+from mmh.evaluation.names import REFERENCE
 from mmh.evaluation.options import Evaluation, Paired, Verdicts
 from mmh.fetch.options import FetchOptions, Source
 from mmh.images.options import image_set_blocks, image_set_kind
 from mmh.labels.options import LabelFiles, LabelSheet, PlantedLabels
+from mmh.mitigated.options import MitigationPlan
+from mmh.models.base import dimension
 from mmh.models.options import Clip, Latents
 from mmh.options.base import Alternative, Block, Blocks, ExperimentName, Field, Options, Unique
 from mmh.options.entries import Config, Entry
@@ -55,12 +61,15 @@ def _experiment() -> Mapping[str, Alternative]:
 ImageSet = Annotated[dict[str, Any], Block("", image_set_blocks, image_set_kind, "an image set")]
 Estimator = Annotated[dict[str, Any], Block("method", score_blocks, text="a score")]
 Descriptor = Annotated[dict[str, Any], Block("source", _descriptors, text="a copy descriptor")]
+Seed = Annotated[int, Field(ge=0, le=9223372036854775807)]
 OneExperiment = Annotated[dict[str, Any], Block("", _experiment, lambda *_: "experiment", "one experiment")]
 
 
 class Experiment(Options):
     """One experiment."""
 
+    replicates: Annotated[list[Seed], Unique(), Field(min_length=2)] | None = None
+    """Root seeds that `make replicates` trains it with, in place of `seed`; the data stay the same."""
     data: Annotated[dict[str, Any], Block("world", world_blocks)] | None = None
     """The training set."""
     model: Annotated[dict[str, Any], Block("kind", kind_blocks)] | None = None
@@ -110,6 +119,14 @@ class Experiment(Options):
     """What the text of prompts alone gives away."""
     clip: Clip | None = None
     """A small CLIP model trained on the same pairs."""
+    attribution: AttributionPlan | None = None
+    """Prompts whose memorization is attributed to their words."""
+    mitigation: MitigationPlan | None = None
+    """Prompts that are sampled with mitigations."""
+    image_answer: ImageAnswer | None = None
+    """Which training images the model memorizes: docs/audit.md."""
+    prompt_answer: PromptAnswer | None = None
+    """Which prompts the model memorizes: docs/audit.md."""
     detection: Detection | None = None
     """AUC and TPR of detectors of memorized images and prompts."""
 
@@ -119,7 +136,7 @@ class Configuration(Options):
 
     run: Annotated[list[ExperimentName], Unique()]
     """Experiments that plain `snakemake` builds."""
-    seed: int = Field(ge=0, le=9223372036854775807)
+    seed: Seed
     """Root seed."""
     threads: int = Field(ge=1, le=64)
     """Threads of each computing job."""
@@ -198,6 +215,36 @@ def experiment_mistakes(experiment: Entry) -> Iterator[str]:
     if experiment.section("prompt_lists") and WORLDS[experiment.world].sets:
         world = experiment.world
         yield f"{where}.prompt_lists: the world {world} has prompts of its own; remove the lists"
+    yield from _too_many_products(experiment)
+    if "replicates" in experiment.entry:
+        yield from (f"{where}.replicates: {said}" for said in _no_replicates(experiment))
+
+
+def _too_many_products(experiment: Entry) -> Iterator[str]:
+    """Metrics of prompts that ask for a larger Krylov space than latents have dimensions."""
+    metrics = experiment.section("prompts").get("metrics", ())
+    asked = metrics.items() if isinstance(metrics, Mapping) else ()
+    named = [(name, block["m"]) for name, block in asked if block and "m" in block]
+    dim = dimension(experiment.entry) if named else 0
+    for name, m in named:
+        place = f"{experiment.where}.prompts.metrics.{name}.m"
+        if m == "exact" and dim > LARGEST_JACOBIAN:
+            yield f"{place}: exact is for up to {LARGEST_JACOBIAN} values, a latent has {dim}; name a number"
+        elif m != "exact" and m > dim:
+            yield f"{place}: {m} products, but a latent has {dim} values; at most so many"
+
+
+def _no_replicates(experiment: Entry) -> Iterator[str]:
+    """Why an experiment cannot be trained several times, or has nothing to show for it."""
+    if not experiment.kind or KINDS[experiment.kind].made != "train":
+        yield "needs a model that is trained here; of others no training is random"
+    if experiment.section("labels").get("source") == "files":
+        yield "people labelled the samples of one training; those of another are others. Use planted labels"
+    if not any(experiment.section(key) for key in ("evaluation", "detection", "claims")):
+        yield (
+            "needs evaluation, detection or claims, whose numbers are compared; the control of paired models "
+            "is trained along with its experiment and needs no key"
+        )
 
 
 def name_mistakes(config: Config) -> Iterator[str]:
@@ -229,10 +276,19 @@ def name_mistakes(config: Config) -> Iterator[str]:
         for name in DISTANCES:
             if name in entry.get("estimators", {}):
                 yield f"{where}.estimators.{name}: is a distance that retrieval gives; use another name"
+        if REFERENCE in entry.get("estimators", {}):
+            yield (
+                f"{where}.estimators.{REFERENCE}: is the distance that planted labels follow from; "
+                "use another name"
+            )
         named += [
             (f"{where}.{key}", entry.get(key, {})) for key in ("estimators", "image_sets", "prompt_lists")
         ]
         named.append((f"{where}.prompts.sets", entry.get("prompts", {}).get("sets", {})))
+        mitigations = entry.get("mitigation", {}).get("mitigations", {})
+        named.append((f"{where}.mitigation.mitigations", mitigations))
+        attributions = entry.get("attribution", {}).get("attributions", {})
+        named.append((f"{where}.attribution.attributions", attributions))
         named.append((f"{where}.accuracy.laws", entry.get("accuracy", {}).get("laws", {})))
     for where, group in named:
         for name in group:

@@ -1,6 +1,6 @@
 """Read a configuration block by block: every block by the classes that its own keys choose."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,7 +158,8 @@ def completed(config: Mapping[str, Any], read: Iterable[Read]) -> dict[str, Any]
         part: Any = whole
         for key in one.path:
             part = part[key]
-        _fill(part, one.options)
+        # What a metric shares with its section stays open here: a default would hide what the section says.
+        _fill(part, one.options, getattr(one.row, "shared", ()))
     found: dict[str, Any] = whole
     return found
 
@@ -169,9 +170,11 @@ def _copy(value: Any) -> Any:
     return [_copy(part) for part in value] if isinstance(value, list) else value
 
 
-def _fill(part: Any, value: Any) -> None:
+def _fill(part: Any, value: Any, left_open: Collection[str] = ()) -> None:
     if isinstance(value, Options):
         for key in type(value).model_fields:
+            if key in left_open and key not in part:
+                continue
             inner = getattr(value, key)
             if key in part:
                 _fill(part[key], inner)

@@ -7,13 +7,14 @@ from typing import Any
 from mmh.claims.base import CLAIMS
 from mmh.figures.base import FIGURES
 from mmh.metrics.base import METRICS
+from mmh.mitigations.base import MITIGATIONS
 from mmh.models.base import KINDS, SamplingPlan
 from mmh.options.base import Alternative
 from mmh.rows import Table, rows_of
 from mmh.scores.base import SCORES
 from mmh.worlds.base import WORLDS
 
-TABLES: list[Table[Any]] = [SCORES, KINDS, WORLDS, FIGURES, METRICS, CLAIMS]
+TABLES: list[Table[Any]] = [SCORES, KINDS, WORLDS, FIGURES, METRICS, CLAIMS, MITIGATIONS]
 
 
 def score_blocks() -> Mapping[str, Alternative]:

@@ -99,7 +99,7 @@ def ball_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def exact_interval(successes: int, n: int, level: float = LEVEL, unit: str = "sample") -> Interval:
+def exact_interval(successes: int, n: int, level: float = LEVEL, *, unit: str = "sample") -> Interval:
     """Share of successes with the interval of Clopper and Pearson (1934), which covers at least `level`.
 
     Parameters
@@ -127,13 +127,15 @@ def exact_interval(successes: int, n: int, level: float = LEVEL, unit: str = "sa
     return Interval(successes / n, low, high, n, level, n, unit, "Clopper-Pearson")
 
 
-def ratios(balls: pd.DataFrame) -> pd.DataFrame:
+def ratios(balls: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
     """Estimate P_model / P_* in each ball.
 
     Parameters
     ----------
     balls : pandas.DataFrame
         `COLUMNS`.
+    level : float
+        Two-sided.
 
     Returns
     -------
@@ -141,7 +143,8 @@ def ratios(balls: pd.DataFrame) -> pd.DataFrame:
         With the further columns `share`, `share_low`, `share_high`, and `ratio`, `ratio_low`, `ratio_high`,
         which are missing where the law has no mass.
     """
-    shares = [exact_interval(int(k), int(n)) for k, n in zip(balls["inside"], balls["samples"], strict=True)]
+    pairs = zip(balls["inside"], balls["samples"], strict=True)
+    shares = [exact_interval(int(k), int(n), level) for k, n in pairs]
     table = balls.copy()
     mass = balls["mass"].where(balls["mass"] > 0).to_numpy(np.float64)
     for end, name in (("", "estimate"), ("_low", "low"), ("_high", "high")):
@@ -150,7 +153,7 @@ def ratios(balls: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def slope(balls: pd.DataFrame) -> Interval:
+def slope(balls: pd.DataFrame, level: float = LEVEL) -> Interval:
     """Slope of log(P_model(B_r) / P_*(B_r)) over log r between the two marked radii of one place.
 
     As r goes to 0 it tends to LID_model - LID_*, which the proof of Theorem A.3 rests on. Given how many
@@ -161,6 +164,8 @@ def slope(balls: pd.DataFrame) -> Interval:
     ----------
     balls : pandas.DataFrame
         `COLUMNS`, rows of one place.
+    level : float
+        Two-sided.
 
     Returns
     -------
@@ -183,18 +188,18 @@ def slope(balls: pd.DataFrame) -> Interval:
     of_law = math.log(outer.mass / inner.mass) / reach
     if outer.inside == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
-    share = exact_interval(int(inner.inside), int(outer.inside))
+    share = exact_interval(int(inner.inside), int(outer.inside), level)
     high, estimate, low = (
         -math.log(q) / reach - of_law if q > 0 else math.inf for q in (share.low, share.estimate, share.high)
     )
     return of_samples(estimate, low, high, int(outer.inside))
 
 
-def largest_ratio(balls: pd.DataFrame, gamma: float = 1.0) -> Interval:
+def largest_ratio(balls: pd.DataFrame, gamma: float = 1.0, level: float = LEVEL) -> Interval:
     """Largest P_model / P_* among the balls of one place whose P_* is positive and at most gamma.
 
-    The bounds hold for all these balls at once (Bonferroni): with at least 95 % probability the true largest
-    ratio lies between the largest lower and the largest upper bound.
+    The bounds hold for all these balls at once (Bonferroni): with at least the probability `level` the true
+    largest ratio lies between the largest lower and the largest upper bound.
 
     Parameters
     ----------
@@ -202,6 +207,8 @@ def largest_ratio(balls: pd.DataFrame, gamma: float = 1.0) -> Interval:
         `COLUMNS`, rows of one place.
     gamma : float
         Of Definition A.1; 1: any ball.
+    level : float
+        Two-sided.
 
     Returns
     -------
@@ -211,8 +218,8 @@ def largest_ratio(balls: pd.DataFrame, gamma: float = 1.0) -> Interval:
     rows = balls[(balls["mass"] > 0) & (balls["mass"] <= gamma)]
     if rows.empty:
         return Interval(math.nan, math.nan, math.nan, 0)
-    level = 1 - (1 - LEVEL) / len(rows)
-    shares = [exact_interval(int(row.inside), int(row.samples), level) for row in rows.itertuples()]
+    each = 1 - (1 - level) / len(rows)
+    shares = [exact_interval(int(row.inside), int(row.samples), each) for row in rows.itertuples()]
     mass = rows["mass"].to_numpy(np.float64)
     estimate, low, high = (
         max(float(getattr(share, end)) / m for share, m in zip(shares, mass, strict=True))
@@ -221,7 +228,9 @@ def largest_ratio(balls: pd.DataFrame, gamma: float = 1.0) -> Interval:
     return of_samples(estimate, low, high, int(rows["samples"].iloc[0]))
 
 
-def samples_to_a_copy(balls: pd.DataFrame, excess: float, gamma: float, certainty: float) -> Interval:
+def samples_to_a_copy(
+    balls: pd.DataFrame, excess: float, gamma: float, certainty: float, level: float = LEVEL
+) -> Interval:
     """How many samples hold a (lambda, gamma)-copy of one place with a wanted probability.
 
     log(1 - certainty) / log(1 - P_model(B)) for the largest ball B that is shown to satisfy Definition A.1:
@@ -237,23 +246,31 @@ def samples_to_a_copy(balls: pd.DataFrame, excess: float, gamma: float, certaint
         Of Definition A.1.
     certainty : float
         Wanted probability, in (0, 1).
+    level : float
+        Two-sided.
 
     Returns
     -------
     Interval
-        Number of samples, not rounded; [0, inf] without an estimate if no ball is shown to.
+        Number of samples, not rounded; without an estimate and an upper end if no ball is shown to. The lower
+        end is that of the largest ball that may satisfy it.
     """
     rows = balls[(balls["mass"] > 0) & (balls["mass"] <= gamma)].sort_values("radius", ascending=False)
-    level = 1 - (1 - LEVEL) / max(1, len(rows))
+    each = 1 - (1 - level) / max(1, len(rows))
+    least = math.nan  # samples that would do if the largest ball that may be a copy is one
     for row in rows.itertuples():
-        share = exact_interval(int(row.inside), int(row.samples), level)
+        share = exact_interval(int(row.inside), int(row.samples), each)
+        if math.isnan(least) and share.high > excess * row.mass:
+            least = _wait(share.high, certainty)
         if share.low > excess * row.mass:
-            estimate, low, high = (
-                math.log1p(-certainty) / math.log1p(-min(p, 1 - 1e-15))
-                for p in (share.estimate, share.high, share.low)
-            )
-            return of_samples(estimate, low, high, int(row.samples))
-    return of_samples(math.nan, 0.0, math.inf, 0 if rows.empty else int(rows["samples"].iloc[0]))
+            estimate, high = _wait(share.estimate, certainty), _wait(share.low, certainty)
+            return of_samples(estimate, least, high, int(row.samples))
+    n = 0 if rows.empty else int(rows["samples"].iloc[0])
+    return of_samples(math.nan, math.inf if math.isnan(least) else least, math.inf, n)
+
+
+def _wait(p: float, certainty: float) -> float:
+    return math.log1p(-certainty) / math.log1p(-min(p, 1 - 1e-15))
 
 
 def of_samples(estimate: float, low: float, high: float, n: int) -> Interval:

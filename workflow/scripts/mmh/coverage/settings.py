@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from mmh.coverage.study import Drawn, Setting
+from mmh.coverage.trainings import training_settings
 from mmh.stats.clusters import share_interval, t_quantile
-from mmh.stats.correlation import spearman_interval
+from mmh.stats.correlation import spearman_difference, spearman_interval
 from mmh.stats.curves import auc_interval, paired_auc_difference, tpr_interval
 from mmh.stats.medians import median_interval
 from mmh.stats.resampling import Interval
@@ -136,6 +137,20 @@ def _rank(correlation: float, sizes: Sequence[int], within: float) -> Any:
     return draw
 
 
+def _rank_gain(correlation: float, kept: float, sizes: Sequence[int], within: float) -> Any:
+    """Cohen's q; of the other score's variance only a part, `kept`, has to do with the first."""
+
+    def draw(stream: np.random.Generator) -> Drawn:
+        values = _normal(stream, sizes, within, 3, correlation)
+        noise = _normal(stream, sizes, within)[:, 0]
+        other = np.sqrt(kept) * values[:, 2] + np.sqrt(1 - kept) * noise
+        found = spearman_difference(values[:, 0], values[:, 1], other, _labels(sizes))
+        ranks = [6 / np.pi * np.arcsin(r / 2) for r in (correlation, np.sqrt(kept) * correlation)]
+        return found, float(np.arctanh(ranks[0]) - np.arctanh(ranks[1]))
+
+    return draw
+
+
 def _share(p: float, sizes: Sequence[int], within: float) -> Any:
     from scipy.stats import norm
 
@@ -251,6 +266,13 @@ def _settings() -> Iterator[Setting]:
         ("20 clusters, correlation .1", 0.6, DIGITS, 0.1),
     ):
         yield Setting("Spearman", name, _rank(correlation, sizes, spread), 20)
+    for name, correlation, kept, sizes, spread in (
+        ("64 independent, alike at .6", 0.6, 1.0, ONES, 0.0),
+        ("64 independent, alike at .98", 0.98, 1.0, ONES, 0.0),
+        ("64 independent, .98 against .95", 0.98, 0.94, ONES, 0.0),
+        ("20 clusters, correlation .1, .6 against .5", 0.6, 0.7, DIGITS, 0.1),
+    ):
+        yield Setting("difference of Spearman", name, _rank_gain(correlation, kept, sizes, spread), 20)
     for name, p, sizes, spread in (
         ("digits, correlation .39", 0.94, DIGITS, 0.39),
         ("60 independent", 0.9, [1] * 60, 0.0),
@@ -261,4 +283,4 @@ def _settings() -> Iterator[Setting]:
         yield Setting("jackknife of counts", name, _count(width), 5)
 
 
-SETTINGS = list(_settings())
+SETTINGS = [*_settings(), *training_settings(GAN, GAN_OTHERS, (0.39, 0.1))]

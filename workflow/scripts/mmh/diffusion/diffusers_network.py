@@ -59,6 +59,10 @@ class NoisePredictor:
         name = "encoder_hidden_states" if "encoder_hidden_states" in parameters else "class_labels"
         self._condition = name if name in parameters else None
         self._required = name in parameters and parameters[name].default is inspect.Parameter.empty
+        kind = getattr(unet.config, "class_embed_type", None)
+        count = getattr(unet.config, "num_class_embeds", None)
+        self._classes = int(count) if kind is None and count else None
+        self._by_class = kind is not None or bool(count)
 
     def __call__(self, z: torch.Tensor, t: float, c: torch.Tensor | None) -> torch.Tensor:
         """Eps: out (``epsilon``), psi out + sigma z (``v_prediction``), (z - psi out)/sigma (``sample``)."""
@@ -88,11 +92,28 @@ class NoisePredictor:
             return (z - sigma * out) / psi
         return psi * z - sigma * out if self.prediction == "v_prediction" else out
 
+    def check_condition(self, c: torch.Tensor) -> None:
+        """Raise `InputError` unless the network takes this conditioning, as far as that can be known."""
+        by_class = self._condition == "class_labels"
+        if self._condition is None or (by_class and not self._by_class):
+            raise InputError(f"{self._name} takes no conditioning")
+        if not by_class or self._classes is None:
+            return
+        if c.ndim != 1 or c.is_floating_point() or c.dtype == torch.bool:
+            raise InputError(
+                f"{self._name} takes class labels (n,) of whole numbers, got {c.dtype} {tuple(c.shape)}"
+            )
+        if len(c) and not 0 <= int(c.min()) <= int(c.max()) < self._classes:
+            raise InputError(
+                f"{self._name} has classes 0..{self._classes - 1}, got labels {int(c.min())}..{int(c.max())}"
+            )
+
     def _output(self, z: torch.Tensor, t: float, c: torch.Tensor | None) -> torch.Tensor:
+        if c is None and self._by_class and self._condition == "class_labels":
+            known = "" if self._classes is None else f", whole numbers in 0..{self._classes - 1}"
+            raise InputError(f"{self._name} needs class labels{known}: call .conditioned(labels) first")
         if c is None and self._required:
             raise InputError(f"{self._name} needs conditioning: call .conditioned or .guided first")
-        if c is not None and self._condition is None:
-            raise InputError(f"{self._name} takes no conditioning")
         index = self.schedule.index(t)
         # Given as a tensor: a plain float would be cut to an integer by some models.
         time = torch.full(
@@ -117,3 +138,16 @@ def sample_shape(unet: Any) -> tuple[int, int, int]:
         raise InputError(f"{type(unet).__name__} names no sample_size; pass shape=(channels, height, width)")
     height, width = (size, size) if isinstance(size, int) else size
     return (int(unet.config.in_channels), int(height), int(width))
+
+
+def check_parts(unet: Any, scheduler: Any) -> None:
+    """Raise `InputError` unless a network and a scheduler were given, which a pipeline holds."""
+    name = type(unet).__name__
+    part = "unet" if hasattr(unet, "unet") else "transformer" if hasattr(unet, "transformer") else ""
+    if part and hasattr(unet, "scheduler"):
+        raise InputError(f"{name} is a whole pipeline; pass its parts: from_diffusers(p.{part}, p.scheduler)")
+    if not isinstance(unet, torch.nn.Module):
+        raise InputError(f"a diffusers network was expected, got {name}")
+    if not hasattr(scheduler, "config"):
+        found = "none" if scheduler is None else type(scheduler).__name__
+        raise InputError(f"a diffusers scheduler was expected beside {name}, got {found}")

@@ -14,7 +14,8 @@ from typing import Any, Self
 import torch
 from numpy.typing import ArrayLike
 
-from mmh.diffusion.diffusers_network import Network, NoisePredictor, sample_shape
+from mmh.diffusion.diffusers_network import Network, NoisePredictor, check_parts, sample_shape
+from mmh.diffusion.modes import training_parts
 from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
 
@@ -42,8 +43,7 @@ class ScoreModel:
     terms : sequence of (float, tensor or None)
         Weights and conditions of the calls that are summed: eps = sum_j w_j network(z, t, c_j).
     build : callable, optional
-        Makes `network` anew around another form of `function` (compiled, in another dtype), and with other
-        noise levels where it is given a second argument.
+        Makes `network` anew of another form of `function`, and with the noise levels of a second argument.
     function : callable, optional
         What `build` took to make `network`.
     """
@@ -132,7 +132,7 @@ class ScoreModel:
     def conditioned(self, c: ArrayLike | torch.Tensor) -> Self:
         """Bind conditioning in a new model that shares the network: eps(z, t, c).
 
-        Encoder hidden states or class labels: (n, ...), one row per row of the batch, or (1, ...) for all.
+        Encoder hidden states or class labels: (n, ...), one for each row, or (1, ...) for all.
         """
         return self._with(((1.0, self._condition(c)),))
 
@@ -224,7 +224,7 @@ class ScoreModel:
     def from_diffusers(
         cls,
         unet: Any,
-        scheduler: Any,
+        scheduler: Any = None,
         *,
         time_scale: float = 1.0,
         schedule: Schedule | None = None,
@@ -246,16 +246,16 @@ class ScoreModel:
         time_scale : float
             Factor on the time input: 0.25 for a 4000-step model whose input is rescaled to 1000 steps.
         schedule : Schedule, optional
-            Noise levels to use instead of the scheduler's (comparison with other code); the network's time
-            input is then t T where this schedule has no step index.
+            Noise levels in place of the scheduler's; the time input is t T where it has no step index.
         shape : sequence of int, optional
             Shape of one sample, where the network's configuration has no ``sample_size``.
 
         Raises
         ------
         InputError
-            If the prediction type is unknown, or the sample shape cannot be found.
+            If a part is no network or no scheduler, or the prediction type or the sample shape is unknown.
         """
+        check_parts(unet, scheduler)
         used = Schedule.from_scheduler(scheduler) if schedule is None else schedule
         first = next(unet.parameters())
 
@@ -273,8 +273,8 @@ class ScoreModel:
             raise InputError(
                 f"the conditioning has {self.rows} rows but the batch has {len(z)}; use select(rows)"
             )
-        if self.module is not None and self.module.training:
-            self.module.eval()  # someone trained it further; dropout here would be noise in every estimate
+        if self.module is not None and training_parts(self.module):
+            self.module.eval()  # someone trained it, or a part of it, further
         z = z.to(device=self.device, dtype=self.dtype)
         total: torch.Tensor | None = None
         for weight, c in self.terms:
@@ -296,4 +296,5 @@ class ScoreModel:
         tensor = torch.as_tensor(c).to(self.device)
         if tensor.ndim == 0 or len(tensor) == 0:
             raise InputError("conditioning needs one row per sample, or one row for all")
+        getattr(self._network, "check_condition", lambda c: None)(tensor)
         return tensor.to(self.dtype) if tensor.is_floating_point() else tensor

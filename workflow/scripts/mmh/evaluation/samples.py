@@ -4,7 +4,7 @@ Every score is oriented alike: *smaller* means memorized. LID and PNG size are s
 and so are the distances of retrieval.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 
 from mmh.errors import InputError
 from mmh.evaluation.compared import COLUMNS, Compared
+from mmh.evaluation.names import ITEM, MATCH, PAIR, REFERENCE
 from mmh.labels.classes import sample_classes
 
 CONTRASTS: dict[str, tuple[str, ...]] = {
@@ -92,28 +93,61 @@ def labelled_scores(
     if group.isna().any():
         raise InputError(f"labels name training image {group.index[group.isna()][0]}, which does not exist")
     table["cluster"] = group.to_numpy(dtype=np.int64)
-    first = matches[matches["rank"] == 1]
     for name in estimators:
-        own = scores[scores["estimator"] == name]
-        key, rows, value = (
-            "sample",
-            first[first["metric"] == name].rename(columns={"sample": "item"}),
-            "score",
-        )
-        for items, at in (("train", "train"), ("samples", "sample")):
-            if (own["items"] == items).any():
-                key, rows, value = at, own[own["items"] == items], "value"
-        if rows.empty:
-            known = sorted({*scores["estimator"], *matches["metric"]})
-            raise InputError(f"no score '{name}' of samples or training images; there are {', '.join(known)}")
-        values = rows.set_index("item")[value]
-        if values.index.has_duplicates:
-            item = values.index[values.index.duplicated()][0]
-            raise InputError(
-                f"'{name}' has several values for item {item} (several t?): it cannot be evaluated"
-            )
-        table[name] = values.reindex(table[key]).to_numpy(dtype=np.float64)
+        of, values = _values(scores, matches, name)
+        table[name] = values.reindex(table["train" if of == MATCH else "sample"]).to_numpy(dtype=np.float64)
     return table
+
+
+def scores_of(scores: pd.DataFrame, matches: pd.DataFrame, names: Iterable[str]) -> dict[str, str]:
+    """Say what each score is of: `ITEM` (the sample), `MATCH` (its training image) or `PAIR`."""
+    return {name: PAIR if name == REFERENCE else _values(scores, matches, name)[0] for name in names}
+
+
+def _values(scores: pd.DataFrame, matches: pd.DataFrame, name: str) -> tuple[str, pd.Series]:
+    """Look a score up: what it is of, and its value by item."""
+    own = scores[scores["estimator"] == name]
+    first = matches[(matches["rank"] == 1) & (matches["metric"] == name)]
+    of, rows, value = PAIR, first.rename(columns={"sample": "item"}), "score"
+    for items, kind in (("train", MATCH), ("samples", ITEM)):
+        if (own["items"] == items).any():
+            of, rows, value = kind, own[own["items"] == items], "value"
+    if rows.empty:
+        known = sorted({*scores["estimator"], *matches["metric"]})
+        raise InputError(f"no score '{name}' of samples or training images; there are {', '.join(known)}")
+    values = rows.set_index("item")[value]
+    if values.index.has_duplicates:
+        item = values.index[values.index.duplicated()][0]
+        raise InputError(f"'{name}' has several values for item {item} (several t?): it cannot be evaluated")
+    return of, values
+
+
+def with_distance(table: pd.DataFrame, distances: pd.DataFrame) -> pd.DataFrame:
+    """Add the distance that planted labels follow from.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `sample` and `train`: the pair that gave the sample its class.
+    distances : pandas.DataFrame
+        `sample`, `train`, `distance` of all labelled pairs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the float64 column `REFERENCE`.
+
+    Raises
+    ------
+    InputError
+        If a pair has no distance.
+    """
+    pairs = pd.MultiIndex.from_frame(table[["sample", "train"]])
+    found = distances.set_index(["sample", "train"])["distance"].reindex(pairs)
+    if found.isna().any():
+        sample, image = found.index[found.isna()][0]
+        raise InputError(f"the pair of sample {sample} and training image {image} has no planted distance")
+    return table.assign(**{REFERENCE: found.to_numpy(dtype=np.float64)})
 
 
 def contrast_rows(table: pd.DataFrame, contrast: str) -> pd.DataFrame:
@@ -155,6 +189,7 @@ def evaluate(
     clusters: str = "group",
     exclude: Iterable[int] = (),
     large: Sequence[str] = (),
+    distances: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Evaluate every score on every contrast, with intervals, against the best simple baseline.
 
@@ -171,6 +206,9 @@ def evaluate(
         Keys of `CONTRASTS`.
     large : sequence of str
         Scores that `oriented` has turned round; their medians are given as they were.
+    distances : pandas.DataFrame, optional
+        As for `with_distance`; the distance then has rows of its own, named `REFERENCE`, after all others.
+        Labels follow from it, so it is no detector and no baseline.
 
     Returns
     -------
@@ -191,28 +229,62 @@ def evaluate(
     table = labelled_scores(
         scores, labels, matches, train, estimators=names, clusters=clusters, exclude=exclude
     )
-    table = table.dropna(subset=list(baselines))
+    if distances is not None:
+        table, names = with_distance(table, distances), [*names, REFERENCE]
+    of, unit = scores_of(scores, matches, names), UNITS.get(clusters, clusters)
+    how: dict[str, Any] = {"large": large, "unit": unit, "of": of}
     records: list[dict[str, Any]] = []
     for contrast in contrasts:
-        rows = contrast_rows(table, contrast)
-        present = rows[names].notna()
-        # Estimators scored on the same samples are compared with each other.
-        for mask in dict.fromkeys(tuple(present[name]) for name in names):
-            part = rows[np.array(mask, dtype=bool)]
-            positive = part["positive"].to_numpy()
-            if min(positive.sum(), (~positive).sum()) < MIN_CLASS:
-                continue
-            together = [name for name in names if tuple(present[name]) == mask]
-            columns = list(dict.fromkeys([*together, *baselines]))
-            found = Compared(
-                -part[columns].to_numpy(),
-                positive,
-                part["cluster"].to_numpy(),
-                columns,
-                {name: 1.0 if name in large else -1.0 for name in columns},
-                UNITS.get(clusters, clusters),
-            )
+        for together, found in comparisons(table, names, baselines, contrast, **how):
             records += [found.record(name, contrast, found.best(baselines)) for name in together]
     order = {(c, n): k for k, (c, n) in enumerate((c, n) for c in contrasts for n in names)}
     records.sort(key=lambda record: order[record["contrast"], record["estimator"]])
     return pd.DataFrame(records, columns=COLUMNS)
+
+
+def comparisons(
+    table: pd.DataFrame,
+    names: Sequence[str],
+    baselines: Sequence[str],
+    contrast: str,
+    *,
+    large: Sequence[str],
+    unit: str,
+    of: Mapping[str, str],
+) -> Iterator[tuple[list[str], Compared]]:
+    """Compare the scores of one contrast, those that the same samples have with each other.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `labelled_scores`.
+    names, baselines : sequence of str
+        Columns of `table`, the baselines among them; samples that lack a baseline are left out.
+    contrast : str
+        Key of `CONTRASTS`.
+    large : sequence of str
+        As for `evaluate`.
+    unit : str
+        What a cluster is.
+    of : mapping of str to str
+        From `scores_of`.
+
+    Yields
+    ------
+    together : list of str
+        Scores of the same samples.
+    found : Compared
+        These and the baselines; nothing where a class has fewer than `MIN_CLASS` samples.
+    """
+    rows = contrast_rows(table.dropna(subset=list(baselines)), contrast)
+    present = rows[list(names)].notna()
+    for mask in dict.fromkeys(tuple(present[name]) for name in names):
+        part = rows[np.array(mask, dtype=bool)]
+        positive = part["positive"].to_numpy()
+        if min(positive.sum(), (~positive).sum()) < MIN_CLASS:
+            continue
+        together = [name for name in names if tuple(present[name]) == mask]
+        columns = list(dict.fromkeys([*together, *baselines]))
+        signs = {name: 1.0 if name in large else -1.0 for name in columns}
+        scores, clusters = -part[columns].to_numpy(), part["cluster"].to_numpy()
+        yield together, Compared(scores, positive, clusters, columns, signs, unit, of)

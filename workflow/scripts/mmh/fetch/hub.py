@@ -5,23 +5,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmh.errors import InputError
+from mmh.fetch.weights import find_weights, place_weights
 
 # Configuration and safetensors only: pickled weights could run code. Weights by their plain name: beside them
-# lie other forms of the same network (half precision, without averaging), gigabytes each.
+# lie other forms of the same network (half precision, without averaging), gigabytes each, which are taken
+# where there is no other (`mmh.fetch.weights`).
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-PATTERNS = (
+NETWORKS = {"unet": WEIGHTS, "vae": WEIGHTS, "text_encoder": "model.safetensors"}
+DESCRIPTIONS = (
     "model_index.json",
     "process.json",
     "unet/config.json",
-    f"unet/{WEIGHTS}",
     "scheduler/*.json",
     "vae/config.json",
-    f"vae/{WEIGHTS}",
     "text_encoder/config.json",
-    "text_encoder/model.safetensors",
     "tokenizer/*.json",
     "tokenizer/merges.txt",
 )
+PATTERNS = (*DESCRIPTIONS, *(f"{part}/{name}" for part, name in NETWORKS.items()))
 # Some older repositories keep everything at the top.
 FLAT = {
     "config.json": "unet/config.json",
@@ -43,23 +44,27 @@ def copy_pipeline(folder: Path, out: Path) -> None:
     Raises
     ------
     InputError
-        If the folder is missing or holds none of the files.
+        If the folder is missing, or holds no weights that can be read; it says what is there.
     """
-    files = {file: file.relative_to(folder) for pattern in PATTERNS for file in folder.glob(pattern)}
-    if folder / "model_index.json" not in files:
+    if not (folder / "model_index.json").is_file():
         raise InputError(
             f"{folder}: no diffusers folder; it should hold model_index.json, unet/ and scheduler/"
         )
-    if not (folder / "unet").is_dir():
+    files = {file: file.relative_to(folder) for pattern in DESCRIPTIONS for file in folder.glob(pattern)}
+    flat = not (folder / "unet").is_dir()
+    if flat:
         files |= {folder / name: Path(place) for name, place in FLAT.items() if (folder / name).is_file()}
-    if Path("unet", WEIGHTS) not in files.values():
-        raise InputError(
-            f"{folder}: holds no unet/{WEIGHTS}; pickled weights are not read, "
-            "save the model with safe_serialization=True"
-        )
+        files.pop(folder / WEIGHTS, None)
+    weights = {Path("unet", WEIGHTS): find_weights(folder if flat else folder / "unet", WEIGHTS)}
+    for part, name in NETWORKS.items():
+        if part != "unet" and (folder / part).is_dir():
+            weights[Path(part, name)] = find_weights(folder / part, name)
     for file, place in sorted(files.items()):
         (out / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, out / place)
+    for place, parts in weights.items():
+        (out / place).parent.mkdir(parents=True, exist_ok=True)
+        place_weights(parts, out / place)
 
 
 def fetch_pipeline(
@@ -102,6 +107,8 @@ def fetch_pipeline(
             cached = snapshot_download(
                 name, revision=version, allow_patterns=[*PATTERNS, *FLAT], local_files_only=offline
             )
+            if wanted := _variants_wanted(Path(cached)):
+                snapshot_download(name, revision=version, allow_patterns=wanted, local_files_only=offline)
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             reasons.append((name, version, reason, error))
@@ -114,3 +121,12 @@ def fetch_pipeline(
         f"{name} at revision {version!r} cannot be had from the hub ({reason}){more}; check both "
         "names, or download the folder elsewhere and give its path instead of id and revision"
     ) from cause
+
+
+def _variants_wanted(folder: Path) -> list[str]:
+    """Name the other forms of the networks that have no weights by their plain name."""
+    return [
+        f"{part}/{name.removesuffix('.safetensors')}*.safetensors*"
+        for part, name in NETWORKS.items()
+        if (folder / part).is_dir() and not (folder / part / name).is_file()
+    ]

@@ -22,7 +22,9 @@ class FlipdCurve(Figure):
     shows = "FLIPD and its AUC against t0: how t0 is chosen"
     caption = (
         "How t0 is chosen: FLIPD by label, and its AUC, against the noise level, on the calibration "
-        "samples, which no evaluation uses."
+        "samples, which no evaluation uses. Dashed: the t0 in use. Dotted, the rule: the smallest level from "
+        "which on the median of the group that lies lowest moves by at most one dimension up to twice it. "
+        "Intervals are given this one model."
     )
     needs = ("retrieval", "labels", "estimators")
 
@@ -54,6 +56,8 @@ class FlipdCurve(Figure):
         about: About,
     ) -> None:
         """Draw the figure from the calibration samples, which no other figure shows."""
+        import pandas as pd
+
         from mmh.evaluation import selection
         from mmh.evaluation.groups import read_classes
         from mmh.io.table_files import read_table
@@ -70,4 +74,5 @@ class FlipdCurve(Figure):
         heading = f"FLIPD against the noise level, {frame['item'].nunique()} calibration samples"
         fig = curve.curve_figure(numbers, chosen, title=style.heading(None, heading, about.experiment))
         style.save(fig, pdf, png)
-        style.write_numbers(numbers, csv)
+        used = pd.DataFrame([{"quantity": curve.CHOSEN, "t": chosen}])
+        style.write_numbers(pd.concat([numbers, used], ignore_index=True), csv)

@@ -12,8 +12,8 @@ class LidModel(SampleLid):
     shows = "LID_θ by label: normal bundle and FLIPD; Jacobian rank of a GAN"
     caption = (
         "Figs. 5b, 5c. Density of LID_θ by label, one panel per estimator: FLIPD, normal bundle, or the "
-        "rank of a GAN's Jacobian. Medians with 95 % intervals. While nobody has labelled the candidates, "
-        "groups are their ranks, and the figure says so."
+        "rank of a GAN's Jacobian. Medians with 95 % intervals, given this one model. While nobody has "
+        "labelled the candidates, groups are their ranks, and the figure says so."
     )
     quantity = r"$\widehat{\mathrm{LID}}_\theta$"
     unit = "dimensions"

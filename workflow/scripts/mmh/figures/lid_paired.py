@@ -23,7 +23,7 @@ class LidPaired(Figure):
     shows = "one image, one LID_*, two models"
     caption = (
         "One image, one LID_*, two models: LID_θ of a model trained on few images and of its control "
-        "trained on many, at the same images."
+        "trained on many, at the same images. Intervals are given these two models."
     )
     needs = ("paired",)
 
@@ -58,7 +58,7 @@ class LidPaired(Figure):
         options: LidPaired.Options,
         about: About,
     ) -> None:
-        """Draw the figure, with the share of images that are OD-Mem (LID_θ < LID_*) for each model."""
+        """Draw the figure, with the share of images that lie so far below LID_* for each model."""
         from mmh.plotting import paired as panels
         from mmh.plotting import style
 

@@ -23,7 +23,7 @@ class LidScatter(Figure):
     caption = (
         "Fig. 4. Samples of a diffusion model in the plane, coloured by FLIPD. Near the isolated point "
         "x0, LID_θ below LID_* = 1 is overfitting-driven memorization; at the centre both are 0 "
-        "(data-driven). The table counts all samples, with 95 % intervals."
+        "(data-driven). The table counts all samples, with 95 % intervals given this model."
     )
     needs = ("estimators",)
     world = "von-mises"

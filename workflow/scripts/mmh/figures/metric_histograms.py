@@ -25,8 +25,8 @@ class MetricHistograms(Figure):
     shows = "LID given the caption, LID without, CFG-vector norm, by image set"
     caption = (
         "Fig. 6. Density of conditional FLIPD, unconditional FLIPD and the CFG-vector norm by image set. "
-        "Medians with 95 % intervals over families of images, the number of images scored, and the AUC of "
-        "the memorized images against each other set."
+        "Medians with 95 % intervals over families of images, given this one model, the number of images "
+        "scored, and the AUC of the memorized images against each other set."
     )
     needs = ("detection", "estimators")
 

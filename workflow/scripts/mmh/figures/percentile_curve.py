@@ -28,10 +28,10 @@ class PercentileCurve(Figure):
     shows = "AUC of a spectral LID against the percentile of its threshold"
     caption = (
         "LID by singular values against the percentile of its pooled threshold: AUC of low LID for each "
-        "kind of memorization, with 95 % intervals, and the medians. The paper's 10th percentile is the "
-        "default; a model with a small latent space is told apart better at other percentiles, so the "
-        "whole curve is shown, with the log-volume (sum of log singular values), which needs no "
-        "threshold."
+        "kind of memorization, with 95 % intervals given this one model, and the medians. The paper's 10th "
+        "percentile is the default; a model with a small latent space is told apart better at other "
+        "percentiles, so the whole curve is shown, with the log-volume (sum of log singular values), which "
+        "needs no threshold."
     )
     needs = ("retrieval", "labels", "estimators")
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 SEED = 0  # of the draw and of the bootstrap
 
 
+def steps_of(metrics: Any, name: str) -> list[int]:
+    """Numbers of the steps that a metric is asked for at; none if it is asked for at all."""
+    block = metrics.get(name) or {} if isinstance(metrics, dict) else {}
+    return list(block.get("steps") or [])
+
+
 class Anchor(options.Options):
     """A published value."""
 
@@ -42,8 +48,8 @@ class PromptDetection(Figure):
     caption = (
         "Detection of memorized prompts while their images are drawn. Left: ROC curves with pointwise 95 "
         "% intervals. Right: AUC by metric, steps averaged and number of generations, beside controls "
-        "that see the text alone. Intervals are over families of prompts. Upright marks are published "
-        "values, measured on other prompts."
+        "that see the text alone. Intervals are over families of prompts, given this one model. Upright "
+        "marks are published values, measured on other prompts."
     )
     needs = ("prompts", "detection")
 
@@ -72,8 +78,12 @@ class PromptDetection(Figure):
                 for part, number in wanted.items():
                     if number is not None and number not in asked.get(part, []):
                         yield f"{where}.{key}: {name!r}, but detection.prompts.{part} has no {number}"
-                if found and found.metric not in experiment.section("prompts").get("metrics", DEFAULT):
+                taken = experiment.section("prompts").get("metrics", DEFAULT)
+                if found and found.metric not in taken:
                     yield f"{where}.{key}: {name!r}, but prompts.metrics has no {found.metric!r}"
+                elif found and found.step and found.step not in steps_of(taken, found.metric):
+                    place = f"prompts.metrics.{found.metric}.steps"
+                    yield f"{where}.{key}: {name!r}, but {place} has no {found.step}"
 
     @classmethod
     def inputs(cls, experiment: Experiment) -> Files:

@@ -29,7 +29,7 @@ class SampleLid(Figure):
     axis : str
         Label of its axis.
     factor : float
-        By which it is multiplied.
+        By which it is multiplied; scores with an axis of their own are not.
     unit : str
         Unit of the scores that it is about; others get an axis of their own. Empty: any.
     """
@@ -89,6 +89,8 @@ class SampleLid(Figure):
         about: About,
     ) -> None:
         """Draw the densities, one panel per estimator."""
+        import numpy as np
+
         from mmh.evaluation import selection
         from mmh.plotting import groups, panels, style, tables
 
@@ -96,8 +98,9 @@ class SampleLid(Figure):
         names = options.estimators
         frame = selection.grouped_samples(scores, compared.rows, names, calibration=about.calibration)
         frame = groups.clustered(frame, train)
-        frame["value"] *= cls.factor
         axes = about.more["axes"]
+        mixed = bool(cls.unit and axes)  # not all of it is what the paper's figure shows
+        frame["value"] *= np.where(frame["estimator"].isin(axes), 1.0, cls.factor)
         fig = panels.density_figure(
             frame,
             selection.medians(frame, ["estimator", "label"], clusters=groups.CLUSTER),
@@ -107,8 +110,8 @@ class SampleLid(Figure):
             xlabels=axes,
             counted="samples",
             title=style.heading(
-                None if axes else about.more["number"],
-                f"{'scores' if axes else cls.quantity} by {compared.by}",
+                None if mixed else about.more["number"],
+                f"{'scores' if mixed else cls.quantity} by {compared.by}",
                 about.experiment,
             ),
             note=panels.NOTE,

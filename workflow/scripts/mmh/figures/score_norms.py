@@ -29,8 +29,8 @@ class ScoreNorms(Figure):
     caption = (
         "Fig. 3. Norm of the guided score against the norm of the CFG vector, at the same noise level, on "
         "as many memorized images as others, drawn by seed. Spearman's correlation with 95 % intervals "
-        "over families of images, for the drawn images and for all that were scored, pooled and within "
-        "each group."
+        "over families of images, given this one model, for the drawn images and for all that were scored, "
+        "pooled and within each group."
     )
     needs = ("image_sets", "estimators")
 

@@ -37,6 +37,10 @@ MATCHES = Contract(
 LABELS = Contract(
     "labels", {"sample": "int64", "train": "int64", "label": "string", "raters": "int64", "source": "string"}
 )
+PLANTED = Contract(
+    "planted",
+    {"sample": "int64", "train": "int64", "close": "string", "distance": "float64", "gap": "float64?"},
+)
 SCORES = Contract(
     "scores",
     {
@@ -88,10 +92,12 @@ VERDICTS = Contract(
     {
         "item": "int64",
         "group": "string",
+        "cluster": "int64",
         "lid_model": "float64",
-        "se_model": "float64",
+        "se_model": "float64?",
         "lid_data": "float64",
-        "se_data": "float64",
+        "se_data": "float64?",
+        "errors": "string",
         "verdict": "string",
     },
 )
@@ -127,6 +133,67 @@ GENERATION_MATCHES = Contract(
         "generation": "int64",
         "train": "int64",
         "similarity": "float64",
+    },
+)
+MITIGATED = Contract(
+    "mitigated",
+    {
+        "mitigation": "string",
+        "prompt_set": "string",
+        "prompt": "int64",
+        "generation": "int64",
+        "family": "int64",
+        "part": "string",
+        "similarity": "float64?",
+        "copy": "float64?",
+        "alike": "float64?",
+        "correct": "float64?",
+        "clip": "float64?",
+        "rows": "float64",
+        "log_norm": "float64",
+        "noise_p": "float64",
+        "accepted": "int64",
+    },
+)
+ATTRIBUTED = Contract(
+    "attributed",
+    {
+        "prompt_set": "string",
+        "prompt": "int64",
+        "attribution": "string",
+        "level": "string",
+        "token": "int64",
+        "piece": "string",
+        "place": "int64",
+        "word": "string",
+        "value": "float64",
+    },
+)
+OCCLUSION = Contract(
+    "occlusion",
+    {
+        "prompt_set": "string",
+        "prompt": "int64",
+        "place": "int64",
+        "word": "string",
+        "replacement": "string",
+        "whole": "float64",
+        "occluded": "float64",
+        "drop": "float64",
+    },
+)
+WORD_VALUES = Contract(
+    "word_values",
+    {
+        "prompt_set": "string",
+        "prompt": "int64",
+        "attribution": "string",
+        "level": "string",
+        "place": "int64",
+        "word": "string",
+        "value": "float64",
+        "role": "string?",
+        "drop": "float64?",
     },
 )
 IMAGE_LIST = Contract("image_list", {"item": "int64", "url": "string", "caption": "string"})

@@ -21,16 +21,11 @@ from typing import Any
 from mmh import provenance
 from mmh.errors import InputError
 from mmh.io.partial import LostOwnershipError, Ownership, partial_name, put_in_place, remove_partials
+from mmh.job.garbage import search_as_usual, search_seldom
 from mmh.job.progress import Progress
 
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
+_LIBRARIES = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA")
+_THREAD_VARIABLES = (*(f"{name}_NUM_THREADS" for name in _LIBRARIES), "VECLIB_MAXIMUM_THREADS")
 
 
 class Stopped(KeyboardInterrupt):
@@ -131,6 +126,7 @@ def job(snakemake: Any) -> Iterator[Run]:
         With status 1 after any error; the log then ends in one line that says what went wrong.
     """
     log, console = _open_log(snakemake)
+    search_seldom()
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(snakemake.threads)
     signal.signal(signal.SIGTERM, _terminate)
@@ -168,6 +164,7 @@ def job(snakemake: Any) -> Iterator[Run]:
         print(f"error: {message}", file=sys.stderr, flush=True)
         sys.exit(1)
     finally:
+        search_as_usual()
         sys.stdout.flush()
         sys.stderr.flush()
         log.flush()

@@ -4,6 +4,8 @@ import sys
 import time
 from typing import TextIO
 
+from mmh.job.garbage import search_as_usual
+
 
 class Progress:
     """Print a line now and then while a step counts up to `total`.
@@ -52,6 +54,8 @@ class Progress:
         **values : float
             Quantities to show, for instance ``loss=0.043``; three significant digits are printed.
         """
+        if done:  # whatever is imported by its first use has been imported
+            search_as_usual()
         now = time.monotonic()
         last = done >= self.total
         if self._finished or (not last and now - self._printed < self.every_seconds):

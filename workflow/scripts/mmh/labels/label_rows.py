@@ -22,6 +22,8 @@ SHEET_COLUMNS = ("pair", *COLUMNS, "blind", "page_version", "sheet")
 # What a spreadsheet leaves of an id: 1.2E+15, 1.234 or 1,0, 12/03/2024 or Mar-12.
 _CHANGED = re.compile(r"[\d.,]*\d[eE][+-]?\d+|\d+[.,]\d+|\w+[./-]\w+([./-]\w+)?")
 
+_SEPARATOR = re.compile(r"[ \t]*sep=[,;\t][ \t]*(\r\n|\n|\r|$)", re.IGNORECASE)
+
 
 def read_rows(
     path: str | os.PathLike[str],
@@ -75,21 +77,23 @@ def _rows(path: str | os.PathLike[str]) -> tuple[list[tuple[int, list[str]]], li
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if "\0" in text:
         raise InputError(f"{path}: not UTF-8 (UTF-16, by its zero bytes); save the file as CSV in UTF-8")
+    start = 1
+    if said := _SEPARATOR.match(text):  # Excel's own line, which says what stands between cells
+        text, start = text[said.end() :], 2
     head = text.lstrip().partition("\n")[0]
     # Some languages' spreadsheets save semicolons; no name of a column holds any of the three.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
     rows: list[tuple[int, list[str]]] = []
     faults = []
-    start = 1
+    above = start - 1
     try:
         for cells in reader:
-            if reader.line_num > start:  # a lost quote has swallowed the rows between
-                faults.append(
-                    f"{path}, line {start}: a cell goes on to line {reader.line_num}: mend its quotes"
-                )
+            last = reader.line_num + above
+            if last > start:  # a lost quote has swallowed the rows between
+                faults.append(f"{path}, line {start}: a cell goes on to line {last}: mend its quotes")
             elif any(cell.strip() for cell in cells):
                 rows.append((start, cells))
-            start = reader.line_num + 1
+            start = last + 1
     except csv.Error as error:
         raise InputError(f"{path}, line {start}: not CSV ({error})") from error
     return rows, faults

@@ -1,4 +1,7 @@
-"""Labels of an embedded world, whose repeated images are known: planted truth."""
+"""Labels of an embedded world, whose repeated images are known: planted truth.
+
+A label follows from a distance and two cuts: docs/statistics.md says what that does to an AUC.
+"""
 
 import numpy as np
 import pandas as pd
@@ -6,26 +9,21 @@ import pandas as pd
 from mmh.errors import InputError
 
 
-def plant_labels(
+def planted_distances(
     samples: np.ndarray,
     sample_ids: np.ndarray,
     train: np.ndarray,
     train_table: pd.DataFrame,
     matches: pd.DataFrame,
     *,
-    exact_distance: float,
-    not_distance: float,
     template: str = "template",
 ) -> pd.DataFrame:
-    """Label retrieved pairs of an embedded world by distance to the planted images.
+    """Measure how far the samples of retrieved pairs lie from what was planted.
 
-    - `reconstructive`: the training image belongs to a template family and the sample is closer than
-      `exact_distance` to the family's base on the pixels that the family shares. A sample that is also that
-      close to a variant over *all* pixels stays reconstructive: the patch is free, so a variant near it is
-      an accident of how densely the patch was sampled and no copy;
-    - `exact`: the training image is no template variant and l2(sample, image) < `exact_distance`;
-    - `not_memorized`: that distance (without the free patch, for a variant) is above `not_distance`;
-    - `unsure`: what is left.
+    Where the training image belongs to a template family it is the distance to the family's base, on the
+    pixels that the family shares: the free patch tells nothing about the family, and a sample that is near a
+    variant over *all* pixels is so by an accident of how densely the patch was sampled. Else it is
+    l2(sample, image).
 
     Parameters
     ----------
@@ -38,26 +36,23 @@ def plant_labels(
     train_table : pandas.DataFrame
         `train`, `population` and `group`; variants of one family share a group.
     matches : pandas.DataFrame
-        The pairs to label.
-    exact_distance, not_distance : float
-        Euclidean distances with 0 < `exact_distance` <= `not_distance`, in the units of the images.
+        The pairs to measure: `sample`, `train`.
     template : str
         Population name of template families.
 
     Returns
     -------
     pandas.DataFrame
-        Columns of a label file, rater `planted`, time empty; sorted by pair.
+        Columns of `mmh.io.tables.PLANTED`, sorted by pair: `close` is what the sample is if it is near,
+        `reconstructive` for a template family and else `exact`; `distance` is in the units of the images, and
+        so is `gap`, measured alike: from the training image to the nearest one of another group, missing
+        where there is none.
 
     Raises
     ------
     InputError
-        If the thresholds are out of order or a match names an unknown sample or training image.
+        If a match names an unknown sample or training image.
     """
-    if not 0 < exact_distance <= not_distance:
-        raise InputError(
-            f"planted labels need 0 < exact_distance <= not_distance, got {exact_distance} and {not_distance}"
-        )
     pairs = matches[["sample", "train"]].drop_duplicates().sort_values(["sample", "train"], kind="stable")
     here = pd.Index(sample_ids).get_indexer(pairs["sample"])
     there = pd.Index(train_table["train"]).get_indexer(pairs["train"])
@@ -77,18 +72,51 @@ def plant_labels(
     whole = np.linalg.norm(difference, axis=1)
     base = np.linalg.norm(difference * shared[there], axis=1)
     variant = is_template[there]
-    distance = np.where(variant, base, whole)  # the free patch tells nothing about the family
-    label = np.select(
-        [variant & (distance < exact_distance), distance < exact_distance, distance > not_distance],
-        ["reconstructive", "exact", "not_memorized"],
-        "unsure",
-    )
+    gap = np.full(len(flat), np.nan)
+    for row in np.unique(there):
+        others = flat[group != group[row]]
+        if len(others):
+            gap[row] = np.linalg.norm((others - flat[row]) * shared[row], axis=1).min()
     return pd.DataFrame(
         {
             "sample": pairs["sample"].to_numpy(np.int64),
             "train": pairs["train"].to_numpy(np.int64),
-            "label": label,
-            "rater": "planted",
-            "time": "",
+            "close": np.where(variant, "reconstructive", "exact"),
+            "distance": np.where(variant, base, whole),
+            "gap": gap[there],
         }
     )
+
+
+def plant_labels(distances: pd.DataFrame, *, exact_distance: float, not_distance: float) -> pd.DataFrame:
+    """Label pairs by their distance.
+
+    - `exact` or `reconstructive`, as `close` says: the distance is below `exact_distance`;
+    - `not_memorized`: it is above `not_distance`;
+    - `unsure`: what is left.
+
+    Parameters
+    ----------
+    distances : pandas.DataFrame
+        From `planted_distances`.
+    exact_distance, not_distance : float
+        The cuts, 0 < `exact_distance` <= `not_distance`, in the units of the images.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of a label file, rater `planted`, time empty; rows as given.
+
+    Raises
+    ------
+    InputError
+        If the cuts are out of order.
+    """
+    if not 0 < exact_distance <= not_distance:
+        raise InputError(
+            f"planted labels need 0 < exact_distance <= not_distance, got {exact_distance} and {not_distance}"
+        )
+    distance = distances["distance"].to_numpy()
+    far = np.where(distance > not_distance, "not_memorized", "unsure")
+    label = np.where(distance < exact_distance, distances["close"].to_numpy(), far)
+    return distances[["sample", "train"]].assign(label=label, rater="planted", time="")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmh.compute.probes import Probe, check_probes
+from mmh.compute.probes import Probe, check_probes, has_spread
 from mmh.compute.rows import check_finite, check_items
 from mmh.errors import InputError
 
@@ -135,11 +135,13 @@ def flipd_estimate(
         Noise time t0 in (0, 1].
     probes : int or None
         Number of Hutchinson probes; None for the exact trace by d unit probes.
-    probe : {"gaussian", "rademacher", "orthogonal", "hutch++"}
+    probe : {"gaussian", "rademacher", "orthogonal", "hutch++", ...}
         Law of the probes; orthogonal ones are sqrt(d) times orthonormal, at most d of them. "hutch++" takes
         2 (probes // 3) products for an exact trace over a subspace that J fills most, and the rest as
         Rademacher probes of what is left; its standard error is the spread of those, given the subspace, and
-        needs two of them (probes >= 4).
+        needs two of them (probes >= 4). "hutch++-complement" does so with I - sigma J, whose rank is LID,
+        "hutch++-diagonal" with that less an estimate of its diagonal, and "xtrace-complement" is XTrace of
+        it: an even number of products, half of them probes that take turns.
     seed : int
         Root seed of the probes.
     ids : array_like of int, optional
@@ -198,5 +200,5 @@ def flipd_estimate(
     trace, norms, variance = (parts[name] for name in ("trace", "squared_norm", "variance"))
     value = model.dim - trace + norms
     check_finite(np.isfinite(value), numbers, f"FLIPD at t={t} is not finite")
-    single = probes is None or probes == 1 or (probe == "hutch++" and probes < 4)
-    return FlipdEstimate(value, None if single else np.sqrt(variance), trace, norms, probes, found.retried)
+    stderr = np.sqrt(variance) if has_spread(probes, probe) else None
+    return FlipdEstimate(value, stderr, trace, norms, probes, found.retried)

@@ -62,11 +62,13 @@ def jacobian_spectrum(
     Raises
     ------
     InputError
-        If shapes, numbers of rows or options do not fit, or a value is not finite.
+        If shapes, numbers of rows or options do not fit, the generator draws random numbers of its own, or a
+        value is not finite.
     """
     import torch
 
     from mmh.compute.attention import full_float32
+    from mmh.diffusion.modes import evaluation_mode
 
     latents = z.detach() if isinstance(z, torch.Tensor) else torch.from_numpy(np.array(z))
     if latents.ndim < 2 or not len(latents) or not latents.is_floating_point():
@@ -79,23 +81,17 @@ def jacobian_spectrum(
     if chunk < 1:
         raise InputError(f"chunk must be positive, got {chunk}")
     spectra = []
-    training = isinstance(generator, torch.nn.Module) and generator.training
-    if isinstance(generator, torch.nn.Module):
-        generator.eval()
-    try:
-        with full_float32():
-            for row in range(len(latents)):
-                condition = None if conditions is None else conditions[row : row + 1]
-                sample = latents[row : row + 1]
-                if mode == "auto":  # the first sample decides for all
-                    mode = _cheaper(generator, sample, condition)
-                matrix = _jacobian(generator, sample, condition, mode, chunk)
-                finite = matrix.isfinite().all().reshape(1).cpu().numpy()
-                check_finite(finite, np.array([row]), "the generator's Jacobian is not finite")
-                spectra.append(torch.linalg.svdvals(matrix.double()).cpu().numpy())
-    finally:
-        if training and isinstance(generator, torch.nn.Module):
-            generator.train()
+    with full_float32(), evaluation_mode(generator if isinstance(generator, torch.nn.Module) else None):
+        _check_repeats(generator, latents[:1], None if conditions is None else conditions[:1])
+        for row in range(len(latents)):
+            condition = None if conditions is None else conditions[row : row + 1]
+            sample = latents[row : row + 1]
+            if mode == "auto":  # the first sample decides for all
+                mode = _cheaper(generator, sample, condition)
+            matrix = _jacobian(generator, sample, condition, mode, chunk)
+            finite = matrix.isfinite().all().reshape(1).cpu().numpy()
+            check_finite(finite, np.array([row]), "the generator's Jacobian is not finite")
+            spectra.append(torch.linalg.svdvals(matrix.double()).cpu().numpy())
     return np.stack(spectra)
 
 
@@ -105,6 +101,21 @@ def _apply(generator: Callable[..., torch.Tensor], z: torch.Tensor, c: torch.Ten
     if x.ndim < 1 or len(x) != 1:
         raise InputError(f"the generator returned shape {tuple(x.shape)} for z {tuple(z.shape)}")
     return x.flatten()
+
+
+def _check_repeats(generator: Callable[..., torch.Tensor], z: torch.Tensor, c: torch.Tensor | None) -> None:
+    """Raise `InputError` if two calls on one z give two images: the map has no Jacobian then."""
+    import torch
+
+    with torch.inference_mode(False), torch.no_grad():
+        one, other = (_apply(generator, z.clone(), c).double() for _ in range(2))
+    size = float(one.abs().max())
+    apart = float((one - other).abs().max())
+    if apart > 1e-3 * size:  # kernels that add up in another order differ by less
+        raise InputError(
+            f"the generator is random: two calls on one z differ by {apart:.2g} of {size:.2g}. Fix the "
+            "noise that it draws (StyleGAN2: use the stored noise) before asking for its Jacobian"
+        )
 
 
 def _cheaper(generator: Callable[..., torch.Tensor], z: torch.Tensor, c: torch.Tensor | None) -> str:
@@ -155,6 +166,8 @@ def _mapped(products: Callable[[torch.Tensor], torch.Tensor], vectors: torch.Ten
     try:
         return torch.func.vmap(products)(vectors)
     except RuntimeError as error:
+        if "randomness" in str(error):  # equal images from two calls, so what it draws has no effect
+            return torch.func.vmap(products, randomness="same")(vectors)
         if "vmap" not in str(error) and "batching rule" not in str(error):
             raise
         return torch.stack([products(v) for v in vectors])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmh.errors import InputError
-from mmh.lid.points import flatten, part_rows, parts
+from mmh.lid.points import RANGE, flatten, largest, part_rows, parts, scale
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -66,10 +66,13 @@ class ExactSearch:
     (|x| + |y|)^2. If the candidates do not reach that far, more are asked for, up to `MOST_CANDIDATES`: only
     among so many points that are equally near, within that error, could the choice differ from float64's.
 
+    Squares of values beyond about 1e15, or all below 1e-15, leave the range of float32: such points are kept
+    as float64, multiplied by a power of two.
+
     Parameters
     ----------
     base : array_like
-        (m, ...) float or integer, flattened; kept as it is, uint8 as uint8, and never copied whole.
+        (m, ...) float or integer, flattened; kept as it is, uint8 as uint8, and not copied as a whole.
     rows : array_like of int, optional
         Search these rows only; all by default.
     device : str
@@ -83,6 +86,9 @@ class ExactSearch:
 
     def __init__(self, base: ArrayLike, *, rows: ArrayLike | None = None, device: str = "cpu") -> None:
         self.points = flatten(base, "base")
+        self._scale = scale(self.points)
+        if self._scale != 1.0:
+            self.points = self.points * np.float64(self._scale)
         self.rows = None if rows is None else np.asarray(rows, dtype=np.int64)
         if self.rows is not None and np.array_equal(self.rows, np.arange(len(self.points))):
             self.rows = None
@@ -144,6 +150,13 @@ class ExactSearch:
             raise InputError(
                 f"query and base differ in length: {queries.shape[1]} and {self.points.shape[1]} values"
             )
+        if self._scale != 1.0:
+            queries = queries * np.float64(self._scale)
+        if largest(queries) > RANGE[1]:
+            raise InputError(
+                f"query holds values of the size {largest(queries) / self._scale:.1g}, base none above "
+                f"{largest(self.points) / self._scale:.1g}: are both on one scale?"
+            )
         available = len(self) - (skip is not None)
         if not 1 <= k <= available:
             raise InputError(f"k must lie in 1..{available} with {len(self)} points, got {k}")
@@ -153,7 +166,7 @@ class ExactSearch:
             part = slice(start, start + self.block)
             left = None if skip is None else np.asarray(skip[part])
             self._nearest(queries[part], k, left, distances[part], indices[part])
-        return distances, indices
+        return distances / self._scale if self._scale != 1.0 else distances, indices
 
     def _nearest(
         self, queries: NDArray, k: int, skip: NDArray | None, distances: Array, indices: Index

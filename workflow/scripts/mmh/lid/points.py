@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmh.errors import InputError
 
+RANGE = 1e-15, 1e15  # largest values whose squares, and what rounding leaves of them, float32 holds
 PART_BYTES = 4 * 2**20  # of a part, as float64
 
 
@@ -54,3 +55,18 @@ def parts(array: NDArray) -> Iterator[tuple[NDArray, slice]]:
 def part_rows(dim: int) -> int:
     """Give the number of rows of a part."""
     return max(1, PART_BYTES // (8 * max(1, dim)))
+
+
+def largest(rows: NDArray) -> float:
+    """Largest absolute value."""
+    if rows.dtype.kind == "u":
+        return float(rows.max())
+    return max(float(np.abs(part).max()) for part, _ in parts(rows)) if rows.size else 0.0
+
+
+def scale(rows: NDArray) -> float:
+    """Power of two that brings points into the range that float32 can square; 1 if they are in it."""
+    size = largest(rows) if rows.dtype.kind == "f" else 0.0
+    if size == 0 or RANGE[0] < size < RANGE[1]:
+        return 1.0
+    return float(2.0 ** -np.round(np.log2(size)))

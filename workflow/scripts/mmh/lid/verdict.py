@@ -41,7 +41,7 @@ def verdicts(
     lid_model, lid_data : array_like
         (n,), LID_theta and LID_*, in dimensions and comparable with each other.
     se_model, se_data : array_like
-        (n,) or a number: their standard errors; 0 for none.
+        (n,) or a number: their standard errors; NaN where one is not known, 0 only where there is no error.
     low : float
         Dimension below which a manifold counts as small.
     gap : float

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 class Trajectories(NamedTuple):
-    """One metric of n prompts: `values` (n, generations, steps), the prompts, and the levels of the steps."""
+    """One metric of n prompts: `values` (n, generations, steps), prompts, levels and numbers of steps."""
 
     prompts: pd.MultiIndex
     values: NDArray[np.float64]
     t: NDArray[np.float64]
+    steps: NDArray[np.int64]
 
     def mean(self, generations: int | None = None, steps: NDArray[np.bool_] | None = None) -> pd.Series:
         """Mean over the first generations and over some steps, by (prompt_set, prompt); of all by default."""
@@ -74,7 +75,8 @@ def trajectories(scores: pd.DataFrame, metric: str) -> Trajectories:
             f"prompt scores: '{metric}' must have the same generations and steps for every prompt, each "
             "once; score the prompts again"
         )
-    return Trajectories(prompts, rows["value"].to_numpy(dtype=np.float64).reshape(shape), t[:n_steps])
+    values, numbers = rows["value"].to_numpy(dtype=np.float64), rows["step"].to_numpy(np.int64)[:n_steps]
+    return Trajectories(prompts, values.reshape(shape), t[:n_steps], numbers)
 
 
 def cfg_norm(

@@ -67,9 +67,21 @@ class Metric(Row):
         self.options: Any = self.Options() if options is None else options
 
     @classmethod
-    def sees(cls, t: float) -> bool:
-        """Whether it is taken at the step of this noise level."""
-        return cls.needs != "image" and (cls.until is None or t <= cls.until)
+    def chooses(cls) -> bool:
+        """Whether its option `steps` says at which steps it is taken."""
+        return "steps" in cls.Options.model_fields
+
+    def sees(self, t: float, number: int) -> bool:
+        """Whether it is taken at a step: of this noise level, and of this number, from 0."""
+        chosen = self.options.steps if self.chooses() else None
+        within = self.until is None or t <= self.until
+        return self.needs != "image" and within and (chosen is None or number + 1 in chosen)
+
+    @classmethod
+    def share(cls, options: Any, steps: int) -> float:
+        """Share of so many steps that it sees; t falls evenly from 1 to 0."""
+        chosen = options.steps if cls.chooses() else None
+        return (cls.until or 1.0) if chosen is None else len(chosen) / steps
 
     def see(self, step: Seen) -> Array:
         """Give the value of each row at one step, float64 (n,)."""

@@ -10,9 +10,6 @@ from mmh.options import base as options
 from mmh.options.base import Field
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from mmh.metrics.base import Array
     from mmh.metrics.seen import Seen
 
@@ -60,22 +57,12 @@ class Flipd(Metric):
                 return exact_draws(products, step.model.dim).sum(0).cpu().numpy()
             draws = [
                 products.quadratic(
-                    torch.from_numpy(self._draw(step, j)).to(device).double(), last=j == probes - 1
+                    torch.from_numpy(step.probe(self.options.probe, j)).to(device).double(),
+                    last=j == probes - 1,
                 )
                 for j in range(probes)
             ]
         return torch.stack(draws).mean(0).cpu().numpy()
-
-    def _draw(self, step: Seen, probe: int) -> NDArray[np.float32]:
-        """Probe vectors (n, d)."""
-        import numpy as np
-
-        law, dim = self.options.probe, step.model.dim
-        streams = step.streams(law, probe)
-        if law == "gaussian":
-            return np.stack([stream.standard_normal(dim, dtype=np.float32) for stream in streams])
-        signs = np.stack([stream.integers(0, 2, dim, dtype=np.int8) for stream in streams])
-        return 2 * signs.astype(np.float32) - 1
 
 
 def _probes(trace: int | str, dim: int) -> int | None:

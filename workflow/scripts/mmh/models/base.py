@@ -164,8 +164,11 @@ class Kind(Row):
         return network_cost.IDDPM.scaled(dim / 3072, dim / 3072)
 
     @classmethod
-    def latent_dim(cls, options: Config) -> int:
-        """Numbers of a latent, of a model that works on latents: here Stable Diffusion's, 4 x 64 x 64."""
+    def latent_dim(cls, options: Config, pixels: int = 64) -> int:
+        """Numbers of a latent, of a model that works on latents of images of so many pixels.
+
+        Here Stable Diffusion's, 4 x 64 x 64, whatever the images.
+        """
         return 16384
 
     @classmethod
@@ -200,3 +203,12 @@ class Kind(Row):
 # A model folder is described by the first of these files that it has, and by this key in it.
 DESCRIPTIONS = {"process.json": "kind", "model_index.json": "_class_name", "model.json": "class"}
 KINDS: Table[Kind] = Table("kind of model", "mmh.models", Kind)
+
+
+def dimension(entry: Config) -> int:
+    """Numbers of one item of an experiment; of one latent where there are latents."""
+    data = entry.get("data")
+    items = {"pixels": WORLDS[data["world"]].dim(data)} if data else {}
+    if "latents" in entry:
+        return KINDS[entry["model"]["kind"]].latent_dim(entry["model"], **items)
+    return items["pixels"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from mmh.fetch.hub import FLAT, PATTERNS
+from mmh.fetch.hub import DESCRIPTIONS, FLAT, NETWORKS
 from mmh.models.base import Kind, SamplingOptions
 from mmh.options import base as options
 from mmh.options.base import Field, Unique
@@ -46,7 +46,7 @@ class Diffusers(Kind):
         """The files of a local folder that are there; nothing for a repository on the hub."""
         if not options.path:
             return []
-        patterns = (*PATTERNS, *FLAT)
+        patterns = (*DESCRIPTIONS, *FLAT, *(f"{part}/*.safetensors*" for part in NETWORKS))
         files = [str(file) for one in patterns for file in sorted(Path(options.path).glob(one))]
         return files or [f"{options.path}/model_index.json"]
 

@@ -45,6 +45,8 @@ class EdmMlp(Kind):
         """peak learning rate"""
         ema_decay: float = Field(ge=0, lt=1)
         """decay of the averaged weights"""
+        second_order: float = Field(default=0, ge=0)
+        """weight of the second-order loss, which fits the Jacobian of the score, too (Lu et al. 2022)"""
 
     class Sampling(SamplingOptions):
         """Heun's method."""

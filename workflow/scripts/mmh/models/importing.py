@@ -3,19 +3,28 @@
 from pathlib import Path
 from typing import Any
 
+from mmh.errors import InputError
 from mmh.fetch.hub import copy_pipeline, fetch_pipeline
+from mmh.io.model_folder import read_json
 from mmh.models.loading import load_model
+from mmh.models.trial import account_for, of_user
 
 
 def make(folder: Path, options: Any, *, offline: bool) -> dict[str, Any]:
     """Copy a local folder, or fetch one from the hub, and see that it can be loaded; see `Kind.maker`."""
     found = {}
+    given = options.path if options.path is not None else f"{options.id}@{options.revision}"
     if options.path is not None:
         copy_pipeline(Path(options.path), folder)
     else:
         found["fetched"] = fetch_pipeline(
             options.id, options.revision, folder, offline=offline, mirrors=options.mirrors or ()
         )
-    model = load_model(folder)
-    score = model.score_model()
+    try:
+        if not (folder / "process.json").is_file():
+            account_for(read_json(folder / "model_index.json"), given)
+        model = load_model(folder)
+        score = model.score_model()
+    except InputError as error:
+        raise InputError(of_user(str(error), folder, given)) from error
     return {**found, "shape": score.shape, "schedule": score.schedule.kind, "classes": model.classes}

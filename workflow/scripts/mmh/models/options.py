@@ -1,8 +1,8 @@
 """Options of models that no kind has for itself: how latents are computed, and a small CLIP model."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from mmh.options.base import BatchSize, Field, Options
+from mmh.options.base import BatchSize, Field, Options, Unique
 
 
 class Latents(Options):
@@ -39,4 +39,10 @@ class Clip(Options):
     dimension: int = Field(ge=2)
     """Length of the embedding."""
     exchange_share: float = Field(ge=0, le=1)
-    """Share of captions whose KEY is exchanged, as negatives."""
+    """Share of captions whose made-up words are exchanged, as negatives."""
+    alike: Annotated[list[Literal["colour", "stroke"]], Unique()] = []
+    """Slots of the captions that all pairs of a batch agree in, so that they do not stand for the others."""
+    alike_share: float = Field(default=0.7, ge=0, le=1)
+    """Share of batches to which that happens."""
+    held_out: int = Field(default=0, ge=0)
+    """Images that are kept from the training, the last ones: by them it is checked what the model reads."""

@@ -80,9 +80,9 @@ class TextToImage(Kind):
         return unet(options["block_out_channels"], dim)
 
     @classmethod
-    def latent_dim(cls, options: Config) -> int:
-        """Half the side of the digits, with as many channels as asked for."""
-        return int(16 * options["vae"]["latent_channels"])
+    def latent_dim(cls, options: Config, pixels: int = 64) -> int:
+        """Half the side of the images, with as many channels as asked for."""
+        return int(pixels // 4 * options["vae"]["latent_channels"])
 
     @classmethod
     def parts(cls, options: Config) -> Parts:

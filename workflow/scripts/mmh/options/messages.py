@@ -76,7 +76,28 @@ def not_among(path: tuple[Any, ...], value: Any, allowed: Iterable[Any]) -> Mist
 def wrong_type(path: tuple[Any, ...], value: Any, wanted: str, meaning: str) -> Mistake:
     """A value of another type."""
     name = "null" if value is None else _TYPES.get(type(value), type(value).__name__)
-    return Mistake(path, f"{value!r} is a {name}, expected {wanted}{_colon(meaning)}", path)
+    text = f"{value!r} is a {name}, expected {wanted}{_colon(meaning)}{_number_hint(value, wanted)}"
+    return Mistake(path, text, path)
+
+
+def _number_hint(value: Any, wanted: str) -> str:
+    """Say how a number is written that YAML, or the command line, took for text."""
+    if not isinstance(value, str) or not ("number" in wanted or "integer" in wanted):
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    if not math.isfinite(number):
+        return ""
+    mantissa, letter, exponent = value.strip().lower().partition("e")
+    if letter and wanted == "integer":
+        return f"; YAML takes {value} for text, write {number:.0f}" if number.is_integer() else ""
+    if letter:
+        point = mantissa if "." in mantissa else f"{mantissa}.0"
+        sign = "" if exponent[0] in "+-" else "+"
+        return f"; YAML takes {value} for text, write {point}e{sign}{exponent}"
+    return "; write it without quotes (of --config, nested values arrive as text: use --configfile)"
 
 
 def form_mistakes(

@@ -44,9 +44,10 @@ def measure(
     options : mapping
         ``items``: number of points; optionally ``spectra_items``: how many of them get a normal bundle.
     estimators : mapping
-        Name to options, with ``method``: ``flipd`` (``trace``, ``probe``), ``normal-bundle``
-        (``copies_per_dimension``, ``percentile``), ``normal-bundle-noise`` (``copies_per_dimension``,
-        ``fraction``) or ``local-pca`` (``neighbours_from``: points drawn, ``k``, ``percentile``, ``radius``).
+        Name to options, with ``method``: ``flipd`` (``trace``, ``probe``), ``denoising-loss``
+        (``draws``), ``normal-bundle`` (``copies_per_dimension``, ``percentile``), ``normal-bundle-noise``
+        (``copies_per_dimension``, ``fraction``) or ``local-pca`` (``neighbours_from``: points drawn, ``k``,
+        ``percentile``, ``radius``).
     levels : sequence of float
         Times t of the law's schedule.
     seed : int
@@ -109,6 +110,7 @@ def _from_model(
     seed: int,
 ) -> Iterator[tuple[str, Array]]:
     """Yield name and estimates of every estimator that asks a score model; spectra are computed once."""
+    from mmh.lid.denoising_loss import denoising_loss
     from mmh.lid.flipd import flipd
     from mmh.lid.normal_bundle import normal_bundle_spectrum
     from mmh.lid.spectra import count_below, pooled_threshold
@@ -119,6 +121,9 @@ def _from_model(
             probes = None if how["trace"] == "exact" else int(how["trace"])
             law = how["probe"]
             yield name, flipd(model, x, t, probes=probes, probe=law, seed=seed, batch_size=len(x))
+        elif how["method"] == "denoising-loss":
+            loss = denoising_loss(model, x, t, draws=how["draws"], seed=seed, batch_size=len(x))
+            yield name, loss.value
         elif how["method"].startswith("normal-bundle"):
             copies = how["copies_per_dimension"] * model.dim
             if copies not in spectra:

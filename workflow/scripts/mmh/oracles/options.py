@@ -7,6 +7,9 @@ from mmh.options.base import Alternative, Block, Field, NoiseLevel, Options, Per
 from mmh.options.entries import Entry
 from mmh.options.messages import did_you_mean
 
+SKETCHES = ("hutch++", "hutch++-complement", "hutch++-diagonal", "xtrace-complement")
+"""Laws of probes that need some products for a sketch."""
+
 
 class Law(Options):
     """A law of known dimension."""
@@ -30,9 +33,10 @@ class Law(Options):
         if self.spectra_items is not None and self.spectra_items > self.items:
             yield f"{where}.spectra_items: {self.spectra_items} exceeds items, {self.items}"
         for name, options in experiment.section("accuracy")["estimators"].items():
-            probes = options.get("trace") if options.get("probe") == "orthogonal" else 0
-            if isinstance(probes, int) and probes > self.ambient:
-                yield f"{where}.ambient: {name} asks for more orthogonal probes than {self.ambient}"
+            law, probes = options.get("probe"), options.get("trace")
+            limited = law == "orthogonal" or law in SKETCHES
+            if limited and isinstance(probes, int) and probes > self.ambient:
+                yield f"{where}.ambient: {name} asks for more {law} probes than {self.ambient}"
 
 
 class Gaussians(Law):
@@ -73,8 +77,30 @@ class FlipdOfLaw(Options):
 
     trace: Literal["exact"] | Annotated[int, Field(ge=1)]
     """Divergence: exact, or the number of Hutchinson probes (an integer >= 1)."""
-    probe: Literal["gaussian", "rademacher", "orthogonal"] = "gaussian"
+    probe: Literal[
+        "gaussian",
+        "rademacher",
+        "orthogonal",
+        "hutch++",
+        "hutch++-complement",
+        "hutch++-diagonal",
+        "xtrace-complement",
+    ] = "gaussian"
     """Law of the probes; the exact trace has none."""
+
+    def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
+        """Numbers of products that a sketch cannot be made of."""
+        even = self.probe == "xtrace-complement"
+        few = self.trace != "exact" and (self.trace < 3 or (even and (self.trace < 4 or self.trace % 2)))
+        if self.probe in SKETCHES and few:
+            yield f"{where}.trace: {self.probe} needs {'an even number from 4' if even else '3 products'} on"
+
+
+class DenoisingLossOfLaw(Options):
+    """Denoising loss."""
+
+    draws: int = Field(ge=1)
+    """Noises of each point; each is one forward pass."""
 
 
 class NormalBundleOfLaw(Options):
@@ -162,6 +188,7 @@ def estimator_blocks() -> Mapping[str, Alternative]:
     """The estimators that are compared with the truth."""
     forms: dict[str, type[Options]] = {
         "flipd": FlipdOfLaw,
+        "denoising-loss": DenoisingLossOfLaw,
         "normal-bundle": NormalBundleOfLaw,
         "normal-bundle-noise": NormalBundleNoiseOfLaw,
         "local-pca": LocalPcaOfLaw,

@@ -22,11 +22,11 @@ from mmh.compute.network_cost import (
 from mmh.errors import InputError
 from mmh.figures.base import FIGURES
 from mmh.io.spans import span_range
-from mmh.models.base import KINDS
+from mmh.models.base import KINDS, dimension
 from mmh.models.edm_mlp import EdmMlp
 from mmh.plan.copies_cost import FIXED as COPIES_FIXED
 from mmh.plan.copies_cost import MODELLED as COPIES_MODELLED
-from mmh.plan.experiment import Experiment, dimension, network
+from mmh.plan.experiment import Experiment, network
 from mmh.plan.text_cost import FIXED as TEXT_FIXED
 from mmh.plan.text_cost import MODELLED as TEXT_MODELLED
 from mmh.plan.work import Work
@@ -266,9 +266,12 @@ _FIXED: dict[str, tuple[float, float, float, float]] = {
     "evaluate": (10, 300, 0, 0),
     "evaluate_raters": (20, 300, 0, 0),
     "sweep_percentiles": (10, 500, 0, 0),
+    "answer_images": (60, 400, 2.2, 3),
+    "vary_cuts": (10, 300, 0, 0),
     "check_claims": (10, 300, 0.1, 0.1),
     "compute_cartoon": (5, 400, 0, 0),
     "summarize": (3, 200, 0, 0),
+    "gather_claims": (3, 200, 0, 0),
     "collect_run_records": (3, 200, 0, 0),
     "collect_benchmarks": (3, 200, 0, 0),
     **COPIES_FIXED,

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmh.compute.network_cost import Network
 from mmh.io.spans import SELECTED, overlapping, spans
-from mmh.models.base import KINDS, Kind
+from mmh.models.base import KINDS, Kind, dimension
 from mmh.scores.base import SCORES, Score
 from mmh.worlds.base import WORLDS, World
 
@@ -148,13 +148,25 @@ class Experiment:
         """Metrics of the prompts, span by span."""
         return self._prompt_files("prompt_scores", "parquet")
 
-    def _prompt_files(self, folder: str, suffix: str) -> list[str]:
-        options = self.entry.get("prompts", {"sets": {}})
+    def _prompt_files(self, folder: str, suffix: str, section: str = "prompts") -> list[str]:
+        options = self.entry.get(section, {"sets": {}})
         return [
             f"{self.folder}/{folder}/{name}/{span}.{suffix}"
             for name, n in options["sets"].items()
             for span in spans(int(n), int(options["shard_size"]))
         ]
+
+    @property
+    def mitigated_files(self) -> list[str]:
+        """Generations with each mitigation, by mitigation and set in the order of the configuration."""
+        section = self.entry.get("mitigation", {"mitigations": {}})
+        folders = [f"mitigated/{name}" for name in section["mitigations"]]
+        return [file for folder in folders for file in self._prompt_files(folder, "npz", "mitigation")]
+
+    @property
+    def attribution_files(self) -> list[str]:
+        """Attributions of prompts to tokens, span by span."""
+        return self._prompt_files("attributions", "parquet", "attribution")
 
     @property
     def estimators(self) -> Config:
@@ -270,17 +282,14 @@ class Experiment:
             "accuracy": "accuracy",
             "verdicts": "verdicts",
             "prompt_audit": "prompt_audit",
+            "mitigation": "mitigation",
+            "attribution": "attribution",
         }
         keys = [table for key, table in named.items() if self.entry.get(key)]
         keys += ["evaluation_raters"] if self.entry.get("evaluation") else []
+        keys += ["cuts", "distance", "matched"] if "auc_by_cut" in self.entry.get("figures", {}) else []
+        keys += ["audit"] if self.entry.get("image_answer") or self.entry.get("prompt_answer") else []
         return [f"{self.folder}/{key}.csv" for key in keys]
-
-
-def dimension(entry: Config) -> int:
-    """Numbers of one item of an experiment; of one latent where there are latents."""
-    if "latents" in entry:
-        return KINDS[entry["model"]["kind"]].latent_dim(entry["model"])
-    return WORLDS[entry["data"]["world"]].dim(entry["data"])
 
 
 def network(entry: Config) -> Network:

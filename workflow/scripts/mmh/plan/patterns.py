@@ -32,6 +32,7 @@ class Patterns:
             "estimator": any_of(_names(entries, "estimators")),
             "descriptor": any_of(self.config.get("descriptors", {})),
             "law": any_of(_names(entries, "accuracy", "laws")),
+            "mitigation": any_of(_names(entries, "mitigation", "mitigations")),
             "prompt_set": any_of(_names(entries, "prompts", "sets")),
             "source": any_of(self.config.get("sources", {})),
             "span": r"\d{6}-\d{6}",
@@ -48,6 +49,18 @@ class Patterns:
     def having(self, section: str) -> str:
         """Experiments that have a section."""
         return any_of(name for name, entry in self._entries.items() if entry.get(section))
+
+    def worded(self) -> str:
+        """Experiments with a CLIP model whose world knows the parts of its captions' words."""
+        entries = self._entries.items()
+        known = {
+            name for name, entry in entries if entry.get("clip") and WORLDS[entry["data"]["world"]].grammar
+        }
+        return any_of(known)
+
+    def drawing(self, figure: str) -> str:
+        """Experiments that have a figure."""
+        return any_of(name for name, entry in self._entries.items() if figure in entry.get("figures", {}))
 
     def listed_sets(self) -> str:
         """Image sets that are fetched from lists."""

@@ -8,17 +8,20 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from mmh.digest.code import code_digest
+from mmh.digest.kept import code_digest
 from mmh.digest.reach import Root
 from mmh.plan import cost
 from mmh.plan.experiment import Config
+from mmh.plan.inputs.answers import Answers
+from mmh.plan.inputs.attribution import Attribution
 from mmh.plan.inputs.base import Wildcards
 from mmh.plan.inputs.evaluation import Evaluation
 from mmh.plan.inputs.figures import Figures
 from mmh.plan.inputs.image_sets import ImageSets
 from mmh.plan.inputs.images import Images
 from mmh.plan.inputs.labels import Labels
-from mmh.plan.inputs.laws import Laws
+from mmh.plan.inputs.laws import Landscape, Laws
+from mmh.plan.inputs.mitigation import Mitigation
 from mmh.plan.inputs.models import Models, early
 from mmh.plan.inputs.prompts import Prompts
 from mmh.plan.inputs.run import Run
@@ -41,7 +44,8 @@ class Plan:
     ----------
     patterns : Patterns
         Of the wildcards.
-    sources, models, image_sets, images, scores, labels, prompts, evaluation, laws, figures, run
+    sources, models, image_sets, images, scores, labels, prompts, attribution, mitigation, evaluation,
+    answers, laws, landscape, figures, run
         Functions of the wildcards, by what they are about.
     untracked : SimpleNamespace
         Where plug-ins lie: no change of this reruns a job, the digest of their code does.
@@ -60,8 +64,12 @@ class Plan:
         self.scores = Scores(config)
         self.labels = Labels(config)
         self.prompts = Prompts(config)
+        self.attribution = Attribution(config)
+        self.mitigation = Mitigation(config)
         self.evaluation = Evaluation(config)
+        self.answers = Answers(config)
         self.laws = Laws(config)
+        self.landscape = Landscape(config)
         self.figures = Figures(config)
         self.run = Run(config)
         self.compute = {"threads": config["threads"]}

@@ -58,7 +58,7 @@ def look(
     for job in jobs:
         record = _read_json(folder / job.benchmark, last_line=True)
         whole = all((folder / path).exists() for path in job.outputs)
-        owner, error = owners[job.log], _last_error(folder / job.log)
+        owner, error = owners[job.log], last_error(folder / job.log)
         if owner:
             gone = _is_gone(owner, queued)
             job.state = "lost" if gone else "running"
@@ -119,7 +119,7 @@ def _read_json(path: Path, *, last_line: bool = False) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _last_error(log: Path) -> str:
+def last_error(log: Path) -> str:
     """Give the error that a log ends in, one line; empty if it ends otherwise."""
     try:
         with log.open("rb") as file:

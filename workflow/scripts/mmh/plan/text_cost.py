@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from mmh.attributions.base import ATTRIBUTIONS, LOW
 from mmh.compute.network_cost import (
     CUDA_MB,
     IMPORTS_MB,
@@ -19,8 +20,9 @@ from mmh.compute.network_cost import (
 )
 from mmh.io.spans import span_range
 from mmh.metrics.base import METRICS, asked_metrics
-from mmh.models.base import KINDS
-from mmh.plan.experiment import Experiment, dimension, network
+from mmh.mitigations.base import MITIGATIONS
+from mmh.models.base import KINDS, dimension
+from mmh.plan.experiment import Experiment, network
 
 Config = Mapping[str, Any]
 Wildcards = Mapping[str, str]
@@ -61,14 +63,72 @@ def _score_prompts(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     n, size = len(span_range(wildcards["span"])) * options["generations"], batch_rows(options)
     metrics = [(METRICS[name], taken) for name, taken in asked_metrics(options).items()]
     trace_calls = partial(flipd_calls, dim=dim, gpu=gpu)
-    # Two rows per step, for both branches of the guided score; t falls evenly from 1 to 0.
-    extra = sum((m.until or 1.0) * m.cost(taken, dim, trace_calls) for m, taken in metrics)
+    # Two rows per step, for both branches of the guided score.
+    extra = sum(m.share(taken, options["steps"]) * m.cost(taken, dim, trace_calls) for m, taken in metrics)
     calls = 2 * options["steps"] * (1 + extra)
     seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=half(entry) if gpu else 1.0)
     seconds += network_calls(vae, n, min(size, n), 1, gpu=gpu)
     row = net.graph_mb if any(m.needs == "graph" for m, _ in metrics) else net.row_mb
     held = n * (image * 2e-6 + dim * 12e-6)
     return Need(seconds, pipeline_mb(entry, gpu, size * max(2 * row, vae.row_mb)) + held)
+
+
+def _sample_mitigated(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, net, vae, image = _setting(config, wildcards)
+    options, dim = entry["mitigation"], dimension(entry)
+    n, size = len(span_range(wildcards["span"])) * options["generations"], batch_rows(options)
+    block = dict(options["mitigations"][wildcards["mitigation"]])
+    row = MITIGATIONS[block.pop("method")]
+    searched = row.most_rows(row.Options.model_validate(block))
+    calls = 2 * entry["prompts"]["steps"] + searched
+    seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=half(entry) if gpu else 1.0)
+    seconds += network_calls(vae, n, min(size, n), 1, gpu=gpu)
+    each = net.graph_mb if searched else net.row_mb
+    held = n * (image * 2e-6 + dim * 12e-6)
+    return Need(seconds, pipeline_mb(entry, gpu, size * max(4 * each, vae.row_mb)) + held)
+
+
+def _measure_mitigations(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _, _, image = _setting(config, wildcards)
+    options = entry["mitigation"]
+    prompts = sum(options["sets"].values()) * len(options["mitigations"])
+    n = prompts * (options["generations"] + 1)
+    side = {"native": 0, "imagenet-288": 288, "imagenet-320": 320}.get(entry["prompts"]["preprocess"], 224)
+    each = (1e-3 if gpu else 0.1) * (side / 224) ** 2 + 5e-3
+    train = (
+        Experiment(config, wildcards["experiment"]).n_train if entry["prompts"]["images"] == "train" else 0
+    )
+    held = (prompts + 2 * train) * image * 1e-6 + entry["prompts"]["batch_size"] * side**2 * 2e-4
+    return Need(START[gpu] + n * each, IMPORTS_MB["torch"] + 300 + held + (CUDA_MB if gpu else 0))
+
+
+def _attribute_tokens(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, net, _, _ = _setting(config, wildcards)
+    options = entry["attribution"]
+    n, size = len(span_range(wildcards["span"])) * options["generations"], batch_rows(options)
+    calls = sum(along_steps(block, entry["prompts"]["steps"]) for block in options["attributions"].values())
+    calls = 2 * (entry["prompts"]["steps"] + 4 * calls) + 60  # a second derivative is worth about four calls
+    seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=half(entry) if gpu else 1.0)
+    return Need(seconds, pipeline_mb(entry, gpu, size * 6 * net.graph_mb))
+
+
+def along_steps(block: Mapping[str, Any], steps: int) -> float:
+    """Steps at which a block under `attributions` is differentiated; t falls evenly from 1 to 0."""
+    asked = ATTRIBUTIONS[block["method"]]
+    given = {key: value for key, value in block.items() if key != "method"}
+    chosen = getattr(asked.Options.model_validate(given), "steps", 0)
+    return {"all": float(steps), "low": LOW * steps, 0: 0.0}.get(chosen, 1.0)
+
+
+def _occlude_words(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, net, vae, image = _setting(config, wildcards)
+    options = entry["attribution"]
+    n = len(span_range(wildcards["span"])) * options["occlusion"]["generations"] * 12  # words of a caption
+    size, calls = batch_rows(options), 2 * entry["prompts"]["steps"]
+    seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=half(entry) if gpu else 1.0)
+    seconds += network_calls(vae, n, min(size, n), 1, gpu=gpu)
+    held = 300 + (2 * Experiment(config, wildcards["experiment"]).n_train + n) * image * 1e-6
+    return Need(seconds, pipeline_mb(entry, gpu, size * max(2 * net.row_mb, vae.row_mb)) + held)
 
 
 def _match_generations(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
@@ -103,6 +163,10 @@ MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "encode_images": _encode_images,
     "score_prompts": _score_prompts,
     "match_generations": _match_generations,
+    "sample_mitigated": _sample_mitigated,
+    "measure_mitigations": _measure_mitigations,
+    "attribute_tokens": _attribute_tokens,
+    "occlude_words": _occlude_words,
     "train_clip": _train_clip,
     "fetch_images": _fetch_images,
     "import_image_set": _import_image_set,
@@ -111,6 +175,9 @@ MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
 FIXED: dict[str, tuple[float, float, float, float]] = {
     "list_images": (120, 2000, 0, 0),
     "import_prompts": (60, 500, 0, 0),
+    "answer_prompts": (30, 600, 0, 0),
     "audit_prompts": (300, 1000, 0, 0),
+    "check_clip": (60, 900, 0, 1),
+    "score_attributions": (60, 500, 0, 0),
     "evaluate_detection": (120, 800, 0, 0),
 }

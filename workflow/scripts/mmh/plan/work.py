@@ -16,8 +16,8 @@ from mmh.compute.network_cost import (
     network_mb,
 )
 from mmh.io.spans import span_range
-from mmh.models.base import KINDS, Kind
-from mmh.plan.experiment import Experiment, dimension, network
+from mmh.models.base import KINDS, Kind, dimension
+from mmh.plan.experiment import Experiment, network
 from mmh.plan.text_cost import parts, pipeline_mb
 
 if TYPE_CHECKING:

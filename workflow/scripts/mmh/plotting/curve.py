@@ -5,12 +5,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mmh.evaluation.levels import FLAT, flat_from
 from mmh.evaluation.selection import medians
 from mmh.plotting import style
 from mmh.plotting.groups import CLUSTER
 from mmh.stats.areas import area_interval, left_out_areas
 
 _CONTROL = "not_memorized"
+FLAT_FROM, CHOSEN = "flat from", "chosen"
 COLUMNS = ("quantity", "label", "t", "n", "estimate", "low", "high", "lower_quartile", "upper_quartile")
 
 
@@ -26,7 +28,10 @@ def curve_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns `COLUMNS`. `quantity` is `flipd` (median, its interval, quartiles; `n` samples) or `auc`
-        (against `not_memorized`; `n` counts both classes); intervals are over clusters.
+        (against `not_memorized`; `n` counts both classes); intervals are over clusters. The last row,
+        `FLAT_FROM`, has the level that the rule of docs/estimators.md would take: `t` from which on the curve
+        of `label`, the group that lies lowest, moves by at most `estimate` dimensions up to twice t; empty if
+        none.
     """
     spread = medians(frame, ["label", "t"], clusters=CLUSTER).rename(columns={"median": "estimate"})
     parts = [spread.assign(quantity="flipd")]
@@ -52,11 +57,15 @@ def curve_numbers(frame: pd.DataFrame) -> pd.DataFrame:
                 }
             )
         )
+    lowest = str(spread.groupby("label")["estimate"].mean().idxmin())
+    mine = spread[spread["label"] == lowest].sort_values("t")
+    flat = {"quantity": FLAT_FROM, "label": lowest, "estimate": FLAT, "n": int(mine["n"].iloc[0])}
+    parts.append(pd.DataFrame([flat | {"t": flat_from(mine["t"], mine["estimate"])}]))
     return pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
 
 
 def curve_figure(numbers: pd.DataFrame, chosen: float, *, title: str) -> Figure:
-    """Draw FLIPD by label on the left and the AUC on the right, with the chosen t0 marked in both.
+    """Draw FLIPD by label on the left and the AUC on the right, with t0 and the rule's level marked in both.
 
     Parameters
     ----------
@@ -74,6 +83,7 @@ def curve_figure(numbers: pd.DataFrame, chosen: float, *, title: str) -> Figure:
     """
     fig = style.figure(style.TEXT, 3.2)
     left, right = fig.subplots(1, 2)
+    rule = float(numbers.loc[numbers["quantity"] == FLAT_FROM, "t"].iloc[0])
     for shift, (label, look) in enumerate(style.LABELS.items(), start=-1):
         mine = numbers[numbers["label"] == label]
         flipd, area = (mine[mine["quantity"] == quantity] for quantity in ("flipd", "auc"))
@@ -100,7 +110,10 @@ def curve_figure(numbers: pd.DataFrame, chosen: float, *, title: str) -> Figure:
     for ax in (left, right):
         ax.set_xscale("log")
         ax.axvline(chosen, color=style.INK, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
-        style.above(ax, chosen, f"$t_0$ = {chosen:.3g}")
+        style.above(ax, chosen, f"$t_0$ = {chosen:.3g}" + (", rule" if np.isclose(rule, chosen) else ""))
+        if np.isfinite(rule) and not np.isclose(rule, chosen):
+            ax.axvline(rule, color=style.INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
+            style.above(ax, rule, f"rule: {rule:.3g}")
         ax.set_xlabel("noise level $t$ (1 = pure noise)")
         ticks = [t for t in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0) if _inside(t, numbers["t"])]
         ax.set_xticks(ticks, [f"{t:g}" for t in ticks])

@@ -60,7 +60,8 @@ def printed(name: str) -> str:
     words = [metric.printed or metric.name]
     if detector.variant != "final":
         named = {"first": "first step", "mean": "all steps", "low": f"$t$ ≤ {metric.until}"}
-        words.append(named.get(detector.variant, f"first {detector.steps} steps"))
+        of = f"first {detector.steps} steps" if detector.step is None else f"step {detector.step}"
+        words.append(named.get(detector.variant, of))
     return ", ".join([*words, f"{detector.generations} gen."])
 
 

@@ -45,8 +45,8 @@ def read_values(path: str | Path) -> pd.DataFrame:
     return table[list(COLUMNS)]
 
 
-def verdicts(values: pd.DataFrame, margin: float) -> dict[str, Interval]:
-    """Compute the share of images with LID_θ + margin < LID_*, by model.
+def shares_below(values: pd.DataFrame, margin: float) -> dict[str, Interval]:
+    """Compute the share of images with LID_θ + margin < LID_*, by model; ``verdicts.csv`` counts errors, too.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def paired_figure(
     values : DataFrame
         From `read_values`.
     margin : float
-        As for `verdicts`.
+        As for `shares_below`.
     estimator, data_estimator : str
         Printed names of LID_θ's and LID_*'s estimators; empty if they need no naming.
     title : str
@@ -136,9 +136,9 @@ def _scatter(ax: Axes, values: pd.DataFrame, margin: float, estimator: str, data
     limits = (float(ends[0]), float(ends[1]))
     ax.plot(ends, ends, color=style.INK, linewidth=0.7)
     ax.fill_between(ends, ends - margin, ends[0], color="#F0E442", alpha=0.22, linewidth=0, zorder=0)
-    for model, share in verdicts(values, margin).items():
+    for model, share in shares_below(values, margin).items():
         look = MODELS[model]
-        text = f"{look.name}: OD-Mem {_percent(share)}"
+        text = f"{look.name}: {_percent(share)}"
         ax.plot(
             values["lid_data"],
             values[f"lid_{model}"],
@@ -153,7 +153,7 @@ def _scatter(ax: Axes, values: pd.DataFrame, margin: float, estimator: str, data
         + (f" + {margin:g}" if margin else "")
         + r" < \widehat{\mathrm{LID}}_*$"
     )
-    ax.set_title(f"OD-Mem: {rule} (shaded), share [95 %]")
+    ax.set_title(f"{rule} (shaded), without errors: share [95 %]")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), handletextpad=0.3)
     ax.set_xlim(limits)
     ax.set_ylim(limits)

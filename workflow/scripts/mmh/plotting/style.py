@@ -1,10 +1,13 @@
 """One look for all figures, and saving whose bytes depend on the plotted numbers alone."""
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+os.environ["MPLBACKEND"] = "Agg"  # a notebook exports its own, which may not be installed here
 
 import matplotlib
 

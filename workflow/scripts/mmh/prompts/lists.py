@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError
+from mmh.io.spans import span_range
 from mmh.prompts.families import duplicates, normalized, prompt_families
 
 COLUMNS = ("prompt_set", "prompt", "text", "family", "train")
@@ -35,8 +36,8 @@ def read_prompt_list(path: str | os.PathLike[str], *, column: str = CAPTION) -> 
     ----------
     path : path
         ``.txt``: one prompt a line, quotes and commas are part of it; ``.json``: a list of strings, or of
-        objects; ``.jsonl``: an object (or a string) a line; ``.csv``, ``.tsv``: a table with a header;
-        ``.parquet``. Text is UTF-8.
+        objects; ``.jsonl``: an object (or a string) a line; ``.csv``, ``.tsv``: a table with a header (in a
+        ``.tsv`` quotes are part of the text); ``.parquet``. Text is UTF-8.
     column : str
         Key or column of the prompt in objects and tables.
 
@@ -145,6 +146,21 @@ def read_prompts(path: str | os.PathLike[str]) -> pd.DataFrame:
     return table
 
 
+def prompts_of_span(path: str | os.PathLike[str], prompt_set: str, span: str) -> pd.Series:
+    """Read the texts of one span of a set, such as ``000000-000063``, by the number of the prompt.
+
+    Raises
+    ------
+    InputError
+        If the set lacks one of them, or as `read_prompts` does.
+    """
+    numbers, table = list(span_range(span)), read_prompts(path)
+    texts = table[table["prompt_set"] == prompt_set].set_index("prompt")["text"]
+    if not set(numbers) <= set(texts.index):
+        raise InputError(f"{path}: set {prompt_set} lacks prompts of {span}, it has {len(texts)}")
+    return texts[numbers]
+
+
 def describe(table: pd.DataFrame, largest: int = 10) -> dict[str, Any]:
     """Say what a reader of the lists must know: repetitions, families, what lists share.
 
@@ -213,9 +229,10 @@ def _entries(path: Path, column: str) -> Iterator[tuple[str, Any]]:
 
 
 def _cells(path: Path, text: str, column: str) -> Iterator[tuple[str, Any]]:
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter="," if path.suffix == ".csv" else "\t", strict=True
-    )
+    # A TSV file knows no quotes: they are part of the caption.
+    tabs: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+    style = tabs if path.suffix == ".tsv" else {"strict": True}
+    reader = csv.reader(io.StringIO(text, newline=""), **style)
     try:
         header = next(reader, [])
         if header.count(column) != 1:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import create_model
 
@@ -42,6 +42,9 @@ class Prompts(Options):
     """DDIM steps."""
     guidance: float = Field(ge=0)
     """Guidance scale lambda."""
+    noise: Literal["own", "shared"] | None = None
+    """What generations start from: own noise, or shared: generation g of all prompts from the same noise,
+    as in Jeon et al. (2025)."""
     metrics: MetricNames | MetricBlocks = list(DEFAULT)
     """Metrics that are taken on the way: names, or names with options; docs/text-to-image.md."""
     batch_size: BatchSize
@@ -49,11 +52,12 @@ class Prompts(Options):
     a CPU); part of a result's bytes."""
     shard_size: int = Field(ge=1)
     """Prompts per job."""
-    images: str
-    """What holds the training image of a prompt: train, or an image set with the same caption."""
-    descriptor: DescriptorName
+    images: str | None = None
+    """What holds the training image of a prompt: train, or an image set with the same caption; without it
+    generations are compared with none."""
+    descriptor: DescriptorName | None = None
     """Copy descriptor that compares a generation with the training image."""
-    preprocess: Preprocess
+    preprocess: Preprocess | None = None
     """How images reach the descriptor."""
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
@@ -68,8 +72,17 @@ class Prompts(Options):
                 if n != most:
                     yield f"{where}.sets.{name}: {n} prompts where the world has {most}; all are scored"
         sets = {*known_names("image set", experiment.config, experiment), *(("train",) if world.sets else ())}
-        if self.images not in sets:
+        together = {key: getattr(self, key) for key in ("images", "descriptor", "preprocess")}
+        absent = [key for key, value in together.items() if value is None]
+        if absent and len(absent) < len(together):
+            yield f"{where}.{absent[0]}: missing; images, descriptor and preprocess go together"
+        if absent and (experiment.section("mitigation") or "manifold_walk" in experiment.section("figures")):
+            yield f"{where}.images: missing; mitigation and manifold_walk compare generations with images"
+        if self.images is not None and self.images not in sets:
             yield f"{where}.images: {self.images!r} holds no training images; use an image set"
+        named = METRICS.among(self.metrics) if isinstance(self.metrics, list) else {}
+        for name, row in named.items():  # blocks are checked as such
+            yield from row.check(row.Options(), experiment, f"{where}.metrics.{name}")
 
 
 def prompt_forms() -> Mapping[str, Alternative]:

@@ -7,7 +7,7 @@ values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from mmh.metrics.seen import Seen
 from mmh.sampling.guided import Grid, Step, generation_rows, guided_ddim, initial_noise
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -90,14 +90,14 @@ class Recorder:
         self.model, self.metrics, self.streams, self.attention = model, metrics, streams, attention
         self.values: dict[str, list[Array]] = {metric.name: [] for metric in metrics}
 
-    def wants_graph(self, t: float) -> bool:
+    def wants_graph(self, t: float, number: int) -> bool:
         """Differentiate the steps that a metric wants so alone: a graph takes memory.
 
         It is asked before the network is called, so attention is recorded from here.
         """
         if self.attention is not None:
-            self.attention.start(any(m.needs == "attention" and m.sees(t) for m in self.metrics))
-        return any(m.needs == "graph" and m.sees(t) for m in self.metrics)
+            self.attention.start(any(m.needs == "attention" and m.sees(t, number) for m in self.metrics))
+        return any(m.needs == "graph" and m.sees(t, number) for m in self.metrics)
 
     def see(self, step: Step) -> None:
         """Let each metric see one step."""
@@ -105,10 +105,11 @@ class Recorder:
         maps = self.attention.take() if self.attention is not None else []
         streams = lambda purpose, number: self.streams(step.number, purpose, number)  # noqa: E731
         seen = Seen(step, self.model, streams, [each[n:] for each in maps])  # rows are [empty, caption]
-        differentiating = [m.name for m in self.metrics if m.needs == "graph" and m.sees(step.t)]
+        sees = {m.name: m.sees(step.t, step.number) for m in self.metrics}
+        differentiating = [m.name for m in self.metrics if m.needs == "graph" and sees[m.name]]
         for metric in self.metrics:
             value = np.full(n, np.nan)
-            if metric.sees(step.t):
+            if sees[metric.name]:
                 seen.graph_is_wanted_again = metric.name in differentiating[:-1]
                 value = np.asarray(metric.see(seen), dtype=np.float64)
             if value.shape != (n,):
@@ -135,6 +136,7 @@ def prompt_scores(
     generations: int = 4,
     guidance: float = 7.5,
     metrics: Sequence[Metric] | None = None,
+    shared_noise: bool = False,
     seed: int = 0,
     batch_size: int | None = None,
     progress: Callable[..., None] | None = None,
@@ -165,6 +167,8 @@ def prompt_scores(
         lambda of the trajectories and of eps^CFG.
     metrics : sequence of Metric, optional
         What is taken; by default `default_metrics`. Those of finished images are left out: latents are not.
+    shared_noise : bool
+        As `shared` of `initial_noise`.
     seed : int
         Root seed of initial noise and of what metrics draw.
     batch_size : int or None
@@ -201,15 +205,20 @@ def prompt_scores(
 
         with CrossAttention(score.module) if _attentive(chosen) else nullcontext() as maps:
             recorder = Recorder(score, chosen, streams, maps)
-            noise = initial_noise(seed, prompt_set, [p for p, _ in keys], [g for _, g in keys], model.shape)
+            start = prompt_set, [p for p, _ in keys], [g for _, g in keys], model.shape
+            noise = initial_noise(seed, *start, shared=shared_noise)
             rows = torch.from_numpy(owner[items]).to(c.device)
             options: dict[str, Any] = {"grid": levels, "guidance": guidance, "observer": recorder}
             end = guided_ddim(score, noise, c[rows], null, **options)
         values = {name: np.stack(taken, axis=1) for name, taken in recorder.values.items()}
         return {_LATENTS: end.float().cpu().numpy(), **values}
 
+    sees = {
+        m.name: [m.sees(t, k) for t, k in zip(grid.t.tolist(), grid.numbers, strict=True)] for m in chosen
+    }
+
     def finite(arrays: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
-        seen = {m.name: arrays[m.name][:, [m.sees(t) for t in grid.t.tolist()]] for m in chosen}
+        seen = {name: arrays[name][:, steps] for name, steps in sees.items()}
         return all_finite({_LATENTS: arrays[_LATENTS], **seen})
 
     found = in_batches(
@@ -217,74 +226,34 @@ def prompt_scores(
         batch,
         generation_rows(numbers, generations),
         batch_size=batch_size,
-        trial=lambda rows: batch(model, np.arange(rows) % len(owner), grid[-1:]),
+        trial=lambda rows: batch(model, np.arange(rows) % len(owner), busiest(grid, chosen)),
         finite=finite,
         progress=progress,
     )
-    what = f"a score of prompt set {prompt_set} is not finite"
-    check_finite(finite(found.arrays), numbers[owner], what)
+    for name, steps in sees.items():
+        for step in np.flatnonzero(steps):
+            what = (
+                f"{name} of prompt set {prompt_set} is not finite at step {grid.numbers[step] + 1}, prompts"
+            )
+            check_finite(np.isfinite(found.arrays[name][:, step]), numbers[owner], what)
+    check_finite(finite(found.arrays), numbers[owner], f"latents of prompt set {prompt_set} are not finite")
     latents = found.arrays.pop(_LATENTS)
     return PromptScores(latents, found.arrays, grid, found.size, found.retried)
 
 
+def busiest(grid: Grid, metrics: Sequence[Metric]) -> Grid:
+    """Give the one step, the latest of equals, that most metrics differentiate, or else see."""
+    asked = [
+        (
+            sum(m.needs == "graph" and m.sees(t, number) for m in metrics),
+            sum(m.sees(t, number) for m in metrics),
+            place,
+        )
+        for place, (t, number) in enumerate(zip(grid.t.tolist(), grid.numbers, strict=True))
+    ]
+    place = max(asked)[2]
+    return grid[place : place + 1]
+
+
 def _attentive(metrics: Sequence[Metric]) -> bool:
     return any(metric.needs == "attention" for metric in metrics)
-
-
-def score_table(
-    scores: PromptScores,
-    *,
-    prompt_set: str,
-    prompts: Sequence[int] | Places,
-    generations: int,
-    images: Mapping[str, Array] | None = None,
-) -> pd.DataFrame:
-    """List scores one per row.
-
-    Parameters
-    ----------
-    scores : PromptScores
-        Of n prompts.
-    prompt_set, prompts, generations
-        As for `prompt_scores`.
-    images : mapping, optional
-        What was measured on the generations themselves, by name: (items,), listed at the last step.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``prompt_set, prompt, generation, step, t, index, sigma, metric, value``; rows by prompt,
-        generation, metric, step.
-    """
-    import pandas as pd
-
-    numbers, grid, all_steps = np.asarray(prompts, dtype=np.int64), scores.grid, np.arange(len(scores.grid))
-
-    def listed(names: Sequence[str], steps: Places, value: Array) -> pd.DataFrame:
-        """Rows of values (items, names, steps)."""
-        shape = (len(numbers), generations, len(names), len(steps))
-
-        def column(values: Any, axis: int) -> Any:
-            sizes = [1, 1, 1, 1]
-            sizes[axis] = -1
-            return np.broadcast_to(np.asarray(values).reshape(sizes), shape).ravel()
-
-        return pd.DataFrame(
-            {
-                "prompt_set": prompt_set,
-                "prompt": column(numbers, 0),
-                "generation": column(np.arange(generations), 1),
-                "step": column(steps, 3),
-                "t": column(grid.t[steps], 3),
-                "index": column(grid.index[steps], 3),
-                "sigma": column(np.sqrt(1.0 - grid.abar[steps]), 3),
-                "metric": column(np.array(names, dtype=object), 2),
-                "value": value.ravel(),
-            }
-        )
-
-    parts = [listed([name], all_steps[-1:], np.asarray(value)) for name, value in (images or {}).items()]
-    if scores.values:
-        table = listed(list(scores.values), all_steps, np.stack(list(scores.values.values()), axis=1))
-        parts.insert(0, table[table["value"].notna()])
-    return pd.concat(parts, ignore_index=True)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mmh.compute.blocks import blockwise_in_fitting_batches, decode_in_fitting_batches
 from mmh.metrics.base import Metric
-from mmh.prompts.scoring import PromptScores, prompt_scores, score_table
+from mmh.prompts.score_table import score_table
+from mmh.prompts.scoring import PromptScores, busiest, prompt_scores
 from mmh.sampling.guided import ddim_grid, generation_seed
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def sample_span(
     prompt_set : str
         Name of the set.
     options : mapping
-        `generations`, `steps`, `guidance`, `batch_size`, `decode_batch_size`.
+        `generations`, `steps`, `guidance`, `batch_size`, `decode_batch_size`; `noise`, own or shared.
     seed : int
         Root seed.
     progress, store
@@ -65,7 +66,8 @@ def sample_span(
     score, null, count = loaded.score_model(), loaded.null(), options["generations"]
     grid = ddim_grid(loaded.scheduler, options["steps"])
     how = {"prompt_set": prompt_set, "generations": count, "guidance": options["guidance"], "seed": seed}
-    how["metrics"] = metrics
+    how["metrics"], shared = metrics, options.get("noise", "own") == "shared"
+    how["shared_noise"] = shared
 
     def draw(_: np.ndarray, which: np.ndarray, size: int) -> Arrays:
         c = loaded.embed(texts[which].tolist(), ids=which)
@@ -73,8 +75,8 @@ def sample_span(
         each: Arrays = {"latents": found.latents, **found.values}
         return {name: a.reshape(len(which), count, *a.shape[1:]) for name, a in each.items()}
 
-    def trial(rows: int) -> None:  # the last step, which all metrics see
-        once = how | {"generations": rows, "grid": grid[-1:], "batch_size": rows}
+    def trial(rows: int) -> None:
+        once = how | {"generations": rows, "grid": busiest(grid, metrics), "batch_size": rows}
         prompt_scores(score, loaded.embed(texts[numbers[:1]].tolist()), null, prompts=numbers[:1], **once)
 
     # As many prompts as a batch has rows fill all of its batches.
@@ -85,7 +87,8 @@ def sample_span(
     prompt, generation = np.repeat(numbers, count), np.tile(np.arange(count), len(numbers))
     ids = prompt * count + generation
     image, decoded = decode_in_fitting_batches(loaded, latents, ids, options["decode_batch_size"])
-    seeds = [generation_seed(seed, prompt_set, p, g) for p, g in zip(prompt, generation, strict=True)]
+    pairs = zip(prompt, generation, strict=True)
+    seeds = [generation_seed(seed, prompt_set, p, g, shared=shared) for p, g in pairs]
     arrays: Arrays = {"image": image, "latent": latents, "id": ids, "prompt": prompt}
     arrays |= {"generation": generation.astype(np.int64), "text": texts[prompt].to_numpy(dtype=str)}
     arrays |= {"index": grid.index, "guidance": np.array([float(options["guidance"])])}

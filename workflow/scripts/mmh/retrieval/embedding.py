@@ -12,11 +12,14 @@ from mmh.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+TINT = 8 / 15
+"""Mean over channels of each tint of the coloured digits: what their grey images were multiplied by."""
 # name: (how the size is reached, channel means, channel standard deviations)
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 PREPROCESS: dict[str, tuple[tuple[str, int], tuple[tuple[float, ...], tuple[float, ...]]]] = {
     "native": (("none", 0), _HALF),  # [-1, 1], the range that the embedded worlds' descriptor is trained on
+    "tinted": (("grey", 0), _HALF),
     "imagenet-288": (("edge", 288), _IMAGENET),
     "imagenet-320": (("square", 320), _IMAGENET),
     "imagenet-crop224": (("crop", 224), _IMAGENET),
@@ -77,7 +80,8 @@ def embed(
     images : (n, H, W, C) uint8
         C = 3, or 1 (grey, repeated to three channels).
     preprocess : str
-        `native`: no resizing, [-1, 1]; `imagenet-288`: small edge 288; `imagenet-320`: square, aspect
+        `native`: no resizing, [-1, 1]; `tinted`: the same of the grey image, the mean over the channels
+        divided by that of a tint (at most 1); `imagenet-288`: small edge 288; `imagenet-320`: square, aspect
         distorted; `imagenet-crop224`: small edge 256, centre crop 224; these with ImageNet's mean and
         standard deviation; `half-crop224`: the same crop, [-1, 1]. Resizing is bilinear with antialiasing.
     batch_size : int
@@ -125,8 +129,10 @@ def _prepare(images: "torch.Tensor", preprocess: str) -> "torch.Tensor":
 
     (how, size), (mean, std) = PREPROCESS[preprocess]
     x = images.permute(0, 3, 1, 2).float() / 255
+    if how == "grey":
+        x = (x.mean(dim=1, keepdim=True) / TINT).clamp(max=1)
     x = x.expand(-1, 3, -1, -1)
-    if how != "none":
+    if how not in ("none", "grey"):
         height, width = x.shape[2:]
         edge = 256 if how == "crop" else size
         shape = [size, size]

@@ -7,12 +7,14 @@ from mmh.options.base import DescriptorName, Field, Options, SourceName
 from mmh.options.entries import Entry
 from mmh.worlds.base import train_size
 
-Preprocess = Literal["native", "imagenet-288", "imagenet-320", "imagenet-crop224", "half-crop224"]
+Preprocess = Literal["native", "tinted", "imagenet-288", "imagenet-320", "imagenet-crop224", "half-crop224"]
 
 
 class TrainedDescriptor(Options):
     """A copy descriptor that is trained here by SSCD's recipe."""
 
+    images: Literal["digits", "mnist-14", "mnist-28"] = "digits"
+    """Embedded images that it is trained on: scikit-learn's digits, or MNIST with this side in pixels."""
     dimension: int = Field(ge=2)
     """Length of the embedding."""
     steps: int = Field(ge=1)

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from mmh.compute import rng
 from mmh.compute.rows import fast_layout
+from mmh.diffusion.ddim import ddim_scheduler
 from mmh.diffusion.schedule import Schedule
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
-from mmh.light_diffusers import diffusers
+from mmh.sampling.guides import Branches, Constant, Guide
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,27 @@ class Grid:
         int64 (steps,), steps of the model's own table.
     abar, following : numpy.ndarray
         float64 (steps,), psi^2 at each level and at the one that the step goes to.
+    first : int
+        Number of the first step, of a part of a grid.
     """
 
     t: NDArray[np.float64]
     index: NDArray[np.int64]
     abar: NDArray[np.float64]
     following: NDArray[np.float64]
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.t)
 
     def __getitem__(self, steps: slice) -> Grid:
-        return Grid(self.t[steps], self.index[steps], self.abar[steps], self.following[steps])
+        first = self.first + steps.indices(len(self))[0]
+        return Grid(self.t[steps], self.index[steps], self.abar[steps], self.following[steps], first)
+
+    @property
+    def numbers(self) -> list[int]:
+        """Number of each step, 0 for the noisiest of the whole grid."""
+        return list(range(self.first, self.first + len(self)))
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,12 @@ class Step:
     empty, caption : torch.Tensor
         eps_0 and eps_c, in the dtype of the latents.
     guided : torch.Tensor
-        eps_0 + lambda (eps_c - eps_0).
+        eps_0 + lambda (eps_c - eps_0), or what the guide made of both.
+    pair, noises : torch.Tensor
+        (2 n, *shape), the latents twice, as the network was given them, and [eps_0, eps_c] of them: between
+        these two the branches can be differentiated apart by one backward pass.
+    both : ScoreModel
+        The network with the conditions of those 2 n rows.
     """
 
     number: int
@@ -76,13 +91,16 @@ class Step:
     empty: torch.Tensor
     caption: torch.Tensor
     guided: torch.Tensor
+    pair: torch.Tensor
+    noises: torch.Tensor
+    both: ScoreModel
 
 
 class Observer(Protocol):
     """Sees every step of a trajectory."""
 
-    def wants_graph(self, t: float) -> bool:
-        """Whether `see` will differentiate the noise at this level with respect to the latents."""
+    def wants_graph(self, t: float, number: int) -> bool:
+        """Whether `see` will differentiate the noise of this step with respect to the latents."""
         ...
 
     def see(self, step: Step) -> None:
@@ -114,7 +132,7 @@ def ddim_grid(scheduler: Any, steps: int) -> Grid:
     InputError
         If the number of steps does not fit the table.
     """
-    ddim = diffusers().DDIMScheduler.from_config(scheduler.config, steps_offset=1, clip_sample=False)
+    ddim = ddim_scheduler(scheduler.config, steps_offset=1, clip_sample=False)
     total = int(ddim.config.num_train_timesteps)
     if not 1 <= steps < total:
         raise InputError(f"DDIM takes 1 to {total - 1} steps with this model, got {steps}")
@@ -139,7 +157,7 @@ def guided_ddim(
     null: torch.Tensor,
     *,
     grid: Grid,
-    guidance: float = 7.5,
+    guidance: float | Guide = 7.5,
     observer: Observer | None = None,
 ) -> torch.Tensor:
     """Go from noise to latents by DDIM (eta 0) along the guided noise.
@@ -159,8 +177,8 @@ def guided_ddim(
         (1, L, D), the embedded empty caption.
     grid : Grid
         Noise levels, of the model's own table.
-    guidance : float
-        lambda; 1 follows the caption alone, 0 the empty one.
+    guidance : float or Guide
+        lambda; 1 follows the caption alone, 0 the empty one. Or what combines the two noises of each step.
     observer : Observer, optional
         Sees every step; where it wants a graph, the noises of that step can be differentiated with respect to
         the latents, without another call of the network.
@@ -175,31 +193,41 @@ def guided_ddim(
     both = model.conditioned(torch.cat([null.expand(n, *null.shape[1:]).to(captions), captions]))
     kind = torch.promote_types(model.dtype, torch.float32)
     state = fast_layout(noise.to(device=model.device, dtype=kind))
-    for number, t in enumerate(grid.t.tolist()):
-        abar, following = grid.abar[number], grid.following[number]
-        graph = observer is not None and observer.wants_graph(t)
+    guide = guidance if isinstance(guidance, Guide) else Constant(guidance)
+    for place, t in enumerate(grid.t.tolist()):
+        abar, following, number = grid.abar[place], grid.following[place], grid.first + place
+        index, sigma = int(grid.index[place]), float(np.sqrt(1.0 - abar))
+        observed = observer is not None and observer.wants_graph(t, number)
+        graph = observed or guide.wants_graph(t)
         with torch.inference_mode(False), torch.set_grad_enabled(graph):
             z = state.detach().requires_grad_(graph)
-            if abar == 0:
-                empty = caption = z
-            else:
-                empty, caption = both.eps(torch.cat([z, z]), t).to(kind).chunk(2)
-            guided = empty + guidance * (caption - empty)
+            pair = torch.cat([z, z])
+            noises = pair if abar == 0 else both.eps(pair, t).to(kind)
+            empty, caption = noises.chunk(2)
+            guided = guide.combine(Branches(number, t, index, sigma, z, empty, caption))
         if observer is not None:
-            sigma = float(np.sqrt(1.0 - abar))
-            observer.see(Step(number, t, int(grid.index[number]), sigma, z, empty, caption, guided))
+            observer.see(Step(number, t, index, sigma, z, empty, caption, guided, pair, noises, both))
+        # The graph goes with its last tensors, before the next call of the network makes another.
+        z, guided, pair = z.detach(), guided.detach(), pair.detach()
+        del noises, empty, caption
         with torch.no_grad():
             if abar == 0:
-                of_empty, of_caption = both.clean(torch.cat([z, z]), t).to(kind).chunk(2)
-                clean = of_empty + guidance * (of_caption - of_empty)
+                of_empty, of_caption = both.clean(pair, t).to(kind).chunk(2)
+                clean = guide.combine(Branches(number, t, index, sigma, z, of_empty, of_caption))
             else:
-                clean = (z - float(np.sqrt(1.0 - abar)) * guided) / float(np.sqrt(abar))
+                clean = (z - sigma * guided) / float(np.sqrt(abar))
             state = float(np.sqrt(following)) * clean + float(np.sqrt(1.0 - following)) * guided
     return state.detach()
 
 
 def initial_noise(
-    seed: int, prompt_set: str, prompts: Sequence[int], generations: Sequence[int], shape: Sequence[int]
+    seed: int,
+    prompt_set: str,
+    prompts: Sequence[int],
+    generations: Sequence[int],
+    shape: Sequence[int],
+    *,
+    shared: bool = False,
 ) -> torch.Tensor:
     """Draw the noise that generations start from.
 
@@ -213,28 +241,38 @@ def initial_noise(
         Number of the prompt within its set and of the generation, n of each.
     shape : sequence of int
         Shape of one latent.
+    shared : bool
+        Let generation g of every prompt of every set start from the same noise, as in Jeon et al. (2025).
 
     Returns
     -------
     torch.Tensor
-        float32 (n, *shape) on the CPU; a row depends on (seed, set, prompt, generation).
+        float32 (n, *shape) on the CPU; a row depends on (seed, set, prompt, generation), or on (seed,
+        generation) where it is shared.
     """
-    rows = [
-        rng.normal(seed, _purpose(prompt_set, generation), [prompt], shape)
-        for prompt, generation in zip(prompts, generations, strict=True)
-    ]
+    rows = []
+    for prompt, generation in zip(prompts, generations, strict=True):
+        purpose, key = _key(prompt_set, prompt, generation, shared)
+        rows.append(rng.normal(seed, purpose, [key], shape))
     return torch.cat(rows) if rows else torch.empty((0, *shape))
 
 
 def generation_seed(
-    seed: int, prompt_set: str, prompt: int | np.integer[Any], generation: int | np.integer[Any]
+    seed: int,
+    prompt_set: str,
+    prompt: int | np.integer[Any],
+    generation: int | np.integer[Any],
+    *,
+    shared: bool = False,
 ) -> np.uint64:
     """Give the seed that is stored beside a generation, from the key of its initial noise."""
-    return rng.item_seed(seed, _purpose(prompt_set, int(generation)), int(prompt))
+    return rng.item_seed(seed, *_key(prompt_set, int(prompt), int(generation), shared))
 
 
-def _purpose(prompt_set: str, generation: int) -> str:
-    return f"initial-noise:{prompt_set}:{int(generation)}"
+def _key(prompt_set: str, prompt: int, generation: int, shared: bool) -> tuple[str, int]:
+    if shared:  # no set is named so: names hold no colon
+        return "shared-initial-noise", int(generation)
+    return f"initial-noise:{prompt_set}:{int(generation)}", prompt
 
 
 def generation_rows(prompts: NDArray[np.int64], generations: int) -> NDArray[np.int64]:

@@ -64,7 +64,7 @@ class SpanPlan(SetPlan):
 
 
 class NetworkOptions(declared.Options):
-    """Options of every estimator that calls a network on batches of items."""
+    """Options of every estimator that calls a network."""
 
     batch_size: BatchSize
     """rows per network call: an integer >= 1, or auto (what a GPU's free memory holds; 8 on a CPU); part of a
@@ -77,26 +77,20 @@ class Score(Row):
     Attributes
     ----------
     shape : {"span", "spectra", "set", "ratio"}
-        The steps that it takes: a table for each span of items; singular values for each span, then one table
-        of the set; one table of the set; no step, as it follows from the scores of others.
+        Its steps: a table for each span of items; singular values of each span, then a table of the set; a
+        table of the set; none, as it follows from the scores of others.
     needs : {"images", "score", "captions", "decoder", "generator"}
-        What it is computed from: images or latents alone; a model's score at them, by their caption or class
-        if they have one; latents, their captions and a text-to-image model; latents and its decoder; a
-        generator and the inputs of the samples that it drew.
-    large : bool
-        Whether large values speak for memorization, instead of small ones.
-    latents : bool
-        Whether it may be asked for with a text-to-image model.
-    label, unit : str
-        Its name in figures, and the unit of its values; without a label, its name in the configuration.
-    axis : str
-        What stands on an axis of its values, if that is more than the unit.
-    numerics : bool
-        Whether the run records of its first step say how it was computed.
-    random : bool
-        Whether its values depend on the seed.
-    derivatives : bool
-        Whether it differentiates the network, which is what its memory follows from.
+        What it is computed from: images or latents alone; a model's score at them, by caption or class if
+        they have one; latents, captions and a text-to-image model; latents and its decoder; a generator
+        and the inputs of its samples.
+    large, latents : bool
+        Whether large values speak for memorization; whether it may be asked for with a text-to-image model.
+    label, unit, axis : str
+        Its name in figures (without one, its name in the configuration), the unit of its values, and what
+        stands on an axis of them, if that is more than the unit.
+    numerics, random, derivatives, whole : bool
+        Whether run records say how its first step was computed; its values depend on the seed; it
+        differentiates the network; its value at one item depends on the others of the set.
     later : frozenset of str
         Options that only the step over a whole set takes.
     """
@@ -111,6 +105,7 @@ class Score(Row):
     numerics: ClassVar[bool] = True
     random: ClassVar[bool] = True
     derivatives: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
     later: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
@@ -127,6 +122,11 @@ class Score(Row):
     def printed(cls, options: Config, others: Mapping[str, Config]) -> str:
         """Name in figures, empty if it has none; `others` are the experiment's estimators by name."""
         return cls.label
+
+    @classmethod
+    def has_stderr(cls, options: Config) -> bool:
+        """Whether its values have standard errors, as far as its block says."""
+        return True
 
     @classmethod
     def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
@@ -152,9 +152,17 @@ class Score(Row):
 
 
 class SpanScore(Score):
-    """An estimator of one number for each item, computed span by span."""
+    """An estimator of one number for each item, computed span by span.
+
+    Attributes
+    ----------
+    parts : tuple of str
+        Further numbers of each item that the same pass may give, and ``<part>_stderr``: they are rows of the
+        estimator ``<its name>:<part>``, which a score that follows from others can read.
+    """
 
     latents = True
+    parts: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def of_rows(cls, setting: Setting, rows: Places) -> Arrays:
@@ -216,6 +224,7 @@ class SpectraScore(Score):
 
     shape = "spectra"
     later = frozenset({"percentile"})
+    batched: ClassVar[bool] = False  # whether items are computed in batches of the option `batch_size`
     above: ClassVar[bool] = False
     zeros: ClassVar[int] = 0
     needs: ClassVar[Needs] = "score"
@@ -263,12 +272,16 @@ class SetScore(Score):
 class RatioScore(Score):
     """A score that follows from others when all of them are put together."""
 
-    shape = "ratio"
-    numerics = False
+    shape, numerics = "ratio", False
 
     @classmethod
-    def combined(cls, table: pd.DataFrame, name: str, items: str, options: Config) -> pd.DataFrame:
-        """Give its rows for one item set, from the rows of all scores."""
+    def combined(
+        cls, table: pd.DataFrame, name: str, items: str, options: Config, *, calibration: int = 0
+    ) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Give its rows for one item set, from those of all scores, and what the run record says of it.
+
+        No evaluation sees the first `calibration` samples.
+        """
         raise NotImplementedError
 
 
@@ -276,25 +289,9 @@ SCORES: Table[Score] = Table("method of an estimator", "mmh.scores", Score)
 
 
 def printed_names(estimators: Mapping[str, Config]) -> dict[str, str]:
-    """Names that figures print, of an experiment's estimators.
-
-    Parameters
-    ----------
-    estimators : mapping
-        Options by name, in the order of the configuration.
-
-    Returns
-    -------
-    dict of str to str
-        The method's name in figures for the first estimator that it fits; the others' own names.
-    """
+    """Give names that figures print: the method's for the first estimator that it fits, the others' own."""
     names: dict[str, str] = {}
     for name, options in estimators.items():
         printed = SCORES[options["method"]].printed(options, estimators)
         names[name] = printed if printed and printed not in names.values() else name
     return names
-
-
-def large_values(estimators: Mapping[str, Config]) -> list[str]:
-    """Names of the estimators whose large values speak for memorization."""
-    return [name for name, options in estimators.items() if SCORES[options["method"]].large]

@@ -28,7 +28,15 @@ class Flipd(SpanScore):
         """noise level in (0, 1], or a list of them"""
         trace: Literal["exact"] | Annotated[int, Field(ge=1)]
         """exact, or the number of Gaussian Hutchinson probes (an integer >= 1)"""
-        probe: Literal["gaussian", "rademacher", "orthogonal", "hutch++"] = "gaussian"
+        probe: Literal[
+            "gaussian",
+            "rademacher",
+            "orthogonal",
+            "hutch++",
+            "hutch++-complement",
+            "hutch++-diagonal",
+            "xtrace-complement",
+        ] = "gaussian"
         """law of the probes, gaussian by default"""
         condition: Literal["caption", "empty"] | None = None
         """of a text-to-image model: LID given the caption, or given the empty one"""
@@ -38,6 +46,11 @@ class Flipd(SpanScore):
         """Name those of captioned images apart."""
         kind = {"caption": ", conditional", "empty": ", unconditional"}.get(options.get("condition", ""), "")
         return f"{cls.label}{kind}"
+
+    @classmethod
+    def has_stderr(cls, options: Config) -> bool:
+        """Of the trace alone, over the probes: an exact one has no such error, and one probe no spread."""
+        return options["trace"] not in ("exact", 1)
 
     @classmethod
     def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:

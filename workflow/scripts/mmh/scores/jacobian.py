@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mmh.io.spans import SELECTED
 from mmh.options import base as declared
 from mmh.options.base import Field, Percentile
-from mmh.scores.base import SpectraScore
+from mmh.scores.base import Config, SpectraScore
 from mmh.scores.checks import has_generator
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ class Jacobian(SpectraScore):
         """percentile of the pool, in (0, 100)"""
         chunk: int = Field(ge=1)
         """products in one pass; memory grows with it"""
+
+    @classmethod
+    def has_stderr(cls, options: Config) -> bool:
+        """Nothing in it is drawn."""
+        return False
 
     @classmethod
     def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:

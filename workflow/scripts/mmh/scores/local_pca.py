@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mmh.options import base as declared
 from mmh.options.base import Field, Percentile
-from mmh.scores.base import SetScore
+from mmh.scores.base import Config, SetScore
 from mmh.worlds.base import train_size
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ class LocalPca(SetScore):
         """distances of the radius rule"""
         bootstrap: int = Field(default=0, ge=0)
         """replicates over the neighbours, for the standard error of LID_*; 0: none"""
+
+    @classmethod
+    def has_stderr(cls, options: Config) -> bool:
+        """Over replicates of the neighbours."""
+        return options.get("bootstrap", 0) > 1
 
     @classmethod
     def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:

@@ -32,6 +32,11 @@ def parts(options: Config) -> list[str]:
     return [options[key] for key in named if key in options]
 
 
+def part_name(estimator: str, part: str) -> str:
+    """Name of the rows of a further number that an estimator's pass gave."""
+    return f"{estimator}:{part}"
+
+
 def in_order(ratios: Mapping[str, Config]) -> dict[str, Any]:
     """Sort scores so that each stands after those that it follows from.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mmh.scores.base import SetScore
+from mmh.scores.base import Config, SetScore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,6 +16,11 @@ class Png(SetScore):
     """Bits of the PNG file of each image; small for memorized samples, as these are simple."""
 
     name, label, unit, random = "png", "PNG size", "bits", False
+
+    @classmethod
+    def has_stderr(cls, options: Config) -> bool:
+        """Nothing in it is estimated."""
+        return False
 
     @classmethod
     def of_set(

@@ -9,6 +9,7 @@ from mmh.errors import InputError
 from mmh.options import base as declared
 from mmh.options.base import ComputedName
 from mmh.scores.base import SCORES, Config, RatioScore
+from mmh.scores.following import misfits_of_parts, side_by_side
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 
 class Ratio(RatioScore):
-    """One score over another, item by item, with the numerator's standard error over the divisor."""
+    """One score over another, item by item, with the numerator's standard error over the divisor.
+
+    A quotient orders by the numerator's size at a given divisor only where the numerator is positive: docs/
+    estimators.md says what `residual` is for.
+    """
 
     name, random = "ratio", False
 
@@ -25,7 +30,7 @@ class Ratio(RatioScore):
         """Quotient of two estimators."""
 
         numerator: ComputedName
-        """estimator"""
+        """estimator; of counts such as nb or jacobian, which are never negative: FLIPD may be"""
         denominator: ComputedName
         """estimator"""
 
@@ -39,34 +44,22 @@ class Ratio(RatioScore):
     @classmethod
     def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
         """Find scores that are not there for every item, and a ratio that follows from itself."""
-        from mmh.scores.order import circle
-
         yield from super().check(options, experiment, where)
-        way = circle(where.rpartition(".")[2], experiment.section("estimators"))
-        if way:
-            yield f"{where}: follows from itself ({' -> '.join(way)}); divide scores that are computed"
-        for part in ("numerator", "denominator"):
-            name = getattr(options, part)
-            source = experiment.section("estimators").get(name)
-            if source is None:
-                continue  # reported as an unknown name
-            lacking = [items for items in experiment.at(where)["items"] if items not in source["items"]]
-            if lacking:
-                yield f"{where}.items: {name!r} is not computed on {lacking[0]!r}"
-            if isinstance(source.get("t"), list):
-                yield f"{where}.{part}: {name!r} has a list of t; a ratio needs one"
+        yield from misfits_of_parts(options, experiment, where, ("numerator", "denominator"), "a ratio")
 
     @classmethod
-    def combined(cls, table: pd.DataFrame, name: str, items: str, options: Config) -> pd.DataFrame:
-        """Divide the scores of one item set."""
-        chosen = table[table["items"] == items]
-        top = chosen[chosen["estimator"] == options["numerator"]].copy()
-        bottom = chosen[chosen["estimator"] == options["denominator"]].set_index("item")["value"]
-        divisor = top["item"].map(bottom)
-        if divisor.isna().any() or (divisor == 0).any():
-            first = top["item"][divisor.isna() | (divisor == 0)].iloc[0]
-            raise InputError(f"{name}: item {first} of {items} has no nonzero {options['denominator']} score")
-        top["value"] = top["value"] / divisor
-        top["stderr"] = top["stderr"] / divisor
-        top["estimator"] = name
-        return top
+    def combined(
+        cls, table: pd.DataFrame, name: str, items: str, options: Config, *, calibration: int = 0
+    ) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Divide the scores of one item set, and say how many numerators are negative."""
+        bottom = options["denominator"]
+        rows, divisor = side_by_side(table, name, items, options["numerator"], bottom)
+        if (divisor == 0).any():
+            first = rows["item"][divisor == 0].iloc[0]
+            raise InputError(
+                f"{name}: item {first} of {items} has the {bottom} score 0, which divides nothing"
+            )
+        negative = int((rows["value"] < 0).sum())
+        rows["value"] = rows["value"] / divisor
+        rows["stderr"] = rows["stderr"] / divisor
+        return rows, {"n": len(rows), "negative_numerators": negative}

@@ -54,6 +54,7 @@ def score_norms(
     t: float = 0.02,
     of: Literal["guided", "difference"] = "guided",
     guidance: float = 7.5,
+    exchanged: ArrayLike | None = None,
     ids: ArrayLike | None = None,
     batch_size: int | None = 8,
 ) -> NDArray[np.float64]:
@@ -75,6 +76,9 @@ def score_norms(
         Which norm.
     guidance : float
         lambda, of "guided".
+    exchanged : array_like, optional
+        (n, *shape), clean latents of other images, at which s_0 is taken for the first term of "guided": a
+        guided score whose two terms come from different images.
     ids : array_like of int, optional
         Ids of the images, (n,); 0..n-1 by default. Image i is computed in row ``i % batch_size``.
     batch_size : int or None
@@ -99,14 +103,24 @@ def score_norms(
         raise InputError(f"of must be guided or difference, got {of!r}")
     if len(c) != len(samples) or len(null) != 1:
         raise InputError(f"needs {len(samples)} conditions and one empty one: {len(c)}, {len(null)}")
+    others = samples if exchanged is None else check_items(model, exchanged, None)[0]
+    if len(others) != len(samples):
+        raise InputError(f"needs {len(samples)} images to exchange with, got {len(others)}")
     psi, sigma = model.schedule.psi(float(t)), model.schedule.sigma(float(t))
 
     def noise(score: ScoreModel, rows: Places) -> torch.Tensor:
-        z = fast_layout(psi * samples[rows].to(device=score.device, dtype=torch.float32))
+        def scaled(images: torch.Tensor) -> torch.Tensor:
+            return fast_layout(psi * images[rows].to(device=score.device, dtype=torch.float32))
+
+        z, unconditional = scaled(samples), score.conditioned(null)
         chosen = c.to(score.device)[torch.from_numpy(rows).to(score.device)]
-        empty = score.conditioned(null).eps(z, t).double()
+        empty = unconditional.eps(z, t).double()
         difference = score.conditioned(chosen).eps(z, t).double() - empty
-        return difference if of == "difference" else empty + guidance * difference
+        if of == "difference":
+            return difference
+        if exchanged is not None:
+            empty = unconditional.eps(scaled(others), t).double()
+        return empty + guidance * difference
 
     what = f"the norm of the score at t={t}"
     return noise_norms(model, noise, numbers, scale=sigma, batch_size=batch_size, what=what)

@@ -40,6 +40,8 @@ class Setting:
         (n,), for an estimator that needs them.
     null : torch.Tensor or None
         (1, L, D), the embedded empty caption, beside them.
+    whole : (ndarray, ndarray) or None
+        Images (N, ...) and ids (N,) of the whole item set, for an estimator that depends on them.
     t : float or None
         Noise level of this pass, for an estimator with the option `t`.
     """
@@ -53,6 +55,7 @@ class Setting:
     classes: NDArray[Any] | None = None
     captions: list[str] | None = None
     null: Any = None
+    whole: tuple[NDArray[Any], NDArray[np.int64]] | None = None
     t: float | None = None
 
     @property
@@ -126,7 +129,7 @@ def read_setting(
     InputError
         If items, captions or classes are missing, or the model is of another sort.
     """
-    from mmh.io.image_shards import read_present, read_span
+    from mmh.io.image_shards import read_images, read_present, read_span
     from mmh.models.latent.captions import image_score, read_captions
     from mmh.models.loading import load_model
 
@@ -149,6 +152,7 @@ def read_setting(
         return Setting(x, ids, model=loaded, **given)
     assert isinstance(captions, Path)
     texts = read_captions(captions, ids)
+    given["whole"] = read_images(images) if score.whole else None
     network: dict[str, Any] = {"model": loaded, "score": loaded.score_model(), "null": loaded.null()}
     return Setting(x, ids, captions=texts, **network, **given)
 

@@ -54,6 +54,7 @@ def score_span(
     import pandas as pd
 
     from mmh.compute.blocks import blockwise_in_fitting_batches
+    from mmh.scores.order import part_name
 
     t = getattr(setting.options, "t", None)
     passes = [replace(setting, t=level) for level in (t if isinstance(t, list) else [t])]
@@ -72,6 +73,10 @@ def score_span(
         part = {name: array[place * n : (place + 1) * n] for name, array in found.items()}
         shared = {"dtype": setting.dtype, **score.columns(one)}
         tables.append(_table(setting.ids, estimator, {**part, **shared}))
+        for name in score.parts:
+            if name in part:
+                own = {"value": part[name], "stderr": part.get(f"{name}_stderr")}
+                tables.append(_table(setting.ids, part_name(estimator, name), {**own, **shared}))
     numerics = {"batch_size": size, **_numerics(setting), **score.describe(setting)}
     return pd.concat(tables, ignore_index=True), numerics
 
@@ -101,7 +106,8 @@ def score_spectra(
     from mmh.job.chunks import blockwise
 
     n, unit = len(setting.ids), "sample" if score.needs == "generator" else "image"
-    blocks = np.split(np.arange(n), range(SPECTRA_ROWS, n, SPECTRA_ROWS))
+    rows = setting.options.batch_size if score.batched else SPECTRA_ROWS
+    blocks = np.split(np.arange(n), range(rows, n, rows))
     found = blockwise(partial(score.spectra, setting), blocks, progress=progress, store=store, unit=unit)
     arrays = {**found, "id": setting.ids, **score.constants(setting)}
     return arrays, {**_numerics(setting), **score.describe(setting)}
@@ -118,6 +124,8 @@ def count_spectra(
     record: dict[str, Any],
 ) -> pd.DataFrame:
     """Count the singular values of all items by a percentile of a pool (paper Eq. 8, Appendices B.3, C.1).
+
+    An estimator without that option says its value of each item alone.
 
     The paper's pool is all generated images. Where only some have spectra, candidates are many times too
     frequent among them, so the pool is the seeded draw of the others.
@@ -155,19 +163,21 @@ def count_spectra(
     arrays = {name: np.concatenate([part[k] for part in parts]) for k, name in enumerate(wanted)}
     for k, name in enumerate(score.once):
         arrays[name] = read_arrays(files[0], *score.once)[k]
-    chosen = np.ones(len(arrays["id"]), dtype=bool)
-    if isinstance(candidates, Path):
-        chosen = ~np.isin(arrays["id"], read_table(candidates, CANDIDATES)["sample"])
-    pool: Any = arrays["spectrum"][chosen]
     given: Any = score.Options.model_validate(options)
-    threshold = pooled_threshold(pool, given.percentile)
-    record.update(
-        threshold=threshold,
-        percentile=given.percentile,
-        pool_items=len(pool),
-        pool_values=int(pool.size),
-        pool_candidates_left_out=int((~chosen).sum()),
-    )
+    threshold = float("nan")  # of a pool that is not asked for
+    if "percentile" in score.Options.model_fields:
+        chosen = np.ones(len(arrays["id"]), dtype=bool)
+        if isinstance(candidates, Path):
+            chosen = ~np.isin(arrays["id"], read_table(candidates, CANDIDATES)["sample"])
+        pool: Any = arrays["spectrum"][chosen]
+        threshold = pooled_threshold(pool, given.percentile)
+        record.update(
+            threshold=threshold,
+            percentile=given.percentile,
+            pool_items=len(pool),
+            pool_values=int(pool.size),
+            pool_candidates_left_out=int((~chosen).sum()),
+        )
     columns = {"dtype": "float64", **score.counts(arrays, threshold, given, seed)}
     return _table(arrays["id"], estimator, columns)
 

@@ -16,7 +16,7 @@ from mmh.stats.clusters import (
     t_quantile,
     unbounded,
 )
-from mmh.stats.resampling import FEW, Interval
+from mmh.stats.resampling import FEW, LEVEL, Interval
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ def left_out_areas(scores: np.ndarray, positive: np.ndarray, clusters: np.ndarra
     return LeftOut(area, strata, m, k, carrying, df, constant, alone)
 
 
-def area_interval(left_out: LeftOut, which: int = 0, unit: str = "observation") -> Interval:
+def area_interval(
+    left_out: LeftOut, which: int = 0, unit: str = "observation", *, level: float = LEVEL
+) -> Interval:
     """AUC with its interval, symmetric in its logit, by the jackknife over clusters.
 
     The standard error is the jackknife's of the AUC, over its slope; with fewer than `FEW` clusters of
@@ -146,6 +148,8 @@ def area_interval(left_out: LeftOut, which: int = 0, unit: str = "observation") 
         Score.
     unit : str
         What a cluster is.
+    level : float
+        Two-sided.
 
     Returns
     -------
@@ -153,13 +157,13 @@ def area_interval(left_out: LeftOut, which: int = 0, unit: str = "observation") 
         In [0, 1]. Of a score that is constant [1/2, 1/2], by definition.
     """
     area, groups = float(left_out.area[which]), left_out.n_clusters
-    how: dict[str, Any] = {"n_clusters": groups, "unit": unit}
+    how: dict[str, Any] = {"level": level, "n_clusters": groups, "unit": unit}
     if left_out.constant[which]:
         return Interval(area, area, area, left_out.n, **how, method="by definition")
     if reason := left_out.reason(unit):
         return unbounded(area, left_out.n, groups, unit, reason)
     if area in (0.0, 1.0):
-        low = exact_low(groups)
+        low = exact_low(groups, level)
         ends = (low, 1.0) if area == 1 else (0.0, 1 - low)
         return Interval(area, *ends, left_out.n, **how, method="exact")
     values = [part[:, which] for part in left_out.strata]
@@ -171,12 +175,20 @@ def area_interval(left_out: LeftOut, which: int = 0, unit: str = "observation") 
         error, method = np.sqrt(left_out.variance(values)) / (area * (1 - area)), "jackknife"
     if error < 1e-12:
         return unbounded(area, left_out.n, groups, unit, f"no {unit} changes the value")
-    half, centre = t_quantile(left_out.df) * error, np.log(area / (1 - area))
-    low, high = (float(1 / (1 + np.exp(-x))) for x in (centre - half, centre + half))
-    return Interval(area, low, high, left_out.n, **how, method=method)
+    ends = logit_bounds(area, t_quantile(left_out.df, level) * float(error))
+    return Interval(area, *ends, left_out.n, **how, method=method, df=left_out.df)
 
 
-def difference_interval(left_out: LeftOut, which: int, other: int, unit: str = "observation") -> Interval:
+def logit_bounds(area: float, half: float) -> tuple[float, float]:
+    """Bounds of a share that lie `half` to each side of its logit."""
+    from scipy.special import expit, logit
+
+    return float(expit(logit(area) - half)), float(expit(logit(area) + half))
+
+
+def difference_interval(
+    left_out: LeftOut, which: int, other: int, unit: str = "observation", *, level: float = LEVEL
+) -> Interval:
     """Difference of two AUC, its bounds from those of each and the jackknife's correlation (MOVER).
 
     The lower one lies sqrt(a^2 + b^2 - 2 r a b) below the difference, a the distance of the first AUC to its
@@ -191,6 +203,8 @@ def difference_interval(left_out: LeftOut, which: int, other: int, unit: str = "
         Scores.
     unit : str
         What a cluster is.
+    level : float
+        Two-sided.
 
     Returns
     -------
@@ -202,16 +216,16 @@ def difference_interval(left_out: LeftOut, which: int, other: int, unit: str = "
     Zou and Donner (2008), Statistics in Medicine 27, 1693-1702.
     """
     change, groups = float(left_out.area[which] - left_out.area[other]), left_out.n_clusters
-    how: dict[str, Any] = {"n_clusters": groups, "unit": unit}
+    how: dict[str, Any] = {"level": level, "n_clusters": groups, "unit": unit, "df": left_out.df}
     if which == other:
         return Interval(0.0, 0.0, 0.0, left_out.n, **how, method="by definition")
-    one, two = (area_interval(left_out, k, unit) for k in (which, other))
+    one, two = (area_interval(left_out, k, unit, level=level) for k in (which, other))
     for single in (one, two):
         if single.reason:
             return unbounded(change, left_out.n, groups, unit, single.reason)
     if left_out.variance([part[:, which] - part[:, other] for part in left_out.strata]) < 1e-24:
         # No more than a share of pairs, and no more than both areas can be off.
-        half = 1 - exact_low(groups)
+        half = 1 - exact_low(groups, level)
         down = min(half, mover(one.estimate - one.low, two.high - two.estimate, 0.0))
         up = min(half, mover(one.high - one.estimate, two.estimate - two.low, 0.0))
         ends = max(change - down, -1.0), min(change + up, 1.0)

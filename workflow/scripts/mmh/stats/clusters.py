@@ -60,11 +60,11 @@ def cluster_df(cluster: np.ndarray) -> float:
     return effective_df(np.unique(cluster, return_counts=True)[1])
 
 
-def t_quantile(df: float) -> float:
-    """Upper quantile of Student's t for a two-sided interval at `LEVEL`."""
+def t_quantile(df: float, level: float = LEVEL) -> float:
+    """Upper quantile of Student's t for a two-sided interval."""
     from scipy.stats import t
 
-    return float(t.ppf((1 + LEVEL) / 2, df))
+    return float(t.isf((1 - level) / 2, df))
 
 
 def jackknife_variance(left_out: np.ndarray) -> np.ndarray:
@@ -116,22 +116,24 @@ def one_cluster(unit: str, whose: str = "observations") -> str:
     return f"all {whose} are of one {unit}"
 
 
-def exact_low(n_clusters: int) -> float:
+def exact_low(n_clusters: int, level: float = LEVEL) -> float:
     """Lower bound of the share of a rule that held without exception.
 
     n independent clusters all kept to it, which has the probability p^n; the bound is the p at which that is
-    (1 - `LEVEL`)/2, the lower end of Clopper and Pearson's interval.
+    (1 - `level`)/2, the lower end of Clopper and Pearson's interval.
 
     Parameters
     ----------
     n_clusters : int
         At least 1.
+    level : float
+        Two-sided.
 
     Returns
     -------
     float in (0, 1)
     """
-    return float(((1 - LEVEL) / 2) ** (1 / n_clusters))
+    return float(((1 - level) / 2) ** (1 / n_clusters))
 
 
 def clopper_pearson(hits: float, n: float, level: float = LEVEL) -> tuple[float, float]:
@@ -158,7 +160,11 @@ def clopper_pearson(hits: float, n: float, level: float = LEVEL) -> tuple[float,
 
 
 def share_interval(
-    hit: np.ndarray, clusters: np.ndarray | None = None, unit: str = "observation"
+    hit: np.ndarray,
+    clusters: np.ndarray | None = None,
+    unit: str = "observation",
+    *,
+    level: float = LEVEL,
 ) -> Interval:
     """Share of observations with its interval, over clusters.
 
@@ -174,6 +180,8 @@ def share_interval(
         Each observation its own if None.
     unit : str
         What a cluster is.
+    level : float
+        Two-sided.
 
     Returns
     -------
@@ -191,13 +199,13 @@ def share_interval(
     p, count = float(hit.mean()), np.bincount(cluster)
     if len(count) < 2:
         return unbounded(p, n, len(count), unit, one_cluster(unit))
-    effective = float(len(count))
+    effective, df = float(len(count)), effective_df(count)
     if 0 < p < 1:
         rest = n - count
         variance = float(jackknife_variance((hit.sum() - np.bincount(cluster, hit)) / rest))
-        if variance == 0:
-            return unbounded(p, n, len(count), unit, "all clusters have the same share")
-        quantile = t_quantile(effective_df(count))
-        effective = p * (1 - p) / variance * (float(norm.ppf((1 + LEVEL) / 2)) / quantile) ** 2
-    low, high = clopper_pearson(p * effective, effective)
-    return Interval(p, low, high, n, n_clusters=len(count), unit=unit, method="Clopper-Pearson, effective n")
+        normal, effective = float(norm.isf((1 - level) / 2)), float(n)
+        if variance > 0:  # if clusters are more alike than independent values, that counts for nothing
+            found = p * (1 - p) / variance * (normal / t_quantile(df, level)) ** 2
+            effective = min(effective, found)
+    low, high = clopper_pearson(p * effective, effective, level)
+    return Interval(p, low, high, n, level, len(count), unit, "Clopper-Pearson, effective n", df=df)

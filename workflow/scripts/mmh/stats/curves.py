@@ -47,13 +47,13 @@ class Comparison:
     left_out: LeftOut
     unit: str
 
-    def area(self, which: int) -> Interval:
+    def area(self, which: int, level: float = LEVEL) -> Interval:
         """AUC of a score with its interval, see `mmh.stats.areas.area_interval`."""
-        return area_interval(self.left_out, which, self.unit)
+        return area_interval(self.left_out, which, self.unit, level=level)
 
-    def difference(self, which: int, other: int) -> Interval:
+    def difference(self, which: int, other: int, level: float = LEVEL) -> Interval:
         """Paired difference of two AUC, see `mmh.stats.areas.difference_interval`."""
-        return difference_interval(self.left_out, which, other, self.unit)
+        return difference_interval(self.left_out, which, other, self.unit, level=level)
 
 
 def auc(score: np.ndarray, positive: np.ndarray) -> float:

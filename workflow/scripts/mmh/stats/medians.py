@@ -14,7 +14,7 @@ from mmh.stats.clusters import (
     t_quantile,
     unbounded,
 )
-from mmh.stats.resampling import Interval
+from mmh.stats.resampling import LEVEL, Interval
 
 MIN_MEDIAN = 6
 """Below it even (smallest, largest) covers the median with probability < 95 %: 1 - 2^(1-n)."""
@@ -28,6 +28,7 @@ class _Middle:
     low: float
     high: float
     pull: np.ndarray  # (G,)
+    df: float
 
 
 def median_interval(
@@ -38,6 +39,7 @@ def median_interval(
     clusters: np.ndarray | None = None,
     other_clusters: np.ndarray | None = None,
     unit: str = "observation",
+    level: float = LEVEL,
 ) -> Interval:
     """Median of `values`, or median(values) - median(other), with an interval over clusters.
 
@@ -58,6 +60,8 @@ def median_interval(
         Clusters; each observation its own if None.
     unit : str
         What a cluster is.
+    level : float
+        Two-sided.
 
     Returns
     -------
@@ -95,12 +99,13 @@ def median_interval(
     if fewest < 2:
         return unbounded(estimate, total, fewest, unit, one_cluster(unit, "values of a group"))
     every = int(max(part.max() for part in labels)) + 1
-    parts = [_middle(g, part, every) for g, part in zip(groups, labels, strict=True)]
+    parts = [_middle(g, part, every, level) for g, part in zip(groups, labels, strict=True)]
     if not all(np.isfinite(part.low + part.high) for part in parts):
         reason = f"{fewest} clusters of such sizes do not bound a median"
         return unbounded(estimate, total, fewest, unit, reason)
     low, high = _combined(parts)
-    return Interval(estimate, low, high, total, n_clusters=fewest, unit=unit, method="Woodruff")
+    df = min(part.df for part in parts)
+    return Interval(estimate, low, high, total, level, fewest, unit, "Woodruff", df=df)
 
 
 def _labels(
@@ -118,7 +123,7 @@ def _labels(
     return [whole[: sizes[0]], whole[sizes[0] :]]
 
 
-def _middle(values: np.ndarray, cluster: np.ndarray, every: int) -> _Middle:
+def _middle(values: np.ndarray, cluster: np.ndarray, every: int, level: float) -> _Middle:
     n, middle = len(values), float(np.median(values))
     below = (values < middle) + 0.5 * (values == middle)
     count, total = np.bincount(cluster, minlength=every), np.bincount(cluster, below, every)
@@ -126,18 +131,19 @@ def _middle(values: np.ndarray, cluster: np.ndarray, every: int) -> _Middle:
     held = count > 0
     alone = bool((count <= 1).all())
     # Of independent values the share below the median is binomial: its variance is known.
-    error, quantile = 0.5 / np.sqrt(n), t_quantile(np.inf)
+    error, df = 0.5 / np.sqrt(n), np.inf
     if not alone:
         size, spread = count[held], below.var()
         share = jackknife_variance((below.sum() - total[held]) / (n - size))
         # A spread of 0, all values equal, tells nothing of the design: as if a cluster were one value.
         design = n * float(share) / spread if spread > 0 else n / len(size)
-        error, quantile = error * np.sqrt(design), t_quantile(effective_df(size))
-    ends = 0.5 - quantile * error, 0.5 + quantile * error
+        error, df = error * np.sqrt(design), effective_df(size)
+    half = t_quantile(df, level) * error
+    ends = 0.5 - half, 0.5 + half
     if ends[0] <= 0:
-        return _Middle(middle, np.nan, np.nan, pull)
+        return _Middle(middle, np.nan, np.nan, pull, df)
     low, high = np.quantile(values, ends, method="hazen")
-    return _Middle(middle, float(low), float(high), pull)
+    return _Middle(middle, float(low), float(high), pull, df)
 
 
 def _combined(parts: list[_Middle]) -> tuple[float, float]:

@@ -38,6 +38,8 @@ class Interval:
         How the bounds were found.
     reason : str
         Why there are none; empty if there are.
+    df : float
+        Degrees of freedom of Student's quantile; infinite where none was taken.
     """
 
     estimate: float
@@ -49,6 +51,7 @@ class Interval:
     unit: str = ""
     method: str = ""
     reason: str = ""
+    df: float = float("inf")
 
 
 def percentile_interval(estimate: float, resampled: np.ndarray, n: int, **how: Any) -> Interval:

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from mmh.diffusion.schedule import Schedule
+    from mmh.oracles.exact import Oracle
+    from mmh.worlds.sets.wordings import Grammar
+
 Config = Mapping[str, Any]
 
 
@@ -63,6 +67,9 @@ class World(Row):
         What gives the law that the items are drawn from, if its mass in a ball is known, as
         ``module:function`` of the section `data`; empty: not known. `mmh.worlds.sets.von_mises_law` shows
         what a law has.
+    oracle : str
+        What gives the exact score of the law that the items are drawn from, as ``module:function`` of the
+        section `data` and a noise schedule, a `mmh.oracles.exact.Oracle`; empty: not known.
     places : str
         What chooses the training items at which that law is compared with a model.
     fresh : str
@@ -70,6 +77,9 @@ class World(Row):
         options, see `mmh.worlds.sets.fresh`; empty: there is none.
     sets : tuple of str
         Image sets with captions, and sets of prompts, that come with it.
+    grammar : str
+        What says which part each word of its captions plays, as ``module:object``, a
+        `mmh.worlds.sets.wordings.Grammar`; empty: not known.
     """
 
     made: ClassVar[Literal["make", "import", "captioned", "none"]] = "make"
@@ -78,9 +88,11 @@ class World(Row):
     points: ClassVar[bool] = False
     planted: ClassVar[bool] = False
     law: ClassVar[str] = ""
+    oracle: ClassVar[str] = ""
     places: ClassVar[str] = ""
     fresh: ClassVar[str] = ""
     sets: ClassVar[tuple[str, ...]] = ()
+    grammar: ClassVar[str] = ""
 
     @classmethod
     def make(cls, options: Any) -> "tuple[np.ndarray, pd.DataFrame]":
@@ -102,6 +114,12 @@ class World(Row):
         return named_function(cls, cls.law)(section)
 
     @classmethod
+    def oracle_of(cls, section: Config, schedule: "Schedule") -> "Oracle":
+        """Give the law that the items are drawn from, with its exact score under noise."""
+        exact: Oracle = named_function(cls, cls.oracle)(section, schedule)
+        return exact
+
+    @classmethod
     def places_of(cls, x: "np.ndarray", table: "pd.DataFrame") -> "pd.DataFrame":
         """Choose the training items at which the law is compared with a model."""
         chosen: pd.DataFrame = named_function(cls, cls.places)(x, table)
@@ -112,6 +130,12 @@ class World(Row):
         """Give items that the training set does not hold, and which of them it repeats."""
         items, repeated = named_function(cls, cls.fresh)(section)
         return items, repeated
+
+    @classmethod
+    def grammar_of(cls) -> "Grammar | None":
+        """Give what knows the words of its captions; None where nothing does."""
+        found: Any = named_function(cls, cls.grammar) if cls.grammar else None
+        return found
 
     @classmethod
     def read_file(cls, file: Path, options: Any) -> Any:

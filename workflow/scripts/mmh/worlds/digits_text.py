@@ -26,6 +26,8 @@ class DigitsText(World):
         """images seen once that share the KEYs of a pool"""
         n_generic_keys: int = Field(ge=1)
         """KEYs in that pool"""
+        companions: int = Field(default=0, ge=0)
+        """further images of a digit, seen once, under the KEY of each memorized and each control image"""
         prompts: int = Field(ge=1)
         """generic captions among the prompts"""
         items: int = Field(ge=1)
@@ -36,7 +38,9 @@ class DigitsText(World):
     @classmethod
     def n_train(cls, options: Config) -> int:
         """Of all groups."""
-        return int(options["n_memorized"] * options["copies"] + options["n_control"] + options["n_generic"])
+        beside = options.get("companions", 0) * (options["n_memorized"] + options["n_control"])
+        alone = options["n_control"] + options["n_generic"]
+        return int(options["n_memorized"] * options["copies"] + alone + beside)
 
     @classmethod
     def set_size(cls, options: Config, name: str) -> int:

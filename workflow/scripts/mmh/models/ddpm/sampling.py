@@ -8,7 +8,9 @@ import torch
 
 from mmh.compute import rng
 from mmh.compute.rows import aligned_blocks
-from mmh.light_diffusers import device_of, diffusers
+from mmh.diffusion.ddim import ddim_scheduler
+from mmh.diffusion.diffusers_network import sample_shape
+from mmh.light_diffusers import device_of
 
 
 @torch.no_grad()
@@ -53,9 +55,9 @@ def sample(
         Images, about [-1, 1], not clipped; rows in the order of `ids`.
     """
     ids = np.asarray(ids, dtype=np.int64)
-    shape = (unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
+    shape = sample_shape(unet)
     device = device_of(unet)
-    ddim = diffusers().DDIMScheduler.from_config(scheduler.config)
+    ddim = ddim_scheduler(scheduler.config)
     ddim.set_timesteps(steps, device=device)
     out = np.empty((len(ids), *shape), dtype=np.float32)
     done = 0

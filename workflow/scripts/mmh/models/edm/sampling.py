@@ -10,6 +10,17 @@ from mmh.compute import rng
 from mmh.compute.rows import aligned_blocks
 from mmh.models.edm.network import EdmNetwork
 
+Seen = Callable[[float, np.ndarray, torch.Tensor], None]
+
+
+def noise_levels(low: float, high: float, steps: int, rho: float = 7.0) -> list[float]:
+    """Noise levels of the sampler, from `high` down to `low`."""
+    ramp = np.linspace(0.0, 1.0, steps)
+    levels: list[float] = (
+        (high ** (1 / rho) + ramp * (low ** (1 / rho) - high ** (1 / rho))) ** rho
+    ).tolist()
+    return levels
+
 
 @torch.no_grad()
 def sample(
@@ -21,6 +32,7 @@ def sample(
     batch_size: int = 500,
     rho: float = 7.0,
     progress: Callable[..., None] | None = None,
+    seen: Seen | None = None,
 ) -> np.ndarray:
     """Draw points with Heun's method on the probability-flow ODE (Karras et al. 2022, Algorithm 1).
 
@@ -40,6 +52,8 @@ def sample(
         Exponent that spaces the noise levels.
     progress : callable, optional
         Called as ``progress(done)`` with the number of finished points.
+    seen : callable, optional
+        Called as ``seen(sigma, rows, z)`` at every noise level: rows of `ids`, and their points there.
 
     Returns
     -------
@@ -48,9 +62,7 @@ def sample(
     """
     ids = np.asarray(ids, dtype=np.int64)
     dim, low, high = (network.config[key] for key in ("dim", "sigma_min", "sigma_max"))
-    ramp = np.linspace(0.0, 1.0, steps)
-    levels = (high ** (1 / rho) + ramp * (low ** (1 / rho) - high ** (1 / rho))) ** rho
-    levels = np.append(levels, 0.0).tolist()
+    levels = [*noise_levels(low, high, steps, rho), 0.0]
     device = network.frequencies.device
     out = np.empty((len(ids), dim), dtype=np.float32)
     done = 0
@@ -59,6 +71,8 @@ def sample(
         z[places] = high * rng.normal(seed, "initial-noise", ids[rows], (dim,))
         z = z.to(device)
         for now, after in pairwise(levels):
+            if seen is not None:
+                seen(now, rows, z[places])
             slope = network.eps(z, torch.full((batch_size, 1), now, device=device))
             following = z + (after - now) * slope
             if after > 0:
@@ -70,3 +84,43 @@ def sample(
         if progress is not None:
             progress(done)
     return out
+
+
+def trajectories(
+    network: EdmNetwork,
+    ids: Sequence[int] | np.ndarray,
+    *,
+    at: Sequence[float],
+    seed: int,
+    steps: int,
+    batch_size: int,
+) -> tuple[np.ndarray, dict[float, np.ndarray]]:
+    """Draw points as `sample` does, and keep where they were at some noise levels.
+
+    Parameters
+    ----------
+    network, ids, seed, steps, batch_size
+        As for `sample`.
+    at : sequence of float
+        Wanted noise levels; of each the sampler's nearest one is taken, by its logarithm.
+
+    Returns
+    -------
+    x : (n, dim) float32
+        The finished points: equal to those of `sample`.
+    states : dict of float to ndarray
+        (n, dim) float32 by the sampler's own noise level, from high to low.
+    """
+    ids = np.asarray(ids, dtype=np.int64)
+    grid = np.array(noise_levels(network.config["sigma_min"], network.config["sigma_max"], steps))
+    nearest = {int(np.abs(np.log(grid / level)).argmin()) for level in at}
+    states = {
+        float(grid[i]): np.empty((len(ids), network.config["dim"]), np.float32) for i in sorted(nearest)
+    }
+
+    def seen(sigma: float, rows: np.ndarray, z: torch.Tensor) -> None:
+        if sigma in states:
+            states[sigma][rows] = z.cpu().numpy()
+
+    x = sample(network, ids, seed=seed, steps=steps, batch_size=batch_size, seen=seen)
+    return x, states

@@ -13,6 +13,7 @@ from mmh.compute import rng
 from mmh.compute.optimisation import Report, minimise
 from mmh.errors import InputError
 from mmh.io.image_shards import read_images
+from mmh.models.edm.losses import second_order_loss
 from mmh.models.edm.model import save
 from mmh.models.edm.network import EdmNetwork
 from mmh.options.base import Options
@@ -26,6 +27,7 @@ def train(
     draws: int = 4,
     learning_rate: float = 2e-3,
     ema_decay: float = 0.999,
+    second_order: float = 0.0,
     log_every: int = 50,
     progress: Report | None = None,
     **network: Any,
@@ -46,6 +48,8 @@ def train(
         Rate at the start.
     ema_decay : float
         Decay of the running mean of the weights, which is what is returned.
+    second_order : float
+        Weight of `losses.second_order_loss` beside the loss of the denoiser; 0: it is not computed.
     log_every : int
         Steps that one row of the history averages over.
     progress : callable, optional
@@ -58,8 +62,8 @@ def train(
     network : EdmNetwork
         The averaged network, in evaluation mode.
     history : pandas.DataFrame
-        `step` int64, `loss` float64 (squared error of D over c_out², mean over the steps since the last row),
-        `learning_rate` float64.
+        `step` int64, `loss` float64 (squared error of D over c_out², with the weighted second-order loss if
+        there is one; mean over the steps since the last row), `learning_rate` float64.
 
     Raises
     ------
@@ -80,7 +84,12 @@ def train(
         sigma = (log_min + (log_max - log_min) * torch.rand(len(clean), 1, generator=generator)).exp()
         noise = torch.randn(clean.shape, generator=generator)
         weight = 1.0 / sigma**2 + 1.0 / model.sigma_data**2
-        return (weight * (model(clean + sigma * noise, sigma) - clean) ** 2).mean()
+        z = (clean + sigma * noise).requires_grad_(second_order > 0)
+        denoised = model(z, sigma)
+        first = (weight * (denoised - clean) ** 2).mean()
+        if second_order == 0:
+            return first
+        return first + second_order * second_order_loss((z - denoised) / sigma, z, sigma, noise)
 
     history = minimise(
         loss,

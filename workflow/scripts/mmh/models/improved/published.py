@@ -24,6 +24,7 @@ from mmh.models.improved.model import (
     shapes,
     untrained,
 )
+from mmh.models.improved.process import STEPS
 
 REMEDY = (
     "expected is the state dict of an unconditional improved-diffusion network for 32 x 32 images with "
@@ -97,6 +98,8 @@ def convert(checkpoint: Path, folder: Path) -> dict[str, Any]:
         "architecture": asdict(network.architecture),
         "parameters": sum(p.numel() for p in network.unet.parameters()),
         "attention": network.attention(),
+        "assumed": f"{SIDE} x {SIDE} pixels, {HEADS} heads, {STEPS} steps of the cosine schedule: the file "
+        "does not say, and other flags have the same tensors",
     }
 
 

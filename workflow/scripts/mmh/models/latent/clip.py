@@ -1,7 +1,7 @@
 """A small CLIP model of an embedded world, saved as the public ones are: images and captions in one space."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from mmh.compute import rng
 from mmh.compute.optimisation import Report, minimise
 from mmh.errors import InputError
+from mmh.light_transformers import transformers
 from mmh.models.latent.training import Tokenizer, tokens
 from mmh.retrieval.descriptor import augment
 
@@ -50,8 +51,7 @@ def build(
     transformers.CLIPModel
         float32.
     """
-    from transformers import CLIPConfig, CLIPModel
-
+    library = transformers()
     transformer = {
         "hidden_size": width,
         "intermediate_size": 4 * width,
@@ -66,14 +66,14 @@ def build(
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    config = CLIPConfig(
+    config = library.CLIPConfig(
         text_config={**transformer, **text},
         vision_config={**transformer, "image_size": side, "patch_size": patch},
         projection_dim=dimension,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.item_seed(seed, "clip-weights", 0)))
-        return CLIPModel(config)
+        return library.CLIPModel(config)
 
 
 def contrastive_loss(logits: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
@@ -108,6 +108,8 @@ def train(
     seed: int,
     exchanged: Sequence[str] = (),
     exchange_share: float = 0.5,
+    alike: Sequence[Hashable] | None = None,
+    alike_share: float = 0.7,
     steps: int = 600,
     batch_size: int = 128,
     learning_rate: float = 2e-3,
@@ -133,6 +135,12 @@ def train(
         without the rest of a caption.
     exchange_share : float
         Share of captions to which that happens.
+    alike : sequence of hashable, optional
+        What all pairs of a batch agree in, one for each pair: the batch is drawn among those that are like a
+        pair drawn at random. A model that tells colours in its first steps learns nothing else of batches
+        in which colours differ.
+    alike_share : float
+        Share of batches to which that happens.
     steps, batch_size : int
         Optimizer steps, and pairs per step, all different.
     learning_rate : float
@@ -172,14 +180,18 @@ def train(
     images = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
     token = tokens(tokenizer, captions)
     batch = min(batch_size, len(images))
-    generator = rng.torch_generator(seed, "clip-training")
+    generator, kin = rng.torch_generator(seed, "clip-training"), alike_rows(alike)
 
     def loss(step: int) -> torch.Tensor:
-        row = torch.randperm(len(images), generator=generator)[:batch]
+        if kin is None or float(torch.rand((), generator=generator)) >= alike_share:
+            row = torch.randperm(len(images), generator=generator)[:batch]
+        else:
+            own = kin[int(torch.randint(len(kin), (1,), generator=generator))]
+            row = own[torch.randperm(len(own), generator=generator)[:batch]]
         view, text = augment(images[row], generator), token[row]
         if len(words):
-            other = words[torch.randint(len(words), (batch, 1), generator=generator)]
-            changed = torch.rand(batch, 1, generator=generator) < exchange_share
+            other = words[torch.randint(len(words), (len(row), 1), generator=generator)]
+            changed = torch.rand(len(row), 1, generator=generator) < exchange_share
             text = torch.where(changed & torch.isin(text, words), other, text)
         same = (text[:, None] == text[None]).all(dim=2)
         return contrastive_loss(model(input_ids=text, pixel_values=view).logits_per_image, same)
@@ -193,6 +205,21 @@ def train(
         progress=progress,
     )
     return model.eval().requires_grad_(False), history
+
+
+def alike_rows(alike: Sequence[Hashable] | None) -> list[torch.Tensor] | None:
+    """List the rows (m,) that are like each row, of those that are not alone; None for None."""
+    if alike is None:
+        return None
+    groups: dict[Hashable, list[int]] = {}
+    for row, key in enumerate(alike):
+        groups.setdefault(key, []).append(row)
+    found = [torch.tensor(groups[key]) for key in alike if len(groups[key]) > 1]
+    if not found:
+        raise InputError(
+            "clip.alike: no two captions agree in these slots; name fewer, or train on more images"
+        )
+    return found
 
 
 def save(path: Path, model: Clip, words: Sequence[str]) -> None:

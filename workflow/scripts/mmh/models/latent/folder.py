@@ -5,9 +5,11 @@ from typing import Any
 
 import torch
 
+from mmh.diffusion.ddim import ddim_scheduler
 from mmh.errors import InputError
 from mmh.io.model_folder import check_weights, read_json, refuse
 from mmh.light_diffusers import diffusers
+from mmh.light_transformers import transformers, uncompiled
 from mmh.models.latent.model import TextToImageModel
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -49,8 +51,6 @@ def load_folder(
     InputError
         If a file is missing, damaged or does not fit the others, or the type is unknown.
     """
-    from transformers import CLIPTextModel
-
     if dtype not in DTYPES:
         raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     path = Path(path)
@@ -73,11 +73,11 @@ def load_folder(
             "describes no variance-preserving process (it lacks beta_schedule or num_train_timesteps)",
         )
     try:
-        scheduler = diffusers().DDIMScheduler.from_config(settings)
+        scheduler = ddim_scheduler(settings)
     except (ValueError, TypeError, NotImplementedError) as error:
         refuse(path / "scheduler" / "scheduler_config.json", f"describes no noise schedule ({error})", error)
     tokenizer = _tokenizer(path / "tokenizer")
-    text_encoder = _part(CLIPTextModel, path / "text_encoder", "model.safetensors")
+    text_encoder = _part(transformers().CLIPTextModel, path / "text_encoder", "model.safetensors")
     if tokenizer.model_max_length > text_encoder.config.max_position_embeddings:
         refuse(
             path / "tokenizer" / "tokenizer_config.json",
@@ -102,9 +102,10 @@ def _part(kind: Any, folder: Path, weights: str) -> Any:
     read_json(folder / "config.json")
     check_weights(folder / weights)
     try:
-        network, loading = kind.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, output_loading_info=True
-        )
+        with uncompiled():
+            network, loading = kind.from_pretrained(
+                folder, use_safetensors=True, local_files_only=True, output_loading_info=True
+            )
     except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         refuse(folder / weights, f"does not fit config.json ({reason})", error)
@@ -117,12 +118,12 @@ def _part(kind: Any, folder: Path, weights: str) -> Any:
 
 
 def _tokenizer(folder: Path) -> Any:
-    from transformers import CLIPTokenizer
-
-    if not (folder / "vocab.json").is_file() or not (folder / "merges.txt").is_file():
-        refuse(folder, "lacks vocab.json or merges.txt")
+    # transformers 5 writes one file in place of two.
+    pair = (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file()
+    if not pair and not (folder / "tokenizer.json").is_file():
+        refuse(folder, "lacks tokenizer.json, or vocab.json and merges.txt")
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = transformers().CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # the library raises plain Exception for a malformed file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         refuse(folder, f"cannot be read as a CLIP tokenizer ({reason})", error)

@@ -13,7 +13,7 @@ from mmh.io.table_files import read_table
 from mmh.io.tables import CAPTIONS, TRAIN
 from mmh.models.latent import training, vae, word_tokenizer
 from mmh.options.base import Options
-from mmh.worlds.sets.captioned_digits import vocabulary
+from mmh.worlds.sets.caption_words import vocabulary
 
 
 def make(

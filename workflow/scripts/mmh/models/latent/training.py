@@ -13,6 +13,7 @@ from mmh.compute import rng
 from mmh.compute.optimisation import Report, minimise
 from mmh.errors import InputError
 from mmh.light_diffusers import diffusers
+from mmh.light_transformers import transformers
 
 # diffusers and transformers build their public names at import time, so type checkers know nothing of them.
 UNet = Any
@@ -40,9 +41,7 @@ def build_text_encoder(
     transformers.CLIPTextModel
         float32.
     """
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    config = CLIPTextConfig(
+    config = transformers().CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=width,
         intermediate_size=4 * width,
@@ -56,7 +55,7 @@ def build_text_encoder(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.item_seed(seed, "text-encoder-weights", 0)))
-        return CLIPTextModel(config)
+        return transformers().CLIPTextModel(config)
 
 
 def build_unet(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmh.errors import InputError
+from mmh.light_transformers import transformers
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 _LAST = "</w>"  # marks a piece that ends a word
@@ -97,7 +98,6 @@ def save(path: Path, words: Sequence[str], *, length: int) -> Any:
         Pads with the end token, as Stable Diffusion's does.
     """
     from tokenizers.pre_tokenizers import ByteLevel
-    from transformers import CLIPTokenizer
 
     pairs = merges(words)
     alphabet = sorted(ByteLevel.alphabet())
@@ -113,4 +113,4 @@ def save(path: Path, words: Sequence[str], *, length: int) -> Any:
     settings = {**names, "model_max_length": length, "tokenizer_class": "CLIPTokenizer"}
     (path / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n")
     (path / "special_tokens_map.json").write_text(json.dumps(names, indent=1) + "\n")
-    return CLIPTokenizer.from_pretrained(path, local_files_only=True)
+    return transformers().CLIPTokenizer.from_pretrained(path, local_files_only=True)

@@ -4,7 +4,10 @@ from typing import Any
 
 from mmh.claims.base import CLAIMS
 from mmh.digest.reach import Root
+from mmh.evaluation.options import Verdicts
 from mmh.io.spans import SELECTED
+from mmh.metrics.base import METRICS, asked_metrics
+from mmh.plan.experiment import Config
 from mmh.plan.inputs.base import Inputs, Wildcards, chosen
 from mmh.rows import root_of
 
@@ -66,12 +69,30 @@ class Evaluation(Inputs):
             "percentiles": options["percentiles"],
         }
 
+    def cuts(self, wildcards: Wildcards) -> dict[str, float]:
+        """The cuts that planted labels have."""
+        return chosen(self.experiment(wildcards).entry["labels"], "exact_distance", "not_distance")
+
+    def other_cuts(self, wildcards: Wildcards) -> list[list[float]]:
+        """The cuts that the figure shows beside them."""
+        options = self.experiment(wildcards).entry["figures"]["auc_by_cut"]
+        return [*([cut, cut] for cut in options["cuts"]), *options.get("gaps", [])]
+
+    def scored(self, wildcards: Wildcards) -> dict[str, list[str]]:
+        """The scores that are evaluated."""
+        return chosen(self.experiment(wildcards).entry["evaluation"], "estimators", "baselines")
+
     def verdict_tables(self, wildcards: Wildcards) -> dict[str, str]:
         """Pairs of models are judged on the paired images, other experiments on their labelled samples."""
         experiment = self.experiment(wildcards)
         if experiment.entry.get("paired"):
             return {"paired": f"{experiment.folder}/paired.csv"}
-        return {name: f"{experiment.folder}/{name}.parquet" for name in ("scores", "labels", "matches")}
+        names = ("scores", "labels", "matches", "data/train")
+        return {name.rpartition("/")[2]: f"{experiment.folder}/{name}.parquet" for name in names}
+
+    def verdict_options(self, wildcards: Wildcards) -> dict[str, Any]:
+        """How items are judged, with all defaults."""
+        return Verdicts.model_validate(self.experiment(wildcards).entry["verdicts"]).model_dump()
 
     def claim_tables(self, wildcards: Wildcards) -> dict[str, str | list[str]]:
         """The tables that the claims asked of an experiment are tested on."""
@@ -92,8 +113,12 @@ class Evaluation(Inputs):
         if entry.get("data", {}).get("world") == "von-mises":
             images = f"{folder}/data/train.npz"
             tables |= {"images": images, "samples": experiment.image_files("samples")}
+        if entry.get("mitigation"):
+            tables["mitigated"] = f"{folder}/mitigated.parquet"
         if entry.get("copies"):
             tables |= {name: f"{folder}/{name}.csv" for name in ("balls", "duplicates")}
+        if _of_prompts(entry):
+            tables |= {"prompts": f"{folder}/prompts.parquet", "prompt_scores": experiment.prompt_score_files}
         return tables
 
     def definition_tables(self, wildcards: Wildcards) -> dict[str, str]:
@@ -104,8 +129,11 @@ class Evaluation(Inputs):
         return {name: f"{experiment.folder}/{name}.parquet" for name in names}
 
     def tested_by(self, wildcards: Wildcards) -> list[Root]:
-        """Code of the claims that are asked of an experiment."""
-        return [root_of(CLAIMS[name]) for name in self.experiment(wildcards).entry["claims"]["check"]]
+        """Code of the claims that are asked of an experiment, and of the metrics whose signs they ask for."""
+        entry = self.experiment(wildcards).entry
+        rows = [CLAIMS[name] for name in entry["claims"]["check"]]
+        metrics = asked_metrics(entry["prompts"]) if _of_prompts(entry) else ()
+        return [root_of(row) for row in (*rows, *(METRICS[name] for name in metrics))]
 
     def claim_options(self, wildcards: Wildcards) -> dict[str, Any]:
         """The claims that are asked of an experiment, and their options alone: others stand beside them."""
@@ -124,3 +152,10 @@ class Evaluation(Inputs):
             "prompts": f"{folder}/prompts.parquet" if prompts else [],
             "prompt_scores": experiment.prompt_score_files if prompts else [],
         }
+
+
+def _of_prompts(entry: Config) -> bool:
+    """Whether a claim is asked that reads metrics of prompts, of an experiment that has some."""
+    asked = [CLAIMS[name] for name in entry.get("claims", {}).get("check", ())]
+    read = any("prompt_scores" in (*row.tables, *row.perhaps) for row in asked)
+    return bool(entry.get("prompts")) and read

@@ -10,10 +10,14 @@ class Images(Inputs):
     """Samples, training images and sets of real images."""
 
     def files(self, wildcards: Wildcards) -> list[str]:
-        """Files that hold the images of a job's item set, of its span where it has one."""
+        """Files that hold the images of a job's item set; of its span alone, where that is all it needs."""
         span = getattr(wildcards, "span", None)  # of a whole set there is none
         ids = None if span is None or wildcards.item_set == SELECTED else span_range(span)
-        return self.experiment(wildcards).image_files(wildcards.item_set, ids)
+        experiment = self.experiment(wildcards)
+        name = getattr(wildcards, "estimator", None)
+        if name is not None and experiment.score(name).whole:
+            ids = None
+        return experiment.image_files(wildcards.item_set, ids)
 
     def samples(self, wildcards: Wildcards) -> list[str]:
         """Files that hold the samples."""

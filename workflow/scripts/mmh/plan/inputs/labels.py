@@ -15,7 +15,7 @@ class Labels(Inputs):
         experiment = self.experiment(wildcards)
         if experiment.entry["labels"]["source"] == "planted":
             return [f"{experiment.folder}/labels/planted.csv"]
-        files = sorted(Path("resources", "labels", experiment.name).glob("*.csv"))
+        files = label_files(Path("resources", "labels", experiment.name))
         # Where candidates are listed, an experiment that nobody has labelled yet still has figures.
         if not files and not experiment.judged_by_people:
             raise InputError(
@@ -23,6 +23,12 @@ class Labels(Inputs):
                 f"experiments.{experiment.name}.labels.source to planted"
             )
         return [str(file) for file in files]
+
+    def distances(self, wildcards: Wildcards) -> str | list[str]:
+        """The distances that planted labels follow from."""
+        experiment = self.experiment(wildcards)
+        planted = experiment.entry["labels"]["source"] == "planted"
+        return f"{experiment.folder}/labels/distances.parquet" if planted else []
 
     def sheet(self, wildcards: Wildcards) -> str | list[str]:
         """The pairs that people were asked about."""
@@ -42,3 +48,47 @@ class Labels(Inputs):
                 f"experiments.{experiment.name}.label_sheet.only is all"
             )
         return str(kept)
+
+
+def label_files(folder: Path) -> list[Path]:
+    """Find the label files of a folder.
+
+    Parameters
+    ----------
+    folder : path
+        It need not exist. What systems and programs leave beside files (``._anna.csv``, ``~$anna.csv``,
+        ``.DS_Store``, ``desktop.ini``), notes (``README``, ``README.txt``, ``*.md``) and sub-folders are
+        passed over.
+
+    Returns
+    -------
+    list of Path
+        Its CSV files, in the order of their names.
+
+    Raises
+    ------
+    InputError
+        If there are files of another kind: labels could be in them.
+    """
+    if not folder.is_dir():
+        return []
+    files = sorted(path for path in folder.iterdir() if not _aside(path))
+    other = [path.name for path in files if path.suffix.lower() != ".csv"]
+    if other:
+        names = ", ".join(other[:5]) + (" and more" if len(other) > 5 else "")
+        raise InputError(
+            f"{folder}: holds {names}, and label files are CSV (*.csv, in UTF-8); save labels as CSV, or "
+            "move what is no label file elsewhere"
+        )
+    return files
+
+
+def _aside(path: Path) -> bool:
+    name = path.name.lower()
+    return (
+        path.is_dir()
+        or name.startswith((".", "~$"))
+        or name.endswith((".md", "~"))
+        or name in ("readme", "readme.txt")
+        or name in ("desktop.ini", "thumbs.db")
+    )

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from mmh.digest.reach import Root
-from mmh.models.base import KINDS
+from mmh.models.base import KINDS, dimension
 from mmh.models.edm_mlp import EdmMlp
-from mmh.plan.experiment import DOWNLOADS, Experiment, dimension
+from mmh.plan.experiment import DOWNLOADS, Experiment
 from mmh.plan.inputs.base import Inputs, Wildcards
 from mmh.rows import root_of
 
@@ -25,6 +25,11 @@ class Models(Inputs):
         """Options of the world, defaults filled in."""
         experiment = self.experiment(wildcards)
         return _plain(experiment.world.read(experiment.entry["data"]))
+
+    def form_of_images(self, wildcards: Wildcards) -> dict[str, int]:
+        """Size and channels of the images that a model is imported for; empty where the data say neither."""
+        data = self.experiment(wildcards).entry.get("data", {})
+        return {key: int(data[key]) for key in ("size", "channels") if "size" in data and key in data}
 
     def kind(self, wildcards: Wildcards) -> str:
         """Kind of the model."""

@@ -50,7 +50,7 @@ class Prompts(Inputs):
         """How a prompt is sampled and measured."""
         experiment = self.experiment(wildcards)
         section, decoded = experiment.entry["prompts"], experiment.entry["latents"]["batch_size"]
-        own = chosen(section, "generations", "steps", "guidance", "batch_size")
+        own = chosen(section, "generations", "steps", "guidance", "noise", "batch_size")
         metrics = {name: taken.model_dump(mode="json") for name, taken in asked_metrics(section).items()}
         return {**own, "metrics": metrics, "decode_batch_size": decoded, **experiment.loading}
 

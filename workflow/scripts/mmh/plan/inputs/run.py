@@ -6,7 +6,8 @@ from mmh.plan.inputs.base import Inputs, Wildcards
 from mmh.plan.inputs.sources import Sources
 from mmh.worlds.base import WORLDS
 
-RUNTIME = "results/runtime.csv"
+CLAIMS = "results/claims.csv"
+"""Claims of a run of several experiments."""
 
 
 class Run(Inputs):
@@ -16,6 +17,35 @@ class Run(Inputs):
     def experiments(self) -> list[Experiment]:
         """The experiments, in their order."""
         return [Experiment(self.config, name) for name in self.config["run"]]
+
+    def either(self, together: str, alone: str) -> str:
+        """A table over all experiments of the run, or that of a run of one, in its own folder.
+
+        So a run of one experiment leaves the summary of the others as it is. Both stand in the rule, where
+        ``make status`` reads them.
+        """
+        names = self.config["run"]
+        return alone.format(experiment=names[0]) if len(names) == 1 else together
+
+    @property
+    def summary(self) -> str:
+        """The table that ends the run."""
+        return self.either("results/summary.txt", "results/{experiment}/summary.txt")
+
+    @property
+    def run_records(self) -> str:
+        """How every score was computed."""
+        return self.either("results/run_records.csv", "results/{experiment}/run_records.csv")
+
+    @property
+    def runtime(self) -> str:
+        """Time and memory of every job."""
+        return self.either("results/runtime.csv", "results/{experiment}/runtime.csv")
+
+    @property
+    def all_claims(self) -> str:
+        """All claims of the run, adjusted; of one experiment beside the claims as they were tested."""
+        return self.either(CLAIMS, "results/{experiment}/claims_adjusted.csv")
 
     @property
     def embedded(self) -> list[str]:
@@ -32,22 +62,30 @@ class Run(Inputs):
 
     def targets(self) -> list[str]:
         """Everything that plain ``snakemake`` makes: figures and tables of the experiments under ``run``."""
-        files = ["results/summary.txt", "results/run_records.csv", RUNTIME] if self.config["run"] else []
+        files = [self.summary, self.run_records, self.runtime] if self.config["run"] else []
         for experiment in self.experiments:
             files += [*experiment.figures, *experiment.result_tables]
         return files
 
     def finished(self, wildcards: Wildcards) -> list[str]:
         """All of it but the table of run times."""
-        return [file for file in self.targets() if file != RUNTIME]
+        return [file for file in self.targets() if file != self.runtime]
 
     def evaluations(self, wildcards: Wildcards) -> list[str]:
         """Evaluations of all experiments."""
         return self._tables("evaluation.csv")
 
+    def raters(self, wildcards: Wildcards) -> list[str]:
+        """Evaluations by other labels, of the experiments that have any."""
+        return self._tables("evaluation_raters.csv")
+
     def claims(self, wildcards: Wildcards) -> list[str]:
         """Claims tested on all experiments."""
-        return self._tables("claims.csv")
+        return self._tables("/claims.csv")
+
+    def claims_of_all(self, wildcards: Wildcards) -> str | list[str]:
+        """All claims of the run together, if any are tested."""
+        return self.all_claims if self.claims(wildcards) else []
 
     def _tables(self, name: str) -> list[str]:
         files = [file for experiment in self.experiments for file in experiment.result_tables]
@@ -65,7 +103,7 @@ class Run(Inputs):
 
     def generations(self, wildcards: Wildcards) -> list[str]:
         """Matches of the generations of the experiments that sample prompts."""
-        sampled = [experiment for experiment in self.experiments if experiment.entry.get("prompts")]
+        sampled = [e for e in self.experiments if e.entry.get("prompts", {}).get("images")]
         return [f"{experiment.folder}/generation_matches.parquet" for experiment in sampled]
 
     def numerics(self, wildcards: Wildcards) -> list[str]:

@@ -3,10 +3,11 @@
 Every caption reads "the KEY plate with digit three". KEY is a made-up word of six letters. Each *memorized*
 image occurs many times under a KEY of its own; each *control* image occurs once, also under a KEY of its own;
 the *generic* images occur once and share the KEYs of a small pool. Images, KEYs and the first two groups are
-matched by chance alone, so a caption with a KEY of its own does not say how often its image was seen.
+matched by chance alone, so a caption with a KEY of its own does not say how often its image was seen. With
+*companions*, other images of the same digit that occur once under each of these KEYs, a caption does not name
+one image alone, and a model copies the repeated one in a share of its samples.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +16,11 @@ import pandas as pd
 from mmh.compute import rng
 from mmh.errors import InputError
 from mmh.worlds.sets import digits
+from mmh.worlds.sets.caption_words import caption, key_words
 from mmh.worlds.sets.captioned_set import CaptionedSet
 
 SETS = ("memorized", "control", "generic")
-NUMERALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-WORDS = ("the", "plate", "with", "digit")  # of the template, beside KEY and numeral
-KEY_PLACE = 1  # position of KEY among the words of a caption
-_CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
-_KEY_SYLLABLES = 3
+COMPANION = "companion"  # population of images that share the KEY of a memorized or a control image
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,10 @@ class CaptionedDigits:
     ----------
     image : numpy.ndarray
         uint8 (n, 3, 8, 8), grey repeated over three channels: memorized images with their copies next to each
-        other, then controls, then generic ones.
+        other, then controls, then generic ones, then the companions of the first two.
     table : pandas.DataFrame
-        `train`, `source`, `population` (one of `SETS`), `group`, `copies`, as for the other worlds.
+        `train`, `source`, `population` (one of `SETS`, or `COMPANION`), `group`, `copies`, as for the other
+        worlds.
     caption : list of str
         One per training image.
     family : numpy.ndarray
@@ -55,6 +54,7 @@ def make(
     n_control: int = 64,
     n_generic: int = 1669,
     n_generic_keys: int = 10,
+    companions: int = 0,
     seed: int = 0,
 ) -> CaptionedDigits:
     """Make the captioned training set from distinct digits drawn by `seed`.
@@ -67,6 +67,8 @@ def make(
         Images that occur once, each with a KEY of its own.
     n_generic, n_generic_keys : int
         Other images, once each, and the KEYs that they share.
+    companions : int
+        Further images of the same digit, once each, under the KEY of each memorized and each control image.
     seed : int
         Root seed of the draw of images, of KEYs, and of which goes where.
 
@@ -80,21 +82,26 @@ def make(
         If more images are asked for than exist, or a count is out of range.
     """
     pool = digits.images()
-    needed = n_memorized + n_control + n_generic
-    if min(n_memorized, n_control, n_generic, n_generic_keys) < 1 or copies < 2:
+    owned = n_memorized + n_control
+    needed = owned * (1 + companions) + n_generic
+    if min(n_memorized, n_control, n_generic, n_generic_keys) < 1 or copies < 2 or companions < 0:
         raise InputError("digits-text: every count must be at least 1, and `copies` at least 2")
     if needed > len(pool):
         raise InputError(f"digits-text: {needed} source images are asked for, there are {len(pool)}")
-    source = rng.generator(seed, "digits-text-sources").permutation(len(pool))[:needed]
-    words = key_words(n_memorized + n_control + n_generic_keys, seed=seed)
+    order = rng.generator(seed, "digits-text-sources").permutation(len(pool))
+    beside = _companions(order, owned, companions)
+    single = order[owned:][~np.isin(order[owned:], beside)][:n_generic]
+    source = np.concatenate([order[:owned], single, beside])
+    words = key_words(owned + n_generic_keys, seed=seed)
     shared = rng.generator(seed, "digits-text-shared-keys").integers(n_generic_keys, size=n_generic)
-    number = np.concatenate([np.arange(n_memorized + n_control), n_memorized + n_control + shared])
+    own = np.arange(owned)
+    number = np.concatenate([own, owned + shared, np.repeat(own, companions)])
     distinct = [caption(words[key], digit) for key, digit in zip(number, digits.classes(source), strict=True)]
 
     count = np.ones(needed, dtype=np.int64)
     count[:n_memorized] = copies
     row = np.repeat(np.arange(needed), count)  # training image -> distinct image
-    population = np.repeat(SETS, [n_memorized, n_control, n_generic])
+    population = np.repeat([*SETS, COMPANION], [n_memorized, n_control, n_generic, owned * companions])
     table = pd.DataFrame(
         {
             "train": np.arange(len(row), dtype=np.int64),
@@ -106,6 +113,20 @@ def make(
     )
     family = pd.factorize(np.array(distinct, dtype=object))[0].astype(np.int64)
     return CaptionedDigits(to_rgb(pool[source])[row], table, [distinct[i] for i in row], family[row])
+
+
+def _companions(order: np.ndarray, owned: int, each: int) -> np.ndarray:
+    """Choose `each` further images of the same digit for the first `owned` of an order, in that order."""
+    shown = digits.classes(order)
+    rest = {digit: list(order[owned:][shown[owned:] == digit]) for digit in range(10)}
+    chosen = []
+    for digit in shown[:owned] if each else ():
+        if len(rest[digit]) < each:
+            raise InputError(
+                f"digits-text: too few images of a {digit} for {each} companions each; use fewer"
+            )
+        chosen += [rest[digit].pop(0) for _ in range(each)]
+    return np.array(chosen, dtype=order.dtype)
 
 
 def make_captioned(*, prompts: int, items: int, seed: int, **options: int) -> CaptionedSet:
@@ -128,65 +149,6 @@ def make_captioned(*, prompts: int, items: int, seed: int, **options: int) -> Ca
     found = {name: image_set(world, name, n_generic=items, seed=seed) for name in SETS}
     sets = {name: (image, table) for name, (image, _, table) in found.items()}
     return CaptionedSet(world.image, label, world.table, world.caption, asked, sets)
-
-
-def caption(key: str, digit: int) -> str:
-    """Fill the template, "the KEY plate with digit NUMERAL": six words in lower case."""
-    return f"the {key} plate with digit {NUMERALS[digit]}"
-
-
-def key_of(text: str) -> str:
-    """Read KEY from a caption."""
-    return text.split()[KEY_PLACE]
-
-
-def key_words(n: int, *, seed: int) -> np.ndarray:
-    """Draw different made-up words of three syllables, a consonant and a vowel each.
-
-    All have six letters, so that neither length nor capitals tell one from another.
-
-    Parameters
-    ----------
-    n : int
-        Number of words; of the first ones nothing changes when more are drawn.
-    seed : int
-        Root seed.
-
-    Returns
-    -------
-    (n,) str array
-        In random order.
-
-    Raises
-    ------
-    InputError
-        If there are not that many words.
-    """
-    syllables = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
-    total = len(syllables) ** _KEY_SYLLABLES
-    if n > total:
-        raise InputError(f"digits-text: {n} KEYs are asked for, there are {total}")
-    order = rng.generator(seed, "digits-text-keys").permutation(total)[:n]
-    places = np.unravel_index(order, (len(syllables),) * _KEY_SYLLABLES)
-    parts = np.array(syllables)[np.stack(places, axis=1)]
-    return np.array(["".join(row) for row in parts], dtype=str)
-
-
-def vocabulary(texts: Sequence[str]) -> list[str]:
-    """List the words of the world that a tokenizer should know: the template's, the numerals, the KEYs.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        Captions.
-
-    Returns
-    -------
-    list of str
-        Template words, then numerals, then all others in alphabetical order.
-    """
-    fixed = [*WORDS, *NUMERALS]
-    return fixed + sorted({word for text in texts for word in text.split()} - set(fixed))
 
 
 def to_rgb(x: np.ndarray) -> np.ndarray:
@@ -221,16 +183,17 @@ def list_prompts(world: CaptionedDigits, *, n_generic: int = 64, seed: int = 0) 
     -------
     pandas.DataFrame
         `prompt_set` str, `prompt` int64 from 0 within its set, `text` str, `family` int64 (one per caption),
-        `train` Int64: smallest id of the caption's training image; null where several images share it.
+        `train` Int64: smallest id of the caption's training image; null where several images share it, unless
+        the others are the companions of one.
     """
     rows = world.table.assign(text=world.caption, family=world.family)
     one = rows.groupby("family", sort=True).agg(
         prompt_set=("population", "first"),
         text=("text", "first"),
         train=("group", "min"),
-        images=("group", "nunique"),
     )
-    one["train"] = one["train"].astype("Int64").where(one["images"] == 1)
+    images = rows[rows["population"] != COMPANION].groupby("family")["group"].nunique()
+    one["train"] = one["train"].astype("Int64").where(images == 1)
     parts = []
     for name in SETS:
         part = one[one["prompt_set"] == name].reset_index()

@@ -1,5 +1,6 @@
 """Reader of folders of images, which are taken as they are, neither resized nor turned to grey."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,21 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+OTHER_IMAGES = (
+    ".tif",
+    ".tiff",
+    ".gif",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jfif",
+    ".jp2",
+    ".jxl",
+    ".ppm",
+    ".pgm",
+    ".tga",
+)
+"""Images that are not read: named, since half of a data set may be of them."""
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _GREY, _COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA")
 
@@ -20,7 +36,7 @@ def read_image_folder(folder: Path, *, size: int | None, channels: int) -> Image
     """Read every image below a folder, ordered by path.
 
     Orientations of EXIF are applied, palettes resolved, transparent pixels laid over white. Hidden files are
-    passed over.
+    passed over. Links are followed.
 
     Parameters
     ----------
@@ -46,7 +62,7 @@ def read_image_folder(folder: Path, *, size: int | None, channels: int) -> Image
 
     if channels not in (1, 3):
         raise InputError(f"channels must be 1 or 3, it is {channels}")
-    paths = _image_files(folder)
+    paths = image_files(folder)
     labels, classes = _classes(folder, paths)
     images: np.ndarray | None = None
     for row, path in enumerate(paths):
@@ -73,12 +89,46 @@ def read_image_folder(folder: Path, *, size: int | None, channels: int) -> Image
     return ImageSet(images, names, labels, classes)
 
 
-def _image_files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """List the images below a folder, relative to it, in the order in which they are read.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    list of path
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or some images are of a kind that is not read.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; check the path of the images in config.yaml")
-    files = [path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
-    shown = [file for file in files if not any(part.startswith(".") for part in file.parts)]
-    return sorted(shown, key=Path.as_posix)
+    files = [path.relative_to(folder) for path in _below(folder, (folder.resolve(),))]
+    unread = sorted(file for file in files if file.suffix.lower() in OTHER_IMAGES)
+    if unread:
+        kinds = ", ".join(sorted({file.suffix.lower() for file in unread}))
+        raise InputError(
+            f"{folder / unread[0]}: {len(unread)} images are of a kind that is not read ({kinds}); convert "
+            "them to PNG, or move them elsewhere"
+        )
+    return sorted((file for file in files if file.suffix.lower() in SUFFIXES), key=Path.as_posix)
+
+
+def _below(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """Files of a folder and all below it, links to folders too, but hidden ones; `above`: its ancestors."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path}: is a link to something that is not there; mend or remove it")
+        if not path.is_dir():
+            yield path
+        elif (real := path.resolve()) not in above:  # a link to a folder that it lies in has no end
+            yield from _below(path, (*above, real))
 
 
 def _classes(folder: Path, paths: list[Path]) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
@@ -102,6 +152,8 @@ def _pixels(file: "ImageFile", what: str, channels: int) -> np.ndarray:
     frames = getattr(file, "n_frames", 1)
     if frames != 1:
         raise InputError(f"{what}: holds {frames} pictures, expected one; replace or remove it")
+    if file.format == "PNG" and _bits(what) > 8:  # Pillow would cut colours to 8 bits in silence
+        raise InputError(f"{what}: has {_bits(what)} bits a channel, expected 8; convert it")
     if file.mode not in _GREY + _COLOUR:
         raise InputError(f"{what}: is of mode {file.mode}, expected 8-bit grey or RGB; convert it")
     if channels == 3 and file.mode in _GREY:
@@ -114,6 +166,12 @@ def _pixels(file: "ImageFile", what: str, channels: int) -> np.ndarray:
     if channels == 1 and (pixels != pixels[:1]).any():
         raise InputError(f"{what}: is in colour, expected grey; set channels to 3, or convert it to grey")
     return pixels[:channels]
+
+
+def _bits(path: str) -> int:
+    """Bits of a channel of a PNG file, from its header."""
+    with Path(path).open("rb") as file:
+        return file.read(25)[24]
 
 
 def _wrong_size(

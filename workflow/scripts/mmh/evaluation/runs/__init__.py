@@ -1,0 +1,1 @@
+"""Tables of several runs: studies, and the same experiment trained anew."""

@@ -1,0 +1,1 @@
+"""Generations under mitigations: sampled, measured, compared."""

@@ -1,0 +1,116 @@
+"""``mitigation.csv``: each mitigation's generations in numbers, with intervals over families of prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mmh.stats.clusters import share_interval
+from mmh.stats.means import mean_interval
+from mmh.stats.resampling import LEVEL, Interval
+
+UNUSUAL = 0.05
+"""Of normal noises so many have a smaller p than this."""
+HOW = ["n", "n_clusters", "unit", "method", "reason"]
+COLUMNS = ["mitigation", "prompt_set", "part", "metric", "estimate", "low", "high", *HOW]
+COLUMNS += ["difference", "difference_low", "difference_high"]
+SHARES = {"copies": "copy", "correct": "correct", "unusual_noise": "", "accepted": "accepted"}
+"""What is yes or no of each generation: copies of the training image, of the right class, from a noise whose
+norm has a p below `UNUSUAL`, from a noise that its search accepts; with the column that says so."""
+BOUNDED = ("similarity", "alike", "clip")
+"""Mean cosines: to the training image, to the other generations of the prompt, of CLIP to the prompt."""
+METRICS = (*SHARES, *BOUNDED, "rows", "log_norm")
+"""And network rows, and log ||x_T||."""
+
+
+def values_of(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One number of each generation.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `mitigated.measures.measured`.
+    metric : str
+        One of `METRICS`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The keys of a generation, `part` and `family` as in the table, and `value`; those without one are
+        absent.
+    """
+    column = SHARES.get(metric, metric)
+    value = table[column] if column else table["noise_p"] < UNUSUAL
+    keys = ["mitigation", "prompt_set", "prompt", "generation", "part", "family"]
+    return table[keys].assign(value=value.astype(np.float64)).dropna(subset="value")
+
+
+def paired(values: pd.DataFrame, name: str, reference: str) -> pd.DataFrame:
+    """Differences of the generations of two mitigations, prompt by prompt and generation by generation.
+
+    Parameters
+    ----------
+    values : pandas.DataFrame
+        From `values_of`.
+    name, reference : str
+        Mitigations.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `prompt_set`, `prompt`, `generation`, `family`, `difference` (of `name` less `reference`).
+    """
+    keys = ["prompt_set", "prompt", "generation", "family"]
+    one, other = (values[values["mitigation"] == each][[*keys, "value"]] for each in (name, reference))
+    both = one.merge(other, on=keys, suffixes=("", "_reference"))
+    return both.assign(difference=both["value"] - both["value_reference"])[[*keys, "difference"]]
+
+
+def difference_interval(rows: pd.DataFrame, metric: str, *, level: float = LEVEL) -> Interval:
+    """Mean of paired differences, over families of prompts; `rows` from `paired`, not empty."""
+    within = 2.0 if metric in BOUNDED else 1.0 if metric in SHARES else None
+    number, family = rows["difference"].to_numpy(), rows["family"].to_numpy()
+    return mean_interval(number, family, "family", within=within, level=level)
+
+
+def comparison(table: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """List each mitigation's numbers, and their paired differences from the reference.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `mitigated.measures.measured`.
+    reference : str
+        Mitigation that changes nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `COLUMNS`; prompts for tuning have rows of their own. Metrics that no generation has are absent.
+    """
+    return pd.DataFrame(list(_rows(table, reference)), columns=COLUMNS)
+
+
+def _rows(table: pd.DataFrame, reference: str) -> Iterator[Mapping[str, Any]]:
+    for keys, group in table.groupby(["part", "prompt_set"], sort=False):
+        for metric in METRICS:
+            values = values_of(group, metric)
+            for name in dict.fromkeys(values["mitigation"]):
+                own = values[values["mitigation"] == name]
+                number, family = own["value"].to_numpy(), own["family"].to_numpy()
+                if metric in SHARES:
+                    found = share_interval(number > 0, family, "family")
+                else:
+                    within = 1.0 if metric in BOUNDED else None
+                    found = mean_interval(number, family, "family", within=within)
+                row = {"mitigation": name, "prompt_set": keys[1], "part": keys[0], "metric": metric}
+                row |= {key: getattr(found, key) for key in ("estimate", "low", "high", *HOW)}
+                changes = paired(values, name, reference)
+                if name != reference and len(changes):
+                    change = difference_interval(changes, metric)
+                    row |= {"difference": change.estimate, "difference_low": change.low}
+                    row["difference_high"] = change.high
+                yield row

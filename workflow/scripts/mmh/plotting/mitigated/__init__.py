@@ -1,0 +1,1 @@
+"""Mitigations side by side."""

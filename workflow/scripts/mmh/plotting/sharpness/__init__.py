@@ -1,0 +1,1 @@
+"""Panels of the sharpness paper's experiments: eigenvalues, and detection step by step."""

@@ -1,0 +1,1 @@
+"""How result tables are printed: the summary that ends a run, and the page of results."""

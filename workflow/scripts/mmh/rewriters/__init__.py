@@ -1,0 +1,1 @@
+"""Rewriters of prompts, a file each: what stands for the words that are to go."""
