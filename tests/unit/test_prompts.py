@@ -268,3 +268,11 @@ def test_the_public_lists():
     assert not set(table[table["prompt_set"] == "mixed"]["family"]) & set(
         table[table["prompt_set"] == "memorized"]["family"]
     )
+
+
+def test_a_text_file_whose_lines_end_as_on_an_old_mac_is_no_single_prompt(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"one\rtwo\rthree\r")
+    assert prompts.read_prompt_list(path) == ["one", "two", "three"]
+    path.write_bytes("one\u2028still one\nt\rwo\n".encode())
+    assert prompts.read_prompt_list(path) == ["one\u2028still one", "t\rwo"]

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmh.errors import InputError
+from mmh.errors import InputError, in_short
 from mmh.fetch.weights import find_weights, place_weights
 
 # Configuration and safetensors only: pickled weights could run code. Weights by their plain name: beside them
@@ -110,7 +110,7 @@ def fetch_pipeline(
             if wanted := _variants_wanted(Path(cached)):
                 snapshot_download(name, revision=version, allow_patterns=wanted, local_files_only=offline)
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = in_short(error)
             reasons.append((name, version, reason, error))
             continue
         copy_pipeline(Path(cached), out)

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.fft
 from PIL import Image, ImageOps
 
-from mmh.errors import InputError
+from mmh.errors import InputError, in_short
 
 # Formats that are decoded, with the suffix of their files; every other decoder of Pillow stays out of reach.
 FORMATS = {
@@ -85,7 +85,7 @@ def decode(data: bytes, *, max_pixels: int) -> Decoded:
     except Image.UnidentifiedImageError as error:
         raise UndecodableError("not_an_image", f"no {', '.join(sorted(FORMATS))} image") from error
     except Exception as error:  # decoders raise anything on damaged files
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = in_short(error)
         cut = isinstance(error, EOFError) or "truncated" in reason.lower()
         raise UndecodableError("truncated" if cut else "not_an_image", f"damaged: {reason}") from error
 

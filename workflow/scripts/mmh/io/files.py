@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmh.errors import InputError
+from mmh.errors import InputError, in_short
 from mmh.io.partial import is_partial, partial_name
 
 
@@ -55,8 +55,7 @@ def unreadable(path: str | os.PathLike[str], what: str, error: Exception) -> Inp
     """Say that a file is missing or cannot be read as what it should be."""
     if not Path(path).exists():
         return InputError(f"{path}: no such file; run the rule that makes it")
-    reason = str(error).strip().splitlines() or [type(error).__name__]
     return InputError(
-        f"{path}: cannot be read as {what} ({reason[0]}); it is probably truncated: "
+        f"{path}: cannot be read as {what} ({in_short(error)}); it is probably truncated: "
         "delete it and run again, Snakemake makes it anew"
     )

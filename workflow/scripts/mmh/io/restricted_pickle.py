@@ -6,7 +6,7 @@ import pickletools
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
-from mmh.errors import InputError
+from mmh.errors import InputError, in_short
 
 MOST_TUPLES = 50_000
 Allowed = Mapping[tuple[str, str], Any]
@@ -84,5 +84,5 @@ def load(file: IO[bytes], allowed: Allowed, *, what: str, encoding: str = "ASCII
     except InputError:
         raise
     except Exception as error:  # a damaged stream can raise anything, also from the stand-ins
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = in_short(error)
         raise InputError(f"{what}: is no whole pickle of the expected kind ({reason})") from error

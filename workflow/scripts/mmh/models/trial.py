@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmh.errors import InputError
+from mmh.errors import InputError, in_short
 
 if TYPE_CHECKING:
     from mmh.models.base import Model
@@ -36,7 +36,7 @@ def account_for(index: Mapping[str, Any], folder: str) -> None:
         If the pipeline samples otherwise, or has a part that is not read.
     """
     pipeline = index.get("_class_name", _PIPELINES[0])
-    name = pipeline[-1] if isinstance(pipeline, list) else str(pipeline)
+    name = str(pipeline[-1] if isinstance(pipeline, list) and pipeline else pipeline)
     present = {
         key: value[-1]
         for key, value in index.items()
@@ -95,18 +95,25 @@ def _tried(model: "Model", form: Mapping[str, int] | None) -> dict[str, Any]:
     text = hasattr(model, "text_encoder")
     try:
         _check_noise(_bound(model, score, text=text))
-    except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError) as error:
+    except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError, ArithmeticError) as error:
         if isinstance(error, InputError):
             raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"the network cannot be called with an input of {_times(score.shape)} alone ({reason[:200]}); "
+            f"the network cannot be called with an input of {_times(score.shape)} alone ({in_short(error)}); "
             "it may want another conditioning, or other inputs beside the image"
         ) from error
     found: dict[str, Any] = {"shape": list(score.shape)}
     if text:
         return found
-    item = model.sample(np.arange(1), seed=0, steps=_STEPS, batch_size=1)
+    try:
+        item = model.sample(np.arange(1), seed=0, steps=_STEPS, batch_size=1)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # a setting that diffusers doesn't foresee can raise anything
+        raise InputError(
+            f"no sample can be drawn in {_STEPS} steps ({in_short(error)}); has its "
+            "scheduler/scheduler_config.json a value of a wrong kind?"
+        ) from error
     if not np.isfinite(item).all():
         settings = getattr(getattr(model, "scheduler", None), "config", {})
         if score.schedule.psi(1.0) == 0 and settings.get("prediction_type") == "epsilon":
@@ -181,4 +188,5 @@ def _times(shape: tuple[int, ...]) -> str:
 def of_user(message: str, folder: Path, given: str) -> str:
     """Name the user's own folder in a message about the copy of it."""
     copied = "; delete the model folder and run the rule that makes it, or copy it anew"
-    return message.replace(str(folder), given).replace(copied, "; mend it there, and run again")
+    said = message.replace(str(folder), given).replace(copied, "; mend it there, and run again")
+    return said if given in said else f"{given}: {said}"

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmh.errors import InputError
+from mmh.errors import InputError, in_short
 from mmh.io.spans import span_range
 from mmh.prompts.families import duplicates, normalized, prompt_families
 
@@ -109,13 +109,14 @@ def read_columns(path: str | os.PathLike[str], columns: Sequence[str]) -> pd.Dat
         raise InputError(f"{path}: no such file; a Parquet table with the columns {list(columns)} goes there")
     try:
         table = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowException) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: cannot be read as a Parquet table ({reason})") from error
-    absent = [name for name in columns if name not in table.column_names]
-    if absent:
-        raise InputError(f"{path}: needs the columns {absent}, it has {table.column_names}")
-    return table.select(list(columns)).to_pandas()
+        absent = [name for name in columns if name not in table.column_names]
+        if not absent:
+            return table.select(list(columns)).to_pandas()
+        there = f"{table.column_names}"
+    except (OSError, pa.ArrowException, ValueError, LookupError, TypeError) as error:
+        # Damaged names, texts and notes of pandas raise what Python raises.
+        raise InputError(f"{path}: cannot be read as a Parquet table ({in_short(error)})") from error
+    raise InputError(f"{path}: needs the columns {absent}, it has {there[:1000]}")
 
 
 def read_prompts(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -214,8 +215,10 @@ def _entries(path: Path, column: str) -> Iterator[tuple[str, Any]]:
     elif path.suffix in {".csv", ".tsv"}:
         yield from _cells(path, text, column)
     else:
-        # Only "\n" ends a line: captions hold characters that str.splitlines takes for ends of lines.
-        lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+        # Only "\n" ends a line, or "\r" where there is none: captions hold characters that splitlines takes
+        # for ends of lines.
+        end = "\n" if "\n" in text else "\r"
+        lines = [line.removesuffix("\r") for line in text.removesuffix(end).split(end)]
         for number, line in enumerate(lines if text else [], start=1):
             place = f"line {number}"
             if path.suffix == ".txt":
@@ -273,7 +276,7 @@ def _text(path: Path) -> str:
 def _pick(value: Any, column: str, place: str) -> Any:
     if isinstance(value, dict):
         if column not in value:
-            raise InputError(f"{place}: has no key '{column}', it has {sorted(value)}")
+            raise InputError(f"{place}: has no key '{column}', it has {sorted(value)!s:.1000}")
         return value[column]
     return value
 

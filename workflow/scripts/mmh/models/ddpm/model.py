@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmh.diffusion.score_model import ScoreModel
+from mmh.errors import in_short
 from mmh.io.model_folder import check_weights, read_json, refuse
 from mmh.light_diffusers import diffusers, move
 
@@ -103,15 +104,18 @@ def load_folder(path: Path, *, device: str = "cpu") -> UNetModel:
         network, loading = diffusers().UNet2DModel.from_pretrained(
             path / "unet", use_safetensors=True, local_files_only=True, output_loading_info=True
         )
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
-        refuse(weights, f"does not fit unet/config.json ({str(error).splitlines()[0]})", error)
+    except MemoryError:
+        raise
+    except Exception as error:  # a value that diffusers doesn't foresee can raise anything
+        refuse(weights, f"does not fit unet/config.json ({in_short(error)})", error)
     misfits = sorted({str(key) for keys in loading.values() for key in keys})
     if misfits:
         refuse(weights, f"does not fit unet/config.json: {len(misfits)} tensors differ, first {misfits[0]}")
     try:
         scheduler = diffusers().DDPMScheduler.from_config(settings)
-    except (ValueError, TypeError, NotImplementedError) as error:
-        refuse(path / "scheduler" / "scheduler_config.json", f"describes no DDPM scheduler ({error})", error)
+    except Exception as error:
+        file = path / "scheduler" / "scheduler_config.json"
+        refuse(file, f"describes no DDPM scheduler ({in_short(error)})", error)
     return UNetModel(move(network.eval(), device), scheduler)
 
 

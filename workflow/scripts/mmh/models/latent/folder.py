@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from mmh.diffusion.ddim import ddim_scheduler
-from mmh.errors import InputError
+from mmh.errors import InputError, in_short
 from mmh.io.model_folder import check_weights, read_json, refuse
 from mmh.light_diffusers import diffusers
 from mmh.light_transformers import transformers, uncompiled
@@ -106,9 +106,10 @@ def _part(kind: Any, folder: Path, weights: str) -> Any:
             network, loading = kind.from_pretrained(
                 folder, use_safetensors=True, local_files_only=True, output_loading_info=True
             )
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        refuse(folder / weights, f"does not fit config.json ({reason})", error)
+    except MemoryError:
+        raise
+    except Exception as error:  # a value that diffusers doesn't foresee can raise anything
+        refuse(folder / weights, f"does not fit config.json ({in_short(error)})", error)
     misfits = sorted({str(key) for keys in loading.values() for key in keys})
     if misfits:
         refuse(
@@ -125,8 +126,7 @@ def _tokenizer(folder: Path) -> Any:
     try:
         tokenizer = transformers().CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # the library raises plain Exception for a malformed file
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        refuse(folder, f"cannot be read as a CLIP tokenizer ({reason})", error)
+        refuse(folder, f"cannot be read as a CLIP tokenizer ({in_short(error)})", error)
     if not 2 < tokenizer.model_max_length <= LONGEST_CAPTION:
         refuse(folder / "tokenizer_config.json", "states no model_max_length")
     return tokenizer

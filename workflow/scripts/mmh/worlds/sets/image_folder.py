@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmh.errors import InputError
+from mmh.errors import InputError, in_short
 from mmh.worlds.sets.image_set import ImageSet
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def read_image_folder(folder: Path, *, size: int | None, channels: int) -> Image
         except InputError:
             raise
         except Exception as error:  # decoders raise anything on damaged files
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = in_short(error)
             raise InputError(
                 f"{what}: cannot be read as an image ({reason}); replace or remove it"
             ) from error
