@@ -62,7 +62,7 @@ pictures: setup ## Pictures of README.md, under docs/images/, from the figures o
 test: setup ## All tests but the long ones, those of the browser and of SLURM
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-long: setup ## Whole tiny runs: CIFAR-10, Stable Diffusion, rows added to a copy, ids cut otherwise; eight minutes
+test-long: setup ## Whole tiny runs: CIFAR-10, Stable Diffusion, rows added to a copy, ids cut otherwise; a quarter of an hour
 	$(BIN)/python -m pytest -m long -n 2 --dist loadfile tests/workflow
 
 test-browser: setup ## The labelling page and the report in a real browser (chromium; skipped where there is none)

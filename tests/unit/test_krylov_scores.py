@@ -32,6 +32,26 @@ def _span(**options):
     return x, table, numerics
 
 
+@pytest.mark.parametrize("method", ["krylov", "flipd"])
+def test_the_table_of_all_scores_does_not_tell_how_the_items_were_cut(tmp_path, method):
+    """Parts of a pass and levels stand in each span's table; put together their order is that of one span."""
+    row = SCORES[method]
+    own = {"m": 3} if method == "krylov" else {"t": [0.3, 0.1], "trace": 1}
+    given = row.Options.model_validate({"t": 0.1, "batch_size": 4, **own})
+    x = np.random.default_rng(0).standard_normal((8, 8))
+    for name, cuts in {"one": [(0, 8)], "two": [(0, 4), (4, 8)]}.items():
+        files = []
+        for first, last in cuts:
+            ids = np.arange(first, last, dtype=np.int64)
+            setting = Setting(x[first:last], ids, given, seed=2, score=_projection(8, 3))
+            table, _ = score_span(row, setting, "sharp", progress=lambda *_, **__: lambda *_: None)
+            files.append(tmp_path / f"{name}-{first}.parquet")
+            write_table(table, files[-1], tables.SCORES)
+        items = ["samples"] * len(files)
+        gather_scores.main(files, tmp_path / f"{name}.parquet", items=items, ratios={}, record={})
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+
+
 def test_one_pass_writes_every_statistic_and_rows_of_others_read_it(tmp_path):
     x, table, numerics = _span(asymmetry=True)
     write_table(table, tmp_path / "scores.parquet", tables.SCORES)

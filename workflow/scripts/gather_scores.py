@@ -46,6 +46,9 @@ def main(
         part.insert(0, "items", set_of(name))
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
+    # Each span has all levels and parts of its items: they are put into an order that no cut changes.
+    blocks = table.groupby(["items", "estimator", "t"], sort=False, dropna=False).ngroup()
+    table = table.loc[blocks.sort_values(kind="stable").index].reset_index(drop=True)
     for name, options in in_order(ratios).items():
         score: Any = base.SCORES[options["method"]]
         for items_name in map(set_of, options["items"]):
