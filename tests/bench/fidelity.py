@@ -39,6 +39,7 @@ from mmh.retrieval.calibrated_distance import calibrated_l2
 from mmh.scores.cfg_norm import cfg_vector_norm
 from mmh.scores.residual import fitted_line
 from mmh.stats.curves import auc
+from tests.bench import fidelity_sharpness
 from tests.bench.timing import machine
 
 Array = NDArray[np.float64]
@@ -582,6 +583,7 @@ MEASURES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "noise level": noise_level,
     "normal bundle noise level": nb_noise_level,
     "without complexity": without_complexity,
+    **fidelity_sharpness.MEASURES,
 }
 
 

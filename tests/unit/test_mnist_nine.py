@@ -7,7 +7,7 @@ from mmh.errors import InputError
 from mmh.worlds.base import WORLDS
 from mmh.worlds.sets import mnist, mnist_nine
 
-OPTIONS = {"n_threes": 30, "copies": 7, "size": 14, "prompts": 4, "items": 9, "seed": 2}
+OPTIONS = {"n_threes": 30, "copies": 7, "size": 14, "prompts": 4, "items": 9, "views": 5, "seed": 2}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,10 @@ def test_prompts_repeat_two_captions_and_only_the_nine_has_a_training_image(made
 def test_unseen_nines_are_not_in_the_training_set(made):
     seen = {row.tobytes() for row in made.image}
     sizes = {name: len(image) for name, (image, _) in made.sets.items()}
-    assert sizes == {"memorized": 1, "control": 9, "generic": 9}
+    assert sizes == {"memorized": 5, "control": 9, "generic": 9}
+    families = {name: table.family.nunique() for name, (_, table) in made.sets.items()}
+    assert families == {"memorized": 1, "control": 9, "generic": 9}
+    assert len({row.tobytes() for row in made.sets["memorized"][0]}) == 1
     for name, (image, table) in made.sets.items():
         assert {row.tobytes() in seen for row in image} == {name != "generic"}
         assert len(table) == len(image)

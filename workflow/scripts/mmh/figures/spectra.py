@@ -28,7 +28,8 @@ class Spectra(Figure):
     shows = "eigenvalues of the log-density's Hessian at a high and at a low noise level"
     caption = (
         "Eigenvalues λ of the Hessian of the log-density at noised images, at a high and at a low noise "
-        "level: all of them, of the symmetrised Jacobian. Dashed: minus 1/σ². An exact score has no "
+        "level: all of them, of the symmetrised Jacobian, or of more than 256 values their distribution by "
+        "stochastic Lanczos quadrature, as is said below. Dashed: minus 1/σ². An exact score has no "
         "eigenvalue below it, so what lies beyond is the network's error; its share is printed with its "
         "interval over clusters of images, given this one model."
     )
@@ -134,7 +135,12 @@ class Spectra(Figure):
         shares = pd.concat([eigenvalues.shares_beyond(one, list(shown), unit) for one in levels])
         what = "eigenvalues of the Hessian of the log-density"
         fig = eigenvalues.spectra_figure(
-            counts, shares, shown, title=style.heading(None, what, about.experiment), note=note
+            counts,
+            shares,
+            shown,
+            title=style.heading(None, what, about.experiment),
+            note=note,
+            quadrature=any(one.weights is not None for one in levels),
         )
         style.save(fig, pdf, png)
         parts = {"histogram": counts, "share": shares}

@@ -33,6 +33,15 @@ def write_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
+def array_names(path: str | os.PathLike[str]) -> list[str]:
+    """Names of the arrays of a ``.npz``, sorted; raises `InputError` if the file is missing or truncated."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return sorted(file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise unreadable(path, "an .npz file", error) from error
+
+
 def read_arrays(path: str | os.PathLike[str], *names: str) -> tuple[np.ndarray, ...]:
     """Read named arrays of a ``.npz``.
 

@@ -216,6 +216,8 @@ class SpectraScore(Score):
     ----------
     beside, once : tuple of str
         Names of the arrays of each item besides `spectrum`, and of those that all items share.
+    perhaps : tuple of str
+        Names of further arrays of each item, of some models alone.
     above : bool
         Whether the values above the threshold are counted, instead of those that do not exceed it.
     zeros : int
@@ -229,6 +231,7 @@ class SpectraScore(Score):
     zeros: ClassVar[int] = 0
     needs: ClassVar[Needs] = "score"
     beside: ClassVar[tuple[str, ...]] = ()
+    perhaps: ClassVar[tuple[str, ...]] = ()
     once: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

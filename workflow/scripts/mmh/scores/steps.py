@@ -153,12 +153,13 @@ def count_spectra(
     """
     import numpy as np
 
-    from mmh.io.arrays import read_arrays
+    from mmh.io.arrays import array_names, read_arrays
     from mmh.io.table_files import read_table
     from mmh.io.tables import CANDIDATES
     from mmh.lid.spectra import pooled_threshold
 
-    wanted = ("spectrum", "id", *score.beside)
+    held = array_names(files[0]) if score.perhaps else []
+    wanted = ("spectrum", "id", *score.beside, *(name for name in score.perhaps if name in held))
     parts = [read_arrays(path, *wanted) for path in files]
     arrays = {name: np.concatenate([part[k] for part in parts]) for k, name in enumerate(wanted)}
     for k, name in enumerate(score.once):

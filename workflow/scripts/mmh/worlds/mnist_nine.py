@@ -28,6 +28,8 @@ class MnistNine(World):
         """how often each of the two captions stands among the prompts"""
         items: int = Field(ge=1, le=499)
         """threes of the training set, and nines that are not in it, in the image sets"""
+        views: int = Field(ge=1)
+        """how often the nine stands in the image set memorized, to be noised as often"""
         seed: int = Field(ge=0)
         """seed of the choice of images"""
 
@@ -45,7 +47,7 @@ class MnistNine(World):
     def set_size(cls, options: Config, name: str) -> int:
         """The nine, some of the threes, some nines that were never seen."""
         if name == "memorized":
-            return 1
+            return int(options["views"])
         return int(min(options["items"], options["n_threes"]) if name == "control" else options["items"])
 
     @classmethod

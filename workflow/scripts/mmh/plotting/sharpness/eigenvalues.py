@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmh.errors import InputError
 from mmh.hessian.geometry import beyond
-from mmh.io.arrays import read_arrays
+from mmh.io.arrays import array_names, read_arrays
 from mmh.plotting import style
 from mmh.stats.clusters import share_interval
 
@@ -40,7 +40,9 @@ class Level:
     items : pandas.DataFrame
         `label` and `cluster` of each item.
     values : numpy.ndarray
-        float64 (n, d), a of each item: lambda = -a / sigma^2.
+        float64 (n, k), a of each item: lambda = -a / sigma^2. All d, or the nodes of a quadrature.
+    weights : numpy.ndarray or None
+        float64 (n, k), how many of the d eigenvalues each node stands for; None: they are all there.
     """
 
     place: str
@@ -49,11 +51,13 @@ class Level:
     sigma: float
     items: pd.DataFrame
     values: NDArray[np.float64]
+    weights: NDArray[np.float64] | None = None
 
-    def of(self, label: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Give a of the items of a label, (m, d), and their clusters (m,)."""
+    def of(self, label: str) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64] | None]:
+        """Give a of the items of a label, (m, k), their clusters (m,) and weights (m, k)."""
         mine = (self.items["label"] == label).to_numpy()
-        return self.values[mine], self.items["cluster"].to_numpy()[mine]
+        weights = None if self.weights is None else self.weights[mine]
+        return self.values[mine], self.items["cluster"].to_numpy()[mine], weights
 
 
 def read_level(files: Sequence[Path], groups: pd.DataFrame, *, place: str, estimator: str, t: float) -> Level:
@@ -78,17 +82,20 @@ def read_level(files: Sequence[Path], groups: pd.DataFrame, *, place: str, estim
         If no item with a spectrum is in a group.
     """
     spectra, keys, sigma = [], [], np.nan
+    weights: list[NDArray[np.float64]] = []
     for file in map(Path, files):
         spectrum, ids, level = read_arrays(file, "spectrum", "id", "sigma")
         spectra.append(spectrum)
+        weights += read_arrays(file, "weight") if "weight" in array_names(file) else ()
         keys.append(pd.DataFrame({"items": file.parent.parent.name, "item": ids}))
         sigma = float(level[0])
     table = pd.concat(keys, ignore_index=True)
     rows = groups.merge(table.assign(row=np.arange(len(table))), on=["items", "item"])
     if rows.empty:
         raise InputError(f"{files[0]}: none of its items is in a group that the figure shows")
-    values = np.concatenate(spectra)[rows["row"]]
-    return Level(place, estimator, t, sigma, rows[["label", "cluster"]], values)
+    values, held = (np.concatenate(parts)[rows["row"]] if parts else None for parts in (spectra, weights))
+    assert values is not None
+    return Level(place, estimator, t, sigma, rows[["label", "cluster"]], values, held)
 
 
 def edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,12 +120,14 @@ def histograms(level: Level, labels: Sequence[str]) -> pd.DataFrame:
     -------
     DataFrame
         `place`, `estimator`, `t`, `sigma`, `label`, `low`, `high` (of the bin, in units of 1 / sigma^2),
-        `lambda_low`, `lambda_high`, `count`, `share`; the lower edge belongs to a bin.
+        `lambda_low`, `lambda_high`, `count` (by a quadrature an estimate), `share`; the lower edge belongs
+        to a bin.
     """
     bins, parts = edges(-level.values), []
     for label in labels:
-        mine = -level.of(label)[0].ravel()
-        count = np.histogram(mine, bins)[0]
+        mine, _, weights = level.of(label)
+        count = np.histogram(-mine.ravel(), bins, weights=None if weights is None else weights.ravel())[0]
+        total = mine.size if weights is None else weights.sum()
         parts.append(
             pd.DataFrame(
                 {
@@ -128,7 +137,7 @@ def histograms(level: Level, labels: Sequence[str]) -> pd.DataFrame:
                     "lambda_low": bins[:-1] / level.sigma**2,
                     "lambda_high": bins[1:] / level.sigma**2,
                     "count": count,
-                    "share": count / max(len(mine), 1),
+                    "share": count / max(total, 1),
                 }
             )
         )
@@ -137,6 +146,9 @@ def histograms(level: Level, labels: Sequence[str]) -> pd.DataFrame:
 
 def shares_beyond(level: Level, labels: Sequence[str], unit: str) -> pd.DataFrame:
     """Count the eigenvalues below -1 / sigma^2, with the interval of their share over clusters.
+
+    Of a quadrature the share of each item is an estimate. Probes differ from item to item, so what they leave
+    open is in the spread over clusters.
 
     Parameters
     ----------
@@ -153,15 +165,18 @@ def shares_beyond(level: Level, labels: Sequence[str], unit: str) -> pd.DataFram
     """
     rows: list[dict[str, Any]] = []
     for label in labels:
-        values, cluster = level.of(label)
-        hit = beyond(values)
-        found = share_interval(hit.ravel(), np.repeat(cluster, values.shape[1]), unit)
+        values, cluster, weights = level.of(label)
+        hit: Any = beyond(values)
+        if weights is not None:  # as many values as eigenvalues, each the share of its item
+            dim = round(float(weights.sum(axis=1).max(initial=0)))
+            hit = np.repeat((hit * weights).sum(axis=1, keepdims=True) / dim, dim, axis=1)
+        found = share_interval(hit.ravel(), np.repeat(cluster, hit.shape[1]), unit)
         rows.append(
             {
                 "label": label,
                 "images": len(values),
                 "eigenvalues": hit.size,
-                "beyond": int(hit.sum()),
+                "beyond": round(float(hit.sum())),
                 "share": found.estimate,
                 "share_low": found.low,
                 "share_high": found.high,
@@ -175,7 +190,13 @@ def shares_beyond(level: Level, labels: Sequence[str], unit: str) -> pd.DataFram
 
 
 def spectra_figure(
-    counts: pd.DataFrame, shares: pd.DataFrame, looks: Mapping[str, style.Look], *, title: str, note: str = ""
+    counts: pd.DataFrame,
+    shares: pd.DataFrame,
+    looks: Mapping[str, style.Look],
+    *,
+    title: str,
+    note: str = "",
+    quadrature: bool = False,
 ) -> Figure:
     """Draw one panel for each noise level, all labels over each other.
 
@@ -189,6 +210,8 @@ def spectra_figure(
         Labels that are shown.
     title, note : str
         Above all panels.
+    quadrature : bool
+        Whether a level was not counted but estimated, which is then printed.
 
     Returns
     -------
@@ -204,7 +227,8 @@ def spectra_figure(
     fig.supxlabel(
         style.minus("Dashed: λ = -1/σ², below which no exact score has an eigenvalue. ")
         + "In brackets: 95 % intervals over clusters of images, given this one model;\n"
-        "too few: one cluster alone. Tails with less than 1 in 1000 eigenvalues of every group are cut off.",
+        "too few: one cluster alone. Tails with less than 1 in 1000 eigenvalues of every group are cut off."
+        + ("\nCounts are estimates by stochastic Lanczos quadrature." if quadrature else ""),
         fontsize=5.6,
         color=style.GREY,
     )

@@ -20,7 +20,7 @@ SHOWN = {"memorized": 9, "control": 3}
 
 
 def make_captioned(
-    *, n_threes: int, copies: int, size: int, prompts: int, items: int, seed: int
+    *, n_threes: int, copies: int, size: int, prompts: int, items: int, views: int, seed: int
 ) -> CaptionedSet:
     """Make the world `mnist-nine`: training set, captions, prompts and image sets.
 
@@ -34,7 +34,9 @@ def make_captioned(
         How often each caption is asked for; each prompt is a family of its own, as it has noise of its own.
     items : int
         Threes of the training set in the image set ``control``, and nines that are not in the training set in
-        ``generic``; ``memorized`` is the nine.
+        ``generic``.
+    views : int
+        How often the nine stands in ``memorized``, as one family.
     seed : int
         Root seed of the choice of images.
 
@@ -77,7 +79,7 @@ def make_captioned(
         }
     )
     chosen = {
-        "memorized": nines[:1],
+        "memorized": np.repeat(nines[:1], views),
         "control": threes[: min(items, n_threes)],
         "generic": nines[1 : items + 1],
     }
@@ -87,9 +89,10 @@ def make_captioned(
 
 
 def _image_set(pool: np.ndarray, which: np.ndarray, name: str) -> tuple[np.ndarray, pd.DataFrame]:
-    """Images of a set with their table; each is a family of its own."""
+    """Images of a set with their table; each distinct one is a family of its own."""
     ids = np.arange(len(which), dtype=np.int64)
     text = CAPTIONS["control" if name == "control" else "memorized"]
+    family = np.searchsorted(np.sort(which), which).astype(np.int64)
     return to_rgb(pool[which]), pd.DataFrame(
-        {"item": ids, "caption": text, "family": ids, "source": "mnist-nine"}
+        {"item": ids, "caption": text, "family": family, "source": "mnist-nine"}
     )
