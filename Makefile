@@ -4,16 +4,21 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DOCS := .venv-docs
 CORES ?= all
 export PYTHONDONTWRITEBYTECODE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup check schema demo reproduce replicates coverage calibration studies report results check-results pictures test test-long test-browser test-slurm test-slurm-faults slurm-packages mutants lint format bench status unlock unlock-slurm clean
+.PHONY: help setup check schema demo reproduce replicates coverage calibration studies report results check-results pictures docs cards test test-long test-browser test-slurm test-slurm-faults slurm-packages mutants lint format bench status unlock unlock-slurm clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-setup: $(VENV)/.installed ## Make .venv from the pinned lock file
+setup: $(VENV)/.linked ## Make .venv from the pinned lock file
+
+$(VENV)/.linked: $(VENV)/.installed workflow/tools/link_package.py
+	$(BIN)/python workflow/tools/link_package.py
+	touch $@
 
 $(VENV)/.installed: envs/requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -58,6 +63,20 @@ check-results: setup ## Whether docs/results.md is in step with the tables of a 
 
 pictures: setup ## Pictures of README.md, under docs/images/, from the figures of a finished run
 	$(BIN)/python workflow/tools/pictures.py
+
+docs: $(DOCS)/.installed ## The documentation as a site, results/docs/index.html; runs its tutorial and its notebook; minutes
+	$(DOCS)/bin/python workflow/tools/docs_site.py
+
+# An environment of its own, over the project's: nothing that computes is installed with it, or changed by it.
+$(DOCS)/.installed: envs/docs.lock $(VENV)/.installed
+	$(BIN)/python -m venv $(DOCS)
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	  > "$$($(DOCS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/docs.lock
+	touch $@
+
+cards: setup ## docs/cards.md from the docstrings of the estimators
+	$(BIN)/python workflow/tools/estimator_cards.py
 
 test: setup ## All tests but the long ones, those of the browser and of SLURM
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -419,11 +419,27 @@ def test_the_other_match_of_a_sample_can_be_visited(
     }
 
 
-def test_a_phone_shows_everything_within_reach(sheet: tuple[Path, pd.DataFrame], new_page: NewPage) -> None:
+# Width and height of a window, least side of a button, least side of an image.
+WINDOWS = [
+    (360, 740, 40, 96),
+    (320, 568, 34, 96),
+    (320, 480, 34, 64),
+    (640, 400, 34, 128),
+    (520, 380, 34, 96),
+]
+SIZE = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight, innerWidth]"
+
+
+@pytest.mark.parametrize(("width", "height", "reach", "seen"), WINDOWS)
+def test_a_phone_shows_everything_within_reach(
+    sheet: tuple[Path, pd.DataFrame], new_page: NewPage, width: int, height: int, reach: int, seen: int
+) -> None:
     page = new_page()
-    page.resize(360, 740, touch=True)
+    page.resize(width, height, touch=True)
+    page.open(sheet[0].as_uri())
+    assert page.run("document.documentElement.scrollWidth") <= width  # the start
     start(page, sheet[0])
-    for view in "sbfd":
+    for view in "dfbs":
         page.press(view)
         buttons = page.run(
             "[...document.querySelectorAll('#work button')].filter(b => b.offsetParent).map(b => "
@@ -434,16 +450,40 @@ def test_a_phone_shows_everything_within_reach(sheet: tuple[Path, pd.DataFrame],
         for text, left, top, right, bottom, hidden in buttons:
             assert left >= 0, text
             assert top >= 0, text
-            assert right <= 360, text
-            assert bottom <= 740, text
-            assert min(right - left, bottom - top) >= 40, text
+            assert right <= width, text
+            assert bottom <= height, text
+            assert min(right - left, bottom - top) >= reach, text
             assert hidden <= 0, f"{text} is cut off"
-        size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight, innerWidth]"
-        assert page.run(size) == [360, 740, 360]
-    image = page.run("document.querySelector('#panes img').getBoundingClientRect().width")
-    assert image >= 96
+        for k, one in enumerate(buttons):  # none covers another
+            for other in buttons[:k]:
+                beside = one[1] >= other[3] - 1 or other[1] >= one[3] - 1  # buttons of a group share an edge
+                assert beside or one[2] >= other[4] - 1 or other[2] >= one[4] - 1, (one[0], other[0])
+        assert page.run(SIZE) == [width, height, width]
+        assert page.run("document.querySelector('#panes img').getBoundingClientRect().width") >= (
+            seen if view == "s" else 20
+        )
+    for key, dialog in (("?", "help"), ("e", "summary")):
+        page.press(key)
+        assert (
+            page.run(f"(d => d.open && d.scrollWidth - d.clientWidth)(document.querySelector('#{dialog}'))")
+            <= 0
+        )
+        page.press("Escape")
     page.click("[data-label=exact]")
     assert position(page) == 2
+
+
+def test_the_time_that_is_left_is_an_estimate_and_never_about_less(tmp_path: Path, new_page: NewPage) -> None:
+    file, pairs = make_sheet(tmp_path, 13)
+    page = new_page()
+    page.open(file.as_uri())
+    assert "At 5 seconds a pair that takes about 1 minute." in page.text("#start-time")
+    start(page, file)
+    assert page.text("#counts") == f"0 of {len(pairs)} \u00b7 about 1 minute left"
+    label(page, *"1" * 12)
+    assert page.text("#counts") == f"12 of {len(pairs)} \u00b7 less than a minute left"
+    label(page, *"1" * (len(pairs) - 12))
+    assert page.text("#counts") == f"{len(pairs)} of {len(pairs)} \u00b7 all done"
 
 
 def test_the_keyboard_reaches_every_control(sheet: tuple[Path, pd.DataFrame], new_page: NewPage) -> None:

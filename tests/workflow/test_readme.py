@@ -14,6 +14,7 @@ import pictures
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BESIDE = [ROOT / name / "README.md" for name in ("config", "profiles", "resources")]
 
 
 def test_the_readme_takes_two_screens() -> None:
@@ -56,11 +57,24 @@ def test_pictures_are_small() -> None:
     assert sum(sizes.values()) <= 1024**2
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def places(page: Path) -> set[str]:
+    """Names that a page's headings have in links, as GitHub and the site give them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *BESIDE], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text()
-    links = re.findall(r"\]\(([^)\s#]+)", text) + re.findall(r'<img src="([^"]+)"', text)
-    lost = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    links = re.findall(r"\]\(([^)\s]+)", text) + re.findall(r'<img src="([^"]+)"', text)
+    lost = []
+    for link in links:
+        if "://" not in link:
+            name, _, place = link.partition("#")
+            file = page.parent / name if name else page
+            if not file.exists() or (place and file.suffix == ".md" and place not in places(file)):
+                lost.append(link)
     assert not lost
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -151,3 +151,19 @@ def check_parts(unet: Any, scheduler: Any) -> None:
     if not hasattr(scheduler, "config"):
         found = "none" if scheduler is None else type(scheduler).__name__
         raise InputError(f"a diffusers scheduler was expected beside {name}, got {found}")
+
+
+def diffusers_parts(
+    unet: Any, scheduler: Any, schedule: Schedule | None, time_scale: float, shape: Sequence[int] | None
+) -> dict[str, Any]:
+    """Give what a score model of a network is made of; `ScoreModel.from_diffusers` says the rest."""
+    check_parts(unet, scheduler)
+    used = Schedule.from_scheduler(scheduler) if schedule is None else schedule
+    first = next(unet.parameters())
+
+    def build(call: Callable[..., Any], levels: Schedule = used) -> Network:
+        return NoisePredictor(unet, scheduler, levels, time_scale, call)
+
+    made: dict[str, Any] = {"network": build(unet), "shape": shape or sample_shape(unet), "schedule": used}
+    place = {"dtype": first.dtype, "device": first.device, "module": unet}
+    return {**made, **place, "build": build, "function": unet}

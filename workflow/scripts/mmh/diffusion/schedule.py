@@ -9,6 +9,7 @@ from typing import Any, Self, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mmh.diffusion.tables import alphas_cumprod, cosine_table
 from mmh.errors import InputError
 
 Array = NDArray[np.float64]
@@ -33,6 +34,15 @@ class Schedule:
     kind: str
     parameters: dict[str, Any]
     _abar: Array | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """Name the law and its range: a table of numbers would fill a screen."""
+        if self._abar is None:
+            said = ", ".join(f"{name}={value:g}" for name, value in self.parameters.items())
+        else:
+            low, high = np.sqrt(1.0 - self._abar[[0, -1]])
+            said = f"{len(self._abar)} steps, sigma {low:.3g} to {high:.3g}"
+        return f"Schedule({self.kind}, {said})"
 
     @classmethod
     def from_alphas_cumprod(cls, abar: Sequence[float] | Array) -> Self:
@@ -88,7 +98,7 @@ class Schedule:
                 f"{type(scheduler).__name__} has no alphas_cumprod; state the schedule explicitly"
             )
         table = np.asarray(stored, dtype=np.float64)
-        exact = _alphas_cumprod(scheduler.config)
+        exact = alphas_cumprod(scheduler.config)
         if (
             exact is not None
             and exact.shape == table.shape
@@ -102,7 +112,7 @@ class Schedule:
         """Cosine schedule of T steps: abar(u) = cos^2(pi/2 (u + .008) / 1.008), each beta capped at .999."""
         if T < 1:
             raise InputError(f"a schedule needs at least one step, got {T}")
-        return cls("cosine", {"steps": int(T)}, _cosine_table(int(T)))
+        return cls("cosine", {"steps": int(T)}, cosine_table(int(T)))
 
     @classmethod
     def linear_vp(cls, beta_min: float = 0.1, beta_max: float = 20.0) -> Self:
@@ -277,23 +287,3 @@ def _times(t: ArrayLike) -> Array:
 
 def _plain(values: Any) -> Any:
     return float(values) if np.ndim(values) == 0 else values
-
-
-def _cosine_table(T: int) -> Array:
-    u = np.arange(T + 1) / T
-    curve = np.cos(0.5 * np.pi * (u + 0.008) / 1.008) ** 2
-    return np.cumprod(1.0 - np.minimum(1.0 - curve[1:] / curve[:-1], 0.999))
-
-
-def _alphas_cumprod(config: Any) -> Array | None:
-    """Recompute a scheduler's table in float64 from its configuration; None where the law is not known."""
-    T, law = int(config.num_train_timesteps), getattr(config, "beta_schedule", None)
-    if getattr(config, "trained_betas", None) is not None:
-        betas = np.asarray(config.trained_betas, dtype=np.float64)
-    elif law == "linear":
-        betas = np.linspace(config.beta_start, config.beta_end, T, dtype=np.float64)
-    elif law == "scaled_linear":
-        betas = np.linspace(config.beta_start**0.5, config.beta_end**0.5, T, dtype=np.float64) ** 2
-    else:
-        return _cosine_table(T) if law == "squaredcos_cap_v2" else None
-    return np.cumprod(1.0 - betas, dtype=np.float64)

@@ -14,19 +14,21 @@ from typing import Any, Self
 import torch
 from numpy.typing import ArrayLike
 
-from mmh.diffusion.diffusers_network import Network, NoisePredictor, check_parts, sample_shape
+from mmh.diffusion.diffusers_network import Network, diffusers_parts
 from mmh.diffusion.modes import training_parts
+from mmh.diffusion.pipelines import Prompts, embedded, pipeline_parts
 from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.terms import Terms, as_condition, function_parts, said, weighted_sum
 from mmh.errors import InputError
 
 
 class ScoreModel:
     """A noise predictor with its schedule; conditioning, if any, is bound to it row by row.
 
-    Build one with `from_diffusers` or `from_function`. Conditioning rows belong to the rows of the batch:
-    after ``model.conditioned(c)``, ``model.eps(z, t)`` needs as many rows in `z` as in `c` (or one row in
-    `c`, used for all). Code that cuts, repeats or pads a batch by row numbers takes ``model.select(rows)``
-    along.
+    Build one with `from_diffusers`, `from_pipeline` or `from_function`. Conditioning rows belong to the rows
+    of the batch: after ``model.conditioned(c)``, ``model.eps(z, t)`` needs as many rows in `z` as in `c` (or
+    one row in `c`, used for all). Code that cuts, repeats or pads a batch by row numbers takes
+    ``model.select(rows)`` along.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ class ScoreModel:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
         module: torch.nn.Module | None = None,
-        terms: Sequence[tuple[float, torch.Tensor | None]] = ((1.0, None),),
+        terms: Terms = ((1.0, None),),
         build: Callable[..., Network] | None = None,
         function: Callable[..., Any] | None = None,
     ) -> None:
@@ -73,6 +75,11 @@ class ScoreModel:
         self._network = network
         if module is not None:
             module.eval().requires_grad_(False)
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__qualname__", type(self.function).__name__)
+        place = f"{str(self.dtype).removeprefix('torch.')} on {self.device}"
+        return f"ScoreModel({name}, shape={self.shape}, {self.schedule}, {place}, {said(self.terms)})"
 
     @property
     def dim(self) -> int:
@@ -202,23 +209,12 @@ class ScoreModel:
         function : callable or torch.nn.Module
             ``function(z, t) -> eps`` with z (n, *shape) and t a float, and ``function(z, t, c)`` once
             conditioned. A module is frozen and put into eval mode.
-        shape : sequence of int
-            Shape of one sample.
-        schedule : Schedule
-            The noise schedule.
+        shape, schedule : sequence of int, and Schedule
+            Shape of one sample, and the noise schedule.
         dtype, device
             Type and place of the input; by default those of the module's parameters, or float32 on the CPU.
         """
-        module = function if isinstance(function, torch.nn.Module) else None
-        first = next(module.parameters(), None) if module is not None else None
-        dtype = dtype or (torch.float32 if first is None else first.dtype)
-        device = device or ("cpu" if first is None else first.device)
-
-        def build(f: Callable[..., torch.Tensor], schedule: Schedule | None = None) -> Network:
-            return lambda z, t, c: f(z, t) if c is None else f(z, t, c)
-
-        place: dict[str, Any] = {"dtype": dtype, "device": device, "module": module}
-        return cls(build(function), shape, schedule, **place, build=build, function=function)
+        return cls(shape=shape, schedule=schedule, **function_parts(function, dtype, device))
 
     @classmethod
     def from_diffusers(
@@ -239,8 +235,7 @@ class ScoreModel:
         Parameters
         ----------
         unet : diffusers model
-            Called as ``unet(z, timestep=..., [encoder_hidden_states=c | class_labels=c])``; frozen, eval
-            mode.
+            Called as ``unet(z, timestep=..., [encoder_hidden_states=c | class_labels=c])``; frozen.
         scheduler : diffusers scheduler
             Gives the table of noise levels and the prediction type.
         time_scale : float
@@ -255,15 +250,33 @@ class ScoreModel:
         InputError
             If a part is no network or no scheduler, or the prediction type or the sample shape is unknown.
         """
-        check_parts(unet, scheduler)
-        used = Schedule.from_scheduler(scheduler) if schedule is None else schedule
-        first = next(unet.parameters())
+        return cls(**diffusers_parts(unet, scheduler, schedule, time_scale, shape))
 
-        def build(call: Callable[..., Any], levels: Schedule = used) -> Network:
-            return NoisePredictor(unet, scheduler, levels, time_scale, call)
+    @classmethod
+    def from_pipeline(
+        cls, pipe: Any, prompts: Prompts = None, *, guidance: float | None = None, **how: Any
+    ) -> Self:
+        """Wrap the network of a diffusers pipeline, with its scheduler and, if asked for, captions.
 
-        place: dict[str, Any] = {"dtype": first.dtype, "device": first.device, "module": unet}
-        return cls(build(unet), shape or sample_shape(unet), used, **place, build=build, function=unet)
+        Parameters
+        ----------
+        pipe : diffusers pipeline
+            With a ``unet`` or ``transformer``; of a latent model, samples are latents.
+        prompts, guidance : str or sequence of str, and float, optional
+            Captions to bind, one for all rows or one for each; strength of their classifier-free guidance.
+        **how
+            As for `from_diffusers`.
+
+        Raises
+        ------
+        InputError
+            If a part is missing, or it takes no captions.
+        """
+        model = cls.from_diffusers(*pipeline_parts(pipe), **how)
+        if prompts is None and guidance is None:
+            return model
+        c, null = embedded(pipe, prompts, empty=guidance is not None)
+        return model.conditioned(c) if guidance is None else model.guided(c, null, guidance)
 
     def _sum(self, network: Network, z: torch.Tensor, t: float) -> torch.Tensor:
         """Weighted sum over the bound conditions of what `network` says."""
@@ -276,25 +289,12 @@ class ScoreModel:
         if self.module is not None and training_parts(self.module):
             self.module.eval()  # someone trained it, or a part of it, further
         z = z.to(device=self.device, dtype=self.dtype)
-        total: torch.Tensor | None = None
-        for weight, c in self.terms:
-            rows = c.expand(len(z), *c.shape[1:]) if c is not None else None
-            out = network(z, float(t), rows)
-            out = out if weight == 1.0 else weight * out
-            total = out if total is None else total + out
-        if total is None or total.shape != z.shape:
-            returned = None if total is None else tuple(total.shape)
-            raise InputError(f"the network returned shape {returned} for a batch {tuple(z.shape)}")
-        return total
+        return weighted_sum(network, z, t, self.terms)
 
-    def _with(self, terms: Sequence[tuple[float, torch.Tensor | None]]) -> Self:
+    def _with(self, terms: Terms) -> Self:
         model = copy.copy(self)
         model.terms = tuple(terms)
         return model
 
     def _condition(self, c: ArrayLike | torch.Tensor) -> torch.Tensor:
-        tensor = torch.as_tensor(c).to(self.device)
-        if tensor.ndim == 0 or len(tensor) == 0:
-            raise InputError("conditioning needs one row per sample, or one row for all")
-        getattr(self._network, "check_condition", lambda c: None)(tensor)
-        return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+        return as_condition(self._network, c, dtype=self.dtype, device=self.device)

@@ -8,6 +8,7 @@ FRAME = {
     "mmh.job": "opens the log, takes claims, shows progress, keeps finished blocks, puts outputs in place",
     "mmh.provenance": "says in run records which code and which versions made a file",
     "mmh.digest": "tells which code a job runs",
+    "mmh.compute.shown": "writes results on a screen",
     "mmh.lazy": "imports what a package gives when it is asked for",
     "mmh.rows.Table": "gives the row of a name, and the rule of the job states that row as a root",
     "mmh.rows.load_plugin": "imports a plug-in, and the rule of the job states its row as a root",

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mmh.compute.shown import shown
+
 Array = NDArray[np.float64]
 ROUNDING = 1e-4
 """By how much a must exceed 1 to count as an error: a float32 network rounds below that."""
@@ -65,6 +67,9 @@ class Geometry:
     asymmetries: Array | None = None
     dense: bool = False
     correction: float = 1.0
+
+    def __repr__(self) -> str:
+        return shown(type(self).__name__, **vars(self))
 
     def trace(self) -> Reading:
         """Give sigma tr J, in dimensions: FLIPD is d less it, plus ||eps||^2."""

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmh.compute import rng
 from mmh.compute.rows import check_finite, check_items, fast_layout
+from mmh.compute.shown import shown
 from mmh.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class DenoisingLoss:
     stderr: Array | None
     draws: int
     retried: int = 0
+
+    def __repr__(self) -> str:
+        return shown(type(self).__name__, **vars(self))
 
 
 def denoising_loss(

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmh.compute.probes import Probe, check_probes, has_spread
 from mmh.compute.rows import check_finite, check_items
+from mmh.compute.shown import shown
 from mmh.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class FlipdEstimate:
     probes: int | None
     retried: int = 0
 
+    def __repr__(self) -> str:
+        return shown(type(self).__name__, **vars(self))
+
 
 def flipd(
     model: ScoreModel,
@@ -70,22 +74,55 @@ def flipd(
     mode: Mode = "reverse",
     compile: bool = False,
 ) -> Array:
-    """Estimate LID at clean samples by FLIPD; `flipd_estimate` gives the standard error too.
+    """Estimate LID at clean samples by FLIPD: d - sigma tr(d eps / d z) + ||eps||^2 at z = psi(t) x.
+
+    The values of `flipd_estimate`, which gives standard errors too and says how the trace is taken.
 
     Parameters
     ----------
-    model, x, t, probes, probe, seed, ids, batch_size, mode, compile
-        As for `flipd_estimate`.
+    model : ScoreModel
+        With conditioning rows, if any, in the order of `x`.
+    x : array_like or torch.Tensor
+        Clean samples (n, *shape) on the model's scale, floating point; no noise is added to them.
+    t : float
+        Noise time t0 in (0, 1]; docs/estimators.md says how to choose it.
+    probes : int or None
+        Number of Hutchinson probes, one backward pass each; None for the exact trace, d of them.
+    probe : {"gaussian", "rademacher", "orthogonal", "hutch++", ...}
+        Law of the probes; see `flipd_estimate` for all.
+    seed : int
+        Root seed of the probes.
+    ids : array_like of int, optional
+        Ids of the samples, (n,), that probes are keyed by; 0..n-1 by default.
+    batch_size : int or None
+        Rows of a batch, part of what the last bits depend on; None for what memory holds.
+    mode : {"reverse", "forward"}
+        Vector-Jacobian or Jacobian-vector products.
+    compile : bool
+        Pass the network to ``torch.compile`` (reverse mode only).
 
     Returns
     -------
     numpy.ndarray
-        float64 (n,), in dimensions; small means memorized; never clipped.
+        float64 (n,), in dimensions; small means memorized. Never clipped: it may be negative or above d.
 
     Raises
     ------
     InputError
-        As `flipd_estimate` does.
+        If an argument is out of range, or a result is not finite (the message names the ids).
+
+    References
+    ----------
+    Kamkari et al. 2024, "A Geometric View of Data Complexity: Efficient Local Intrinsic Dimension Estimation
+    with Diffusion Models" (arXiv:2406.03537).
+
+    Examples
+    --------
+    >>> schedule = Schedule.cosine(1000)
+    >>> point = lambda z, t: z / schedule.sigma(t)  # the exact noise of a law that is one point
+    >>> model = ScoreModel.from_function(point, (4,), schedule)
+    >>> abs(flipd(model, np.zeros((1, 4)), 0.05, probes=None)) < 1e-5
+    array([ True])
     """
     return flipd_estimate(
         model,

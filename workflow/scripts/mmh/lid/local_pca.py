@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmh.compute import rng
+from mmh.compute.shown import shown
 from mmh.errors import InputError
 from mmh.lid.covariance import bootstrap_stderr, neighbourhood_variances
 from mmh.lid.neighbours import knn
@@ -52,6 +53,9 @@ class LocalPCA:
     pool_zero: int
     radius: float | None
     stderr: Array | None = None
+
+    def __repr__(self) -> str:
+        return shown(type(self).__name__, **vars(self))
 
 
 def local_pca(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mmh.compute.shown import shown
+
 
 @dataclass(frozen=True)
 class Matches:
@@ -14,6 +16,9 @@ class Matches:
     score: np.ndarray  # float64, smaller = closer copy
     match: np.ndarray  # int64, training ids: the smallest of each group of exact duplicates
     distance: np.ndarray  # float64
+
+    def __repr__(self) -> str:
+        return shown(type(self).__name__, **vars(self))
 
 
 def join_matches(parts: Sequence[Matches]) -> Matches:

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
 
 class DecodedPng(SpanScore):
-    """Bits of the PNG file of each decoded image."""
+    """Bits of the PNG file of each decoded image.
+
+    Formula: 8 times the bytes of the PNG file of the decoder's image, 8 bits a channel.
+
+    Source: the paper's proxy of complexity, Fig. 8c.
+
+    Cost: one pass of the decoder and one compression for each image.
+
+    Fails: as `png`; and what the decoder smooths is not counted.
+    """
 
     name, needs, numerics, random = "decoded-png", "decoder", False, False
     label, unit = "PNG size, decoded", "bits"

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 
 class ExchangedNorm(CaptionNorm):
-    """||s_0(x') + lambda (s_c(x) - s_0(x))||, x' another image of the set, drawn by the seed."""
+    """||s_0(x') + lambda (s_c(x) - s_0(x))||, x' another image of the set, drawn by the seed.
+
+    Formula: ||s_0(x') + lambda (s_c(x) - s_0(x))||, both at psi(t) times the image.
+
+    Source: this project: a control of `score-norm`, whose unconditional part is of the same image.
+
+    Cost: three forward passes.
+
+    Fails: it depends on which other image is drawn, hence on the set and the seed.
+    """
 
     name, unit, whole, random = "exchanged-norm", "1 / latent unit", True, True
 

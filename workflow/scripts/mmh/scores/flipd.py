@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 
 class Flipd(SpanScore):
-    """LID_theta by FLIPD."""
+    """LID_theta by FLIPD.
+
+    Formula: d - sigma tr(d eps / d z) + ||eps||^2 at z = psi(t) x.
+
+    Source: Kamkari et al. 2024 (arXiv:2406.03537); Eq. 6 of the paper.
+
+    Cost: one forward pass, and one backward pass for each probe: d of them for the exact trace.
+
+    Fails: its value leans on t; a Gaussian probe errs by sqrt(2m), m the number of normal directions; a
+    network's score is no exact one, so values fall below 0 and above d. At noised points it is about d
+    whatever the dimension.
+    """
 
     name, needs, derivatives = "flipd", "score", True
     label, unit = "FLIPD", "dimensions"

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 
 class Jacobian(SpectraScore):
-    """LID_theta of samples: tangent directions stretch, so large singular values count."""
+    """LID_theta of samples: tangent directions stretch, so large singular values count.
+
+    Formula: number of singular values of J = d G / d z above a percentile of the pool.
+
+    Source: Appendix B.3 of the paper.
+
+    Cost: d' forward-mode passes for d' latent values, or d backward ones, and one SVD in float64.
+
+    Fails: its mean over the pool is fixed by the percentile; a generator with random noise or truncation has
+    another map; only at samples, as it needs their latent vectors.
+    """
 
     name, needs, random = "jacobian", "generator", False
     above, zeros = True, 1  # z is normalised on entry

@@ -21,7 +21,18 @@ READINGS = ("lid_trace", "lambda_min", "lambda_max", "share", "error_share")
 
 
 class Krylov(SpanScore):
-    """LID_theta by LHSD: a smooth count of the small eigenvalues of the Hessian."""
+    """LID_theta by LHSD: a smooth count of the small eigenvalues of the Hessian.
+
+    Formula: LHSD = tr f(H) = d sum_k w_k f(theta_k), f(lambda) = 1 / (1 + (|lambda| / kappa)^p), kappa = c /
+    sigma^2.
+
+    Source: arXiv:2605.01221; recurrence, quadrature and points are this project's (docs/sharpness.md).
+
+    Cost: one forward pass, and m backward passes for each probe.
+
+    Fails: where eigenvalues lie near kappa, so that c decides; with c = .5 hundreds of normal directions add
+    up to whole dimensions; few probes spread by dimensions.
+    """
 
     name, needs, derivatives = "krylov", "score", True
     label, unit = "LHSD", "dimensions"

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 
 class LocalPca(SetScore):
-    """Dimension of the data around each training image."""
+    """Dimension of the data around each training image.
+
+    Formula: number of variances of the k nearest training images above a percentile of the pool.
+
+    Source: Fukunaga and Olsen 1971; pooled threshold and radius rule as in the paper.
+
+    Cost: all distances once, then one k x k eigenvalue problem for each image.
+
+    Fails: a curved or sparse neighbourhood reads too high, k below the dimension too low; `knn` cuts every
+    neighbourhood of a set without duplicates.
+    """
 
     name, numerics = "local-pca", True
     label, unit = "LPCA", "dimensions"

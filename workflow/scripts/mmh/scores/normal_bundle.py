@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 
 class NormalBundle(SpectraScore):
-    """LID_theta by the normal bundle: small singular values are tangent."""
+    """LID_theta by the normal bundle: small singular values are tangent.
+
+    Formula: number of singular values, of the scores at K noised copies of x, up to a percentile of the pool.
+
+    Source: Stanczuk et al. 2022 (arXiv:2212.12611); Eq. 7 of the paper.
+
+    Cost: K forward passes (the paper: K = 4 d), and the eigenvalues of a d x d matrix in float64.
+
+    Fails: its mean over the pool is fixed by the percentile, so values of two pools do not compare; too few
+    copies or too large a t blur the gap; d in the tens of thousands does not fit.
+    """
 
     name, beside, once = "normal-bundle", ("left_out",), ("index", "sigma")
     label, unit = "NB", "dimensions"

@@ -22,6 +22,14 @@ class Ratio(RatioScore):
 
     A quotient orders by the numerator's size at a given divisor only where the numerator is positive: docs/
     estimators.md says what `residual` is for.
+
+    Formula: numerator / denominator.
+
+    Source: Fig. 8 of the paper, LID / PNG size.
+
+    Cost: none beyond its two scores.
+
+    Fails: where the numerator is negative: a larger divisor then raises the quotient instead of lowering it.
     """
 
     name, random = "ratio", False

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 
 class ScoreNorm(CaptionNorm):
-    """Norm of the guided score, or of the scores' difference, at the scaled clean image."""
+    """Norm of the guided score, or of the scores' difference, at the scaled clean image.
+
+    Formula: ||s_0 + lambda (s_c - s_0)||, or ||s_c - s_0||, at z = psi(t) x.
+
+    Source: Fig. 3 of the paper.
+
+    Cost: two forward passes.
+
+    Fails: it is no dimension and has no scale: compare ranks at one t, guidance and model alone.
+    """
 
     name, unit = "score-norm", "1 / latent unit"
 

@@ -108,11 +108,11 @@
   const labelled = () => Object.keys(state.labels).length;
   const labelAt = (k) => state.labels[pairs[k].pair]?.label;
 
-  function duration(seconds) {
+  function estimate(seconds) {
     if (seconds < 55) return "less than a minute";
     const minutes = Math.round(seconds / 60);
-    if (minutes < 60) return count(minutes, "minute");
-    return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+    if (minutes < 60) return `about ${count(minutes, "minute")}`;
+    return `about ${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
   }
 
   function secondsLeft() {
@@ -224,7 +224,7 @@
     $("scores").textContent = showScores ? `${both} \u00B7 listed by ${by}` : "";
     $("bar").setAttribute("aria-valuenow", done);
     $("bar").firstElementChild.style.width = `${100 * done / total}%`;
-    const left = done === total ? "all done" : `about ${duration(secondsLeft())} left`;
+    const left = done === total ? "all done" : `${estimate(secondsLeft())} left`;
     $("counts").textContent = `${done} of ${total} \u00B7 ${left}`;
     $("unsaved").hidden = !state.unsaved;
   }
@@ -649,8 +649,7 @@
     classList($("help-classes"));
     $("bar").setAttribute("aria-valuemax", total);
     $("start-count").textContent = count(total, "pair");
-    const time = duration(total * SECONDS).replace("less than", "about");
-    $("start-time").textContent = `At ${SECONDS} seconds a pair (an estimate) that takes ${time}.`;
+    $("start-time").textContent = `At ${SECONDS} seconds a pair that takes ${estimate(total * SECONDS)}.`;
     $("sheet-name").textContent = sheet.sheet;
     $("page-name").textContent = sheet.version;
     $("encoding").textContent = sheet.encoding;
