@@ -11,7 +11,7 @@ from diffusers import PNDMScheduler
 from tiny_pipeline import SCHEDULER, WORDS, write_pipeline
 
 from mmh.attributed.gradients import token_attributions
-from mmh.attributed.occlusion import occlude_span, occluded_texts, shared_words, similarity_to
+from mmh.attributed.occlusion import occlude_span, occluded_texts, similarity_to
 from mmh.attributed.scores import hit, mass, prompt_scores, summary, with_truth, word_values
 from mmh.attributed.span import COLUMNS, attribute_span
 from mmh.attributions.base import ATTRIBUTIONS, made
@@ -25,6 +25,7 @@ from mmh.mitigated.measures import Truth
 from mmh.models.latent.caption_tokens import pull_back, words_of
 from mmh.models.latent.folder import load_folder
 from mmh.sampling.guided import ddim_grid, guided_ddim, initial_noise
+from mmh.worlds.sets.caption_words import shared_words
 from mmh.worlds.sets.wordings import GRAMMAR
 
 SHAPE, TOKENS, WIDTH, LAMBDA = (1, 2, 2), 3, 2, 3.0

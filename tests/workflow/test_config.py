@@ -556,6 +556,7 @@ def test_every_key_of_the_configuration_is_explained() -> None:
             named |= set(entry.get(section, {}))
         named |= set(entry.get("claims", {}).get("ratios", {}))
         named |= set(entry.get("attribution", {}).get("attributions", {}))
+        named |= set(entry.get("rewriting", {}).get("choices", {}))
     above, keys = "", set()
     for line in (ROOT / "config.yaml").read_text().splitlines():
         code, _, comment = line.partition("#")

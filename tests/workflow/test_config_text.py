@@ -12,6 +12,7 @@ from mmh.errors import InputError
 from mmh.worlds.base import WORLDS
 
 WORLD, LISTS = "experiments/digits-text", "experiments/stable-diffusion"
+WORDED = "experiments/digits-captions"
 
 
 def add(path: str, values: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
@@ -34,6 +35,13 @@ def mitigated(*changes: Callable[[dict[str, Any]], None]) -> Callable[[dict[str,
             one(config)
 
     return change
+
+
+def elsewhere(config: dict[str, Any]) -> None:
+    """The section `rewriting` in a world whose words nobody knows."""
+    section = config["experiments"]["digits-captions"]["rewriting"]
+    choices = {"random": {"method": "random"}, "key": {"method": "key-first"}}
+    add(WORLD, {"rewriting": {**section, "choices": choices}})(config)
 
 
 SAMPLER = {"n_samples": 8, "shard_size": 8, "batch_size": 8, "calibration": 0, "steps": 5}
@@ -338,6 +346,71 @@ CASES = {
     "a claim about mitigations without any": (
         add(f"{WORLD}/claims", {"check": ["sail"]}),
         "experiments.digits-text.claims.sail: needs the section 'mitigation'",
+    ),
+    "words by an attribution that nobody knows": (
+        set_to(f"{WORDED}/rewriting/choices/cfg/attribution", "cgf"),
+        "experiments.digits-captions.rewriting.choices.cfg.attribution: there is no attribution 'cgf' (did you mean "
+        "'cfg'?)",
+    ),
+    "words by an attribution at a level that it is not taken at": (
+        set_to(f"{WORDED}/attribution/levels", ["output"]),
+        "experiments.digits-captions.rewriting.choices.cfg_input.level: attribution.levels has no 'input'; add it",
+    ),
+    "words of prompts that are not attributed": (
+        set_to(f"{WORDED}/rewriting/sets/control", 33),
+        "experiments.digits-captions.rewriting.choices.cfg: 33 prompts of 'control', of which attribution.sets has 32",
+    ),
+    "words by attribution without any": (
+        remove(f"{WORDED}/attribution"),
+        "experiments.digits-captions.rewriting.choices.cfg: needs the section 'attribution', which this experiment",
+    ),
+    "a choice that nobody knows": (
+        set_to(f"{WORDED}/rewriting/choices/rta/method", "random-token"),
+        "experiments.digits-captions.rewriting.choices.rta.method: 'random-token' is not allowed (did you mean "
+        "'random-tokens'?)",
+    ),
+    "choices without what they are compared with": (
+        remove(f"{WORDED}/rewriting/choices/random"),
+        "experiments.digits-captions.rewriting.choices: needs one of method random to compare with, has 0",
+    ),
+    "a choice with the name of prompts as they are": (
+        add(f"{WORDED}/rewriting/choices", {"none": {"method": "repeated-word"}}),
+        "experiments.digits-captions.rewriting.choices.none: stands for prompts that are not rewritten; use another",
+    ),
+    "words that nothing replaces": (
+        remove(f"{WORDED}/rewriting/rewriter"),
+        "experiments.digits-captions.rewriting.rewriter: missing; choices that name words need one, such as lexicon",
+    ),
+    "a rewriter without its model": (
+        set_to(f"{WORDED}/rewriting/rewriter", {"method": "openai", "base_url": "http://localhost:8000/v1"}),
+        "experiments.digits-captions.rewriting.rewriter.model: missing; name of the model",
+    ),
+    "a rewriter whose table is not there": (
+        set_to(f"{WORDED}/rewriting/rewriter", {"method": "table", "file": "mine.csv"}),
+        "experiments.digits-captions.rewriting.rewriter.file: no file mine.csv; a CSV with text, replaced, rewrite",
+    ),
+    "no words to replace": (
+        set_to(f"{WORDED}/rewriting/k", [0, 1]),
+        "experiments.digits-captions.rewriting.k.0: 0 is out of range, expected >= 1",
+    ),
+    "rewriting on more prompts than are sampled": (
+        set_to(f"{WORDED}/rewriting/sets", {"memorized": 65, "generic": 8}),
+        "experiments.digits-captions.rewriting.sets.memorized: 65 prompts where prompts.sets has 64",
+    ),
+    "rewriting without training images to compare with": (
+        lambda config: (
+            [config["experiments"]["digits-captions"]["prompts"].pop(k) for k in ("images", "descriptor")]
+            and config["experiments"]["digits-captions"]["prompts"].pop("preprocess")
+        ),
+        "experiments.digits-captions.prompts.images: missing; mitigation, rewriting and manifold_walk compare",
+    ),
+    "a lexicon of words of another world": (
+        elsewhere,
+        "experiments.digits-text.rewriting.rewriter.method: lexicon knows the words of digits-captions, not those of",
+    ),
+    "planted words of a world that does not say which": (
+        elsewhere,
+        "experiments.digits-text.rewriting.choices.key: the world digits-text does not say which words are planted",
     ),
     "a claim without its evaluation": (
         remove(f"{WORLD}/detection"),

@@ -43,6 +43,7 @@ LAYERS = [
     "mitigations",
     "attributions",
     "rewriters",
+    "choices",
     "rewriting",
     "prompts",
     "images",
@@ -68,6 +69,7 @@ LAYERS = [
 ]
 ROW_FOLDERS = {
     "attributions",
+    "choices",
     "claims",
     "figures",
     "metrics",

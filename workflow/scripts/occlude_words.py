@@ -21,12 +21,13 @@ def main(
     progress: Any,
 ) -> None:
     """Write a row for each prompt and word; `inputs`: prompts, model, images, captions, descriptor."""
-    from mmh.attributed.occlusion import occlude_span, shared_words, similarity_to
+    from mmh.attributed.occlusion import occlude_span, similarity_to
     from mmh.io.table_files import read_table, write_table
     from mmh.io.tables import OCCLUSION, PROMPTS
     from mmh.mitigated.reading import instruments, read_truth
     from mmh.models.latent.folder import load_folder
     from mmh.prompts.lists import prompts_of_span
+    from mmh.worlds.sets.caption_words import shared_words
     from mmh.worlds.sets.wordings import GRAMMAR
 
     truth = read_truth(inputs["prompts"], inputs["images"], inputs["captions"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from mmh.models.latent.caption_tokens import words_of
 from mmh.models.latent.model import TextToImageModel
 from mmh.prompts.scoring import prompt_scores
 from mmh.sampling.guided import ddim_grid
-from mmh.worlds.sets.caption_words import made_up
 from mmh.worlds.sets.wordings import Grammar
 
 Similar = Callable[[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
@@ -62,18 +61,6 @@ def similarity_to(truth: Truth, embedded: Embed, prompt_set: str) -> Similar:
     return similar
 
 
-def shared_words(captions: Iterable[str]) -> list[str]:
-    """List the made-up words that occur in more than one caption, and so belong to no image of its own.
-
-    KEYs of a pool, and decoys. `captions` holds each image once: a KEY of a repeated image occurs often, too.
-    """
-    seen: dict[str, int] = {}
-    for text in captions:
-        for word in set(text.split()):
-            seen[word] = seen.get(word, 0) + 1
-    return [word for word in made_up(seen) if seen[word] > 1]
-
-
 def occluded_texts(
     words: Sequence[str],
     *,
@@ -92,7 +79,7 @@ def occluded_texts(
     grammar : Grammar or None
         Says what may stand for a word; without it the word is left out.
     others : sequence of str
-        From `shared_words`.
+        From `mmh.worlds.sets.caption_words.shared_words`.
     seed, prompt, prompt_set
         What the draw of a replacement depends on.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from mmh.attributions.base import ATTRIBUTIONS
 from mmh.options.base import Alternative, BatchSize, Block, Field, Options, Unique
 from mmh.options.entries import Entry
-from mmh.options.names import listed
+from mmh.options.names import prompt_set_mistakes
 from mmh.rows import rows_of
 from mmh.worlds.base import WORLDS
 
@@ -53,16 +53,8 @@ class AttributionPlan(Options):
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
         """Sets that are not sampled, too few prompts, steps that there are not, an unknown grammar."""
-        prompts = experiment.section("prompts")
-        known, steps = prompts.get("sets", {}), prompts.get("steps", 0)
-        for name, n in self.sets.items():
-            if name not in known:
-                yield f"{where}.sets.{name}: prompts.sets has no such set; it has {listed(known)}"
-                continue
-            if n > known[name]:
-                yield f"{where}.sets.{name}: {n} prompts where prompts.sets has {known[name]}"
-            if n <= self.tune:
-                yield f"{where}.tune: {self.tune} leaves none of the {n} prompts of {name!r} to evaluate"
+        steps = experiment.section("prompts").get("steps", 0)
+        yield from prompt_set_mistakes(self.sets, self.tune, experiment, where)
         for name, block in self.attributions.items():
             step = block.get("steps")
             if isinstance(step, int) and step > steps:

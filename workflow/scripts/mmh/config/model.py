@@ -37,8 +37,11 @@ from mmh.options.plugin_rows import mistakes_of
 from mmh.oracles.options import Accuracy
 from mmh.prompts.options import PromptAudit, PromptList, prompt_forms
 from mmh.retrieval.options import Candidates, DownloadedDescriptor, Retrieval, TrainedDescriptor
+from mmh.rewriting.options import RewritingPlan
 
 NAME = re.compile(r"[a-z0-9][A-Za-z0-9_-]*")
+_NAMED = [("prompts", "sets"), ("mitigation", "mitigations"), ("attribution", "attributions")]
+_NAMED += [("rewriting", "choices"), ("accuracy", "laws")]
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -123,6 +126,8 @@ class Experiment(Options):
     """Prompts whose memorization is attributed to their words."""
     mitigation: MitigationPlan | None = None
     """Prompts that are sampled with mitigations."""
+    rewriting: RewritingPlan | None = None
+    """Prompts that are sampled with some of their words replaced."""
     image_answer: ImageAnswer | None = None
     """Which training images the model memorizes: docs/audit.md."""
     prompt_answer: PromptAnswer | None = None
@@ -284,12 +289,7 @@ def name_mistakes(config: Config) -> Iterator[str]:
         named += [
             (f"{where}.{key}", entry.get(key, {})) for key in ("estimators", "image_sets", "prompt_lists")
         ]
-        named.append((f"{where}.prompts.sets", entry.get("prompts", {}).get("sets", {})))
-        mitigations = entry.get("mitigation", {}).get("mitigations", {})
-        named.append((f"{where}.mitigation.mitigations", mitigations))
-        attributions = entry.get("attribution", {}).get("attributions", {})
-        named.append((f"{where}.attribution.attributions", attributions))
-        named.append((f"{where}.accuracy.laws", entry.get("accuracy", {}).get("laws", {})))
+        named += [(f"{where}.{key}.{of}", entry.get(key, {}).get(of, {})) for key, of in _NAMED]
     for where, group in named:
         for name in group:
             if not NAME.fullmatch(name):

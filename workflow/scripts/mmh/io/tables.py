@@ -196,6 +196,42 @@ WORD_VALUES = Contract(
         "drop": "float64?",
     },
 )
+REWRITES = Contract(
+    "rewrites",
+    {
+        "choice": "string",
+        "prompt_set": "string",
+        "prompt": "int64",
+        "k": "int64",
+        "repeat": "int64",
+        "seed": "int64",
+        "text": "string",
+        "replaced": "string",
+        "rewrite": "string",
+        "problem": "string",
+        "attempts": "int64",
+        "rewriter": "string",
+        "model": "string",
+        "date": "string",
+    },
+)
+REWRITTEN = Contract(
+    "rewritten",
+    {
+        "choice": "string",
+        "prompt_set": "string",
+        "prompt": "int64",
+        "k": "int64",
+        "generation": "int64",
+        "family": "int64",
+        "part": "string",
+        "similarity": "float64?",
+        "copy": "float64?",
+        "alike": "float64?",
+        "correct": "float64?",
+        "clip": "float64?",
+    },
+)
 IMAGE_LIST = Contract("image_list", {"item": "int64", "url": "string", "caption": "string"})
 LEDGER = Contract(
     "ledger",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,15 +54,73 @@ def noise_p(squared_norm: NDArray[np.float64], dim: int) -> NDArray[np.float64]:
     return np.asarray(np.minimum(1.0, 2 * np.minimum(law.cdf(squared_norm), law.sf(squared_norm))))
 
 
-def alike(embedding: NDArray[np.float32], prompt: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean cosine of each image to the other images of its prompt, (n,); NaN where there are no others."""
-    out = np.full(len(prompt), np.nan)
-    for number in np.unique(prompt):
-        rows = np.flatnonzero(prompt == number)
+def alike(embedding: NDArray[np.float32], group: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Mean cosine of each image to the other images of its group, (n,); NaN where there are no others."""
+    out = np.full(len(group), np.nan)
+    order = np.argsort(group, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
         if len(rows) > 1:
             cosine = embedding[rows].astype(np.float64) @ embedding[rows].astype(np.float64).T
             out[rows] = (cosine.sum(1) - np.diag(cosine)) / (len(rows) - 1)
     return out
+
+
+def compared(
+    drawn: NDArray[np.uint8],
+    number: NDArray[np.int64],
+    prompt: NDArray[np.int64],
+    text: Sequence[str],
+    truth: Truth,
+    embedded: Embed,
+    *,
+    prompt_set: str,
+    group: NDArray[np.int64],
+    classify: Classify | None,
+    agree: Agree | None,
+    cut: float,
+) -> dict[str, NDArray[np.float64]]:
+    """Compare images with the training images and the texts of their prompts, and with each other.
+
+    Parameters
+    ----------
+    drawn : numpy.ndarray
+        uint8 (n, 3, H, W).
+    number, prompt : numpy.ndarray
+        int64 (n,), ids of the images, and their prompts within the set.
+    text : sequence of str
+        What CLIP compares each with.
+    truth, embedded, classify, agree, cut
+        As for `measured`.
+    prompt_set : str
+    group : numpy.ndarray
+        int64 (n,), which images are compared with each other.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        `family`, `similarity`, `copy`, `alike`, `correct`, `clip`, (n,) each.
+    """
+    place = pd.Series(np.arange(len(truth.ids)), index=truth.ids)
+    keys = pd.MultiIndex.from_arrays([np.full(len(prompt), prompt_set), prompt])
+    train = truth.train.reindex(keys).to_numpy(dtype=np.float64)
+    here = np.isfinite(train) & np.isin(train, truth.ids)
+    vectors = embedded(drawn, number)
+    similarity, correct = np.full(len(prompt), np.nan), np.full(len(prompt), np.nan)
+    if here.any():
+        own, which = np.unique(train[here].astype(np.int64), return_inverse=True)
+        of_own = embedded(truth.image[place[own]], own)[which]
+        similarity[here] = (vectors[here] * of_own).sum(axis=1, dtype=np.float64)
+        if classify is not None and truth.classes is not None:
+            wanted = truth.classes[place[own].to_numpy()][which]
+            correct[here] = classify(drawn[here]) == wanted
+    return {
+        "family": truth.family.reindex(keys).to_numpy(np.int64),
+        "similarity": similarity,
+        "copy": np.where(np.isfinite(similarity), similarity >= cut, np.nan),
+        "alike": alike(vectors, group),
+        "correct": correct,
+        "clip": agree(drawn, list(text)) if agree is not None else np.full(len(prompt), np.nan),
+    }
 
 
 def measured(
@@ -102,35 +161,21 @@ def measured(
         `copy` and `correct` (it has that image's class) are missing where there is none, `alike` for one
         generation.
     """
-    place = pd.Series(np.arange(len(truth.ids)), index=truth.ids)
     parts = []
     for done, path in enumerate(files, 1):
         drawn, latent, number, prompt, generation = read_arrays(path, *_DRAWN)
         text, squared, rows, accepted = read_arrays(path, *_SAID)
-        keys = pd.MultiIndex.from_arrays([np.full(len(prompt), path.parent.name), prompt])
-        train = truth.train.reindex(keys).to_numpy(dtype=np.float64)
-        here = np.isfinite(train) & np.isin(train, truth.ids)
-        vectors = embedded(drawn, number)
-        similarity, correct = np.full(len(prompt), np.nan), np.full(len(prompt), np.nan)
-        if here.any():
-            own, which = np.unique(train[here].astype(np.int64), return_inverse=True)
-            of_own = embedded(truth.image[place[own]], own)[which]
-            similarity[here] = (vectors[here] * of_own).sum(axis=1, dtype=np.float64)
-            if classify is not None and truth.classes is not None:
-                wanted = truth.classes[place[own].to_numpy()][which]
-                correct[here] = classify(drawn[here]) == wanted
+        how: dict[str, Any] = {"prompt_set": path.parent.name, "group": prompt, "cut": cut}
+        how |= {"classify": classify, "agree": agree}
+        found = compared(drawn, number, prompt, text.tolist(), truth, embedded, **how)
         columns = {
             "mitigation": path.parent.parent.name,
             "prompt_set": path.parent.name,
             "prompt": prompt,
             "generation": generation,
-            "family": truth.family.reindex(keys).to_numpy(np.int64),
+            "family": found.pop("family"),
             "part": np.where(prompt < tuned, TUNING, EVALUATED),
-            "similarity": similarity,
-            "copy": np.where(np.isfinite(similarity), similarity >= cut, np.nan),
-            "alike": alike(vectors, prompt),
-            "correct": correct,
-            "clip": agree(drawn, text.tolist()) if agree is not None else np.nan,
+            **found,
             "rows": rows,
             "log_norm": 0.5 * np.log(squared),
             "noise_p": noise_p(squared, int(np.prod(latent.shape[1:]))),

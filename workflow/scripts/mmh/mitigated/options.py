@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from mmh.mitigations.base import MITIGATIONS
 from mmh.options.base import Alternative, BatchSize, Block, Field, Options
 from mmh.options.entries import Entry
-from mmh.options.names import listed
+from mmh.options.names import prompt_set_mistakes
 from mmh.rows import rows_of
 
 Count = Annotated[int, Field(ge=1)]
@@ -41,17 +41,8 @@ class MitigationPlan(Options):
 
     def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
         """Sets that are not sampled, too many prompts for tuning, no guidance, nothing to compare with."""
-        prompts = experiment.section("prompts")
-        known = prompts.get("sets", {})
-        for name, n in self.sets.items():
-            if name not in known:
-                yield f"{where}.sets.{name}: prompts.sets has no such set; it has {listed(known)}"
-                continue
-            if n > known[name]:
-                yield f"{where}.sets.{name}: {n} prompts where prompts.sets has {known[name]}"
-            if n <= self.tune:
-                yield f"{where}.tune: {self.tune} leaves none of the {n} prompts of {name!r} to evaluate"
-        guidance = prompts.get("guidance")
+        yield from prompt_set_mistakes(self.sets, self.tune, experiment, where)
+        guidance = experiment.section("prompts").get("guidance")
         if guidance in (0, 1):
             yield (
                 f"{where}: prompts.guidance is {guidance:g}, so there is no guidance to change; "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mmh.stats.clusters import share_interval
 from mmh.stats.means import mean_interval
@@ -76,7 +77,9 @@ def difference_interval(rows: pd.DataFrame, metric: str, *, level: float = LEVEL
     return mean_interval(number, family, "family", within=within, level=level)
 
 
-def comparison(table: pd.DataFrame, reference: str) -> pd.DataFrame:
+def comparison(
+    table: pd.DataFrame, reference: str, *, metrics: Sequence[str] = METRICS, by: Sequence[str] = ()
+) -> pd.DataFrame:
     """List each mitigation's numbers, and their paired differences from the reference.
 
     Parameters
@@ -85,32 +88,46 @@ def comparison(table: pd.DataFrame, reference: str) -> pd.DataFrame:
         From `mitigated.measures.measured`.
     reference : str
         Mitigation that changes nothing.
+    metrics : sequence of str
+        Of `METRICS`.
+    by : sequence of str
+        Columns whose values are compared each by itself, besides part and prompt set.
 
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`; prompts for tuning have rows of their own. Metrics that no generation has are absent.
+        `COLUMNS`, then `by`; prompts for tuning have rows of their own. Metrics that no generation has are
+        absent.
     """
-    return pd.DataFrame(list(_rows(table, reference)), columns=COLUMNS)
+    return pd.DataFrame(list(_rows(table, reference, metrics, by)), columns=[*COLUMNS, *by])
 
 
-def _rows(table: pd.DataFrame, reference: str) -> Iterator[Mapping[str, Any]]:
-    for keys, group in table.groupby(["part", "prompt_set"], sort=False):
-        for metric in METRICS:
+def _rows(
+    table: pd.DataFrame, reference: str, metrics: Sequence[str], by: Sequence[str]
+) -> Iterator[Mapping[str, Any]]:
+    for keys, group in table.groupby(["part", "prompt_set", *by], sort=False):
+        for metric in metrics:
             values = values_of(group, metric)
             for name in dict.fromkeys(values["mitigation"]):
                 own = values[values["mitigation"] == name]
                 number, family = own["value"].to_numpy(), own["family"].to_numpy()
-                if metric in SHARES:
-                    found = share_interval(number > 0, family, "family")
-                else:
-                    within = 1.0 if metric in BOUNDED else None
-                    found = mean_interval(number, family, "family", within=within)
                 row = {"mitigation": name, "prompt_set": keys[1], "part": keys[0], "metric": metric}
-                row |= {key: getattr(found, key) for key in ("estimate", "low", "high", *HOW)}
+                row |= dict(zip(by, keys[2:], strict=True)) | said(interval_of(number, family, metric))
                 changes = paired(values, name, reference)
                 if name != reference and len(changes):
                     change = difference_interval(changes, metric)
                     row |= {"difference": change.estimate, "difference_low": change.low}
                     row["difference_high"] = change.high
                 yield row
+
+
+def interval_of(number: NDArray[np.float64], family: NDArray[np.int64], metric: str) -> Interval:
+    """Mean of values (n,) of a metric, over families (n,) of prompts."""
+    if metric in SHARES:
+        return share_interval(number > 0, family, "family")
+    return mean_interval(number, family, "family", within=1.0 if metric in BOUNDED else None)
+
+
+def said(interval: Interval) -> dict[str, Any]:
+    """Put an interval into columns of the table."""
+    return {key: getattr(interval, key) for key in ("estimate", "low", "high", *HOW)}

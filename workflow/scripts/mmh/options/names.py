@@ -1,6 +1,6 @@
 """Names that the configuration uses in one place and declares in another."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from mmh.options.base import Named
 from mmh.options.entries import Config, Entry
@@ -78,6 +78,35 @@ def known_names(what: str, config: Config, experiment: Entry | None) -> list[str
 def listed(names: Iterable[str]) -> str:
     """Names in alphabetical order, for a message."""
     return ", ".join(sorted(names)) or "none"
+
+
+def prompt_set_mistakes(sets: Mapping[str, int], tune: int, experiment: Entry, where: str) -> Iterator[str]:
+    """Sets of prompts that are not sampled, larger than they are, or all for tuning.
+
+    Parameters
+    ----------
+    sets : mapping of str to int
+        How many prompts of each a section asks for.
+    tune : int
+        First prompts of each that are not evaluated.
+    experiment : Entry
+    where : str
+        Path of the section.
+
+    Yields
+    ------
+    str
+        One message per mistake.
+    """
+    known = experiment.section("prompts").get("sets", {})
+    for name, n in sets.items():
+        if name not in known:
+            yield f"{where}.sets.{name}: prompts.sets has no such set; it has {listed(known)}"
+            continue
+        if n > known[name]:
+            yield f"{where}.sets.{name}: {n} prompts where prompts.sets has {known[name]}"
+        if n <= tune:
+            yield f"{where}.tune: {tune} leaves none of the {n} prompts of {name!r} to evaluate"
 
 
 def _unknown(named: Named, name: str, known: list[str], in_list: bool) -> str:

@@ -164,6 +164,11 @@ class Experiment:
         return [file for folder in folders for file in self._prompt_files(folder, "npz", "mitigation")]
 
     @property
+    def rewritten_files(self) -> list[str]:
+        """Generations of rewritten prompts, span by span."""
+        return self._prompt_files("rewritten", "npz", "rewriting")
+
+    @property
     def attribution_files(self) -> list[str]:
         """Attributions of prompts to tokens, span by span."""
         return self._prompt_files("attributions", "parquet", "attribution")
@@ -276,15 +281,9 @@ class Experiment:
     @property
     def result_tables(self) -> list[str]:
         """``evaluation.csv``, ``claims.csv`` and the like, where it asks for them."""
-        named = {"evaluation": "evaluation", "detection": "evaluation", "claims": "claims"}
-        named |= {
-            "definitions": "definitions",
-            "accuracy": "accuracy",
-            "verdicts": "verdicts",
-            "prompt_audit": "prompt_audit",
-            "mitigation": "mitigation",
-            "attribution": "attribution",
-        }
+        same = ["claims", "definitions", "accuracy", "verdicts", "prompt_audit"]
+        same += ["mitigation", "attribution", "rewriting"]
+        named = {"evaluation": "evaluation", "detection": "evaluation"} | {key: key for key in same}
         keys = [table for key, table in named.items() if self.entry.get(key)]
         keys += ["evaluation_raters"] if self.entry.get("evaluation") else []
         keys += ["cuts", "distance", "matched"] if "auc_by_cut" in self.entry.get("figures", {}) else []

@@ -23,9 +23,13 @@ from mmh.metrics.base import METRICS, asked_metrics
 from mmh.mitigations.base import MITIGATIONS
 from mmh.models.base import KINDS, dimension
 from mmh.plan.experiment import Experiment, network
+from mmh.rewriters.base import REWRITERS
+from mmh.rewriting.options import rewritings
 
 Config = Mapping[str, Any]
 Wildcards = Mapping[str, str]
+SIDES = {"native": 0, "tinted": 0, "imagenet-288": 288, "imagenet-320": 320}
+"""Side of the images that a copy descriptor sees; of those of embedded worlds it does not matter."""
 
 
 def parts(experiment: Config) -> Parts:
@@ -92,13 +96,18 @@ def _measure_mitigations(config: Config, wildcards: Wildcards, gpu: bool) -> Nee
     entry, _, _, image = _setting(config, wildcards)
     options = entry["mitigation"]
     prompts = sum(options["sets"].values()) * len(options["mitigations"])
-    n = prompts * (options["generations"] + 1)
-    side = {"native": 0, "imagenet-288": 288, "imagenet-320": 320}.get(entry["prompts"]["preprocess"], 224)
+    return _measured(config, wildcards, gpu, prompts * (options["generations"] + 1), prompts * image * 1e-6)
+
+
+def _measured(config: Config, wildcards: Wildcards, gpu: bool, n: int, held: float) -> Need:
+    """Need of comparing n images with training images, of which so many MB are held."""
+    entry, _, _, image = _setting(config, wildcards)
+    side = SIDES.get(entry["prompts"]["preprocess"], 224)
     each = (1e-3 if gpu else 0.1) * (side / 224) ** 2 + 5e-3
     train = (
         Experiment(config, wildcards["experiment"]).n_train if entry["prompts"]["images"] == "train" else 0
     )
-    held = (prompts + 2 * train) * image * 1e-6 + entry["prompts"]["batch_size"] * side**2 * 2e-4
+    held += 2 * train * image * 1e-6 + entry["prompts"]["batch_size"] * side**2 * 2e-4
     return Need(START[gpu] + n * each, IMPORTS_MB["torch"] + 300 + held + (CUDA_MB if gpu else 0))
 
 
@@ -131,12 +140,39 @@ def _occlude_words(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     return Need(seconds, pipeline_mb(entry, gpu, size * max(2 * net.row_mb, vae.row_mb)) + held)
 
 
+def _rewrite_prompts(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _, _, _ = _setting(config, wildcards)
+    options, block = entry["rewriting"], entry["rewriting"].get("rewriter")
+    texts = sum(options["sets"].values()) * rewritings(options)
+    each = REWRITERS[block["method"]].seconds if block else 0.0
+    return Need(START[gpu] + texts * (each + 1e-3), pipeline_mb(entry, gpu, 0) + texts * 3e-3)
+
+
+def _sample_rewritten(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, net, vae, image = _setting(config, wildcards)
+    options, dim = entry["rewriting"], dimension(entry)
+    n = len(span_range(wildcards["span"])) * rewritings(options) * options["generations"]
+    size, calls = batch_rows(options), 2 * options.get("steps", entry["prompts"]["steps"])
+    seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=half(entry) if gpu else 1.0)
+    seconds += network_calls(vae, n, min(size, n), 1, gpu=gpu)
+    held = n * (image * 2e-6 + dim * 12e-6)
+    return Need(seconds, pipeline_mb(entry, gpu, size * max(2 * net.row_mb, vae.row_mb)) + held)
+
+
+def _measure_rewrites(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _, _, image = _setting(config, wildcards)
+    options = entry["rewriting"]
+    n = sum(options["sets"].values()) * rewritings(options) * options["generations"]
+    largest = options["shard_size"] * rewritings(options) * options["generations"]
+    return _measured(config, wildcards, gpu, n, largest * image * 1e-6 + n * 1e-3)
+
+
 def _match_generations(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     entry, _, _, image = _setting(config, wildcards)
     options = entry["prompts"]
     prompts = sum(options["sets"].values())
     n = prompts * (options["generations"] + 1)
-    side = {"native": 0, "imagenet-288": 288, "imagenet-320": 320}.get(options["preprocess"], 224)
+    side = SIDES.get(options["preprocess"], 224)
     each = (1e-3 if gpu else 0.1) * (side / 224) ** 2 + 5e-3
     held = 2 * prompts * image * 1e-6 + options["batch_size"] * side**2 * 2e-4
     return Need(START[gpu] + n * each, IMPORTS_MB["torch"] + 200 + held + (CUDA_MB if gpu else 0))
@@ -165,6 +201,9 @@ MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "match_generations": _match_generations,
     "sample_mitigated": _sample_mitigated,
     "measure_mitigations": _measure_mitigations,
+    "rewrite_prompts": _rewrite_prompts,
+    "sample_rewritten": _sample_rewritten,
+    "measure_rewrites": _measure_rewrites,
     "attribute_tokens": _attribute_tokens,
     "occlude_words": _occlude_words,
     "train_clip": _train_clip,

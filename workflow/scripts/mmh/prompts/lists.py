@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from mmh.errors import InputError, in_short
-from mmh.io.spans import span_range
+from mmh.io.spans import span_name, span_range
 from mmh.prompts.families import duplicates, normalized, prompt_families
 
 COLUMNS = ("prompt_set", "prompt", "text", "family", "train")
@@ -160,6 +160,11 @@ def prompts_of_span(path: str | os.PathLike[str], prompt_set: str, span: str) ->
     if not set(numbers) <= set(texts.index):
         raise InputError(f"{path}: set {prompt_set} lacks prompts of {span}, it has {len(texts)}")
     return texts[numbers]
+
+
+def first_prompts(path: str | os.PathLike[str], prompt_set: str, n: int) -> list[str]:
+    """Read the texts of the first n prompts of a set; errors as of `prompts_of_span`."""
+    return [str(text) for text in prompts_of_span(path, prompt_set, span_name(0, n))]
 
 
 def describe(table: pd.DataFrame, largest: int = 10) -> dict[str, Any]:

@@ -76,8 +76,12 @@ class Prompts(Options):
         absent = [key for key, value in together.items() if value is None]
         if absent and len(absent) < len(together):
             yield f"{where}.{absent[0]}: missing; images, descriptor and preprocess go together"
-        if absent and (experiment.section("mitigation") or "manifold_walk" in experiment.section("figures")):
-            yield f"{where}.images: missing; mitigation and manifold_walk compare generations with images"
+        compared = experiment.section("mitigation") or experiment.section("rewriting")
+        if absent and (compared or "manifold_walk" in experiment.section("figures")):
+            yield (
+                f"{where}.images: missing; mitigation, rewriting and manifold_walk compare generations with "
+                "images"
+            )
         if self.images is not None and self.images not in sets:
             yield f"{where}.images: {self.images!r} holds no training images; use an image set"
         named = METRICS.among(self.metrics) if isinstance(self.metrics, list) else {}

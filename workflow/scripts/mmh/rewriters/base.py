@@ -75,12 +75,23 @@ class Rewriter(Row):
     ----------
     printed : str
         Its name in figures; its name in the configuration if empty.
+    seconds : float
+        About what an answer takes.
     """
 
     printed: ClassVar[str] = ""
+    seconds: ClassVar[float] = 1e-3
 
     def __init__(self, options: Any = None) -> None:
         self.options: Any = self.Options() if options is None else options
+
+    @classmethod
+    def files(cls, options: Any) -> list[str]:
+        """List the files that it reads: if one changes, prompts are rewritten anew."""
+        return []
+
+    def prepare(self, prompts: Sequence[str]) -> None:
+        """Look at all prompts of the experiment, before the first is rewritten."""
 
     def rewrite(self, ask: Ask, attempt: int) -> Answer:
         """Answer once; `attempt` counts from 0, and another attempt should answer otherwise."""

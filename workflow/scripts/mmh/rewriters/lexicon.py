@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mmh.options import base as options
-from mmh.options.base import Field
+from mmh.options.entries import Entry
 from mmh.rewriters.base import Answer, Ask, Rewriter
+from mmh.worlds.base import WORLDS
 
 
 class Lexicon(Rewriter):
@@ -20,8 +22,18 @@ class Lexicon(Rewriter):
     class Options(options.Options):
         """Words from the world's own grammar."""
 
-        others: Annotated[list[str], Field(min_length=2)]
-        """made-up words that belong to no image of its own, for KEYs and decoys"""
+        others: list[str] = []
+        """made-up words of no image of its own, for KEYs and decoys; empty: those of several prompts"""
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self._others = list(self.options.others)
+
+    def prepare(self, prompts: Sequence[str]) -> None:
+        """Find the made-up words that occur in several prompts, unless some are given."""
+        from mmh.worlds.sets.caption_words import shared_words
+
+        self._others = self._others or shared_words(prompts)
 
     def rewrite(self, ask: Ask, attempt: int) -> Answer:
         """Replace the chosen words in turn."""
@@ -32,5 +44,14 @@ class Lexicon(Rewriter):
         for place in ask.chosen:
             key = (ask.prompt, ask.repeat, place, attempt)
             random = rng.generator(ask.seed, f"lexicon:{ask.prompt_set}", *key)
-            words[place] = GRAMMAR.synonym(words[place], self.options.others, random)
+            words[place] = GRAMMAR.synonym(words[place], self._others, random)
         return Answer(" ".join(words), self.name)
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """Worlds whose words it does not know."""
+        if experiment.world and not WORLDS[experiment.world].grammar:
+            yield (
+                f"{where}.method: lexicon knows the words of digits-captions, not those of the world "
+                f"{experiment.world}; use table, openai or transformers"
+            )

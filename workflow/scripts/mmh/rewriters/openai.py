@@ -17,6 +17,7 @@ class OpenAi(Rewriter):
     """
 
     name, printed = "openai", "language model"
+    seconds = 2.0
 
     class Options(options.Options):
         """A server of OpenAI's interface."""

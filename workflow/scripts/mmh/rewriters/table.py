@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import functools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mmh.errors import InputError
 from mmh.options import base as options
 from mmh.options.base import Field
+from mmh.options.entries import Entry
 from mmh.rewriters.base import Answer, Ask, Rewriter
 
 
@@ -23,6 +26,17 @@ class Written(Rewriter):
         file: str = Field(min_length=1)
         """CSV file with the columns text, replaced (words with a blank between, in the prompt's order) and
         rewrite; further rows of one prompt are further rewritings of it"""
+
+    @classmethod
+    def files(cls, options: Any) -> list[str]:
+        """Give the table."""
+        return [str(options.file)]
+
+    @classmethod
+    def check(cls, options: Any, experiment: Entry, where: str) -> Iterator[str]:
+        """A table that is not there."""
+        if not Path(options.file).is_file():
+            yield f"{where}.file: no file {options.file}; a CSV with text, replaced, rewrite goes there"
 
     def rewrite(self, ask: Ask, attempt: int) -> Answer:
         """Give the row of this prompt, these words and this repeat."""

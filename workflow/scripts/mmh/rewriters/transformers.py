@@ -14,6 +14,7 @@ class Local(Rewriter):
     """A causal language model of the transformers library, by its folder or its id on the hub."""
 
     name, printed = "transformers", "local model"
+    seconds = 10.0
 
     class Options(options.Options):
         """A local instruction model."""

@@ -1,14 +1,12 @@
 """Which words are to go: drawn by their attributions."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
+from mmh.choices.base import Law
 from mmh.compute import rng
 from mmh.errors import InputError
 
-Law = Literal["normalised", "softmax", "uniform"]
 TEMPERATURE, FLOOR = 0.1, 1e-3
 
 

@@ -114,3 +114,22 @@ def pull_back(
         return back.detach()
 
     return pull
+
+
+def token_texts(model: TextToImageModel) -> list[str]:
+    """List the tokens of a tokenizer as texts, in the order of their numbers.
+
+    Parameters
+    ----------
+    model : TextToImageModel
+
+    Returns
+    -------
+    list of str
+        One for each token, equal texts more than once; without the tokenizer's own marks, and without pieces
+        of characters, which are no text by themselves.
+    """
+    tokenizer = model.tokenizer
+    own = set(tokenizer.all_special_ids)
+    texts = [tokenizer.decode([number]).strip() for number in range(len(tokenizer)) if number not in own]
+    return [text for text in texts if text.isprintable() and text not in ("", "\N{REPLACEMENT CHARACTER}")]

@@ -1,12 +1,17 @@
-"""Generations with mitigations: how each is sampled, and what all of them are compared with."""
+"""Generations with mitigations, or of rewritten prompts: how they are sampled and compared."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from mmh.choices.base import CHOICES, WordChoice, made
 from mmh.digest.reach import Root
 from mmh.mitigated.options import reference
 from mmh.mitigations.base import MITIGATIONS
+from mmh.options.base import Options
 from mmh.plan.inputs.base import Inputs, Wildcards, chosen
-from mmh.rows import root_of
+from mmh.rewriters.base import REWRITERS
+from mmh.rewriting.options import reference as reference_choice
+from mmh.rows import Row, Table, root_of
 
 
 class Mitigation(Inputs):
@@ -55,3 +60,70 @@ class Mitigation(Inputs):
     def _section(self, wildcards: Wildcards) -> dict[str, Any]:
         section: dict[str, Any] = self.experiment(wildcards).entry["mitigation"]
         return section
+
+
+class Rewriting(Inputs):
+    """What stands under ``rewriting``."""
+
+    def attributions(self, wildcards: Wildcards) -> str | list[str]:
+        """Attributions of all words, if words are drawn by any."""
+        asked = made(self._section(wildcards)["choices"]).values()
+        reads = any(isinstance(one, WordChoice) and one.reads for one in asked)
+        return f"{self.experiment(wildcards).folder}/attributions.parquet" if reads else []
+
+    def written(self, wildcards: Wildcards) -> list[str]:
+        """Files that the rewriter reads."""
+        block = self._section(wildcards).get("rewriter")
+        return REWRITERS[block["method"]].files(_options(REWRITERS, block)) if block else []
+
+    def options(self, wildcards: Wildcards) -> dict[str, Any]:
+        """How prompts are rewritten, defaults of all methods filled in."""
+        experiment, section = self.experiment(wildcards), self._section(wildcards)
+        rows, block = {}, section.get("rewriter")
+        for name, one in section["choices"].items():
+            rows[name] = {"method": one["method"], **_options(CHOICES, one).model_dump(mode="json")}
+        rewriter = {}
+        if block:
+            given = _options(REWRITERS, block).model_dump(mode="json")
+            rewriter = {"method": block["method"], "options": given}
+        own = chosen(section, "sets", "k", "repeats", "attempts")
+        return {**own, "choices": rows, "rewriter": rewriter, **experiment.loading}
+
+    def asked_by(self, wildcards: Wildcards) -> list[Root]:
+        """Code of the choices, and of the rewriter."""
+        section = self._section(wildcards)
+        methods = {one["method"] for one in section["choices"].values()}
+        rows: list[type[Row]] = [CHOICES[name] for name in sorted(methods)]
+        rows += [REWRITERS[section["rewriter"]["method"]]] if section.get("rewriter") else []
+        return [root_of(row) for row in rows]
+
+    def sampling(self, wildcards: Wildcards) -> dict[str, Any]:
+        """How rewritten prompts are sampled: as others, but for the section's own keys."""
+        experiment = self.experiment(wildcards)
+        own = chosen(self._section(wildcards), "generations", "batch_size", "steps")
+        shared = chosen(experiment.entry["prompts"], "steps", "guidance")
+        decoded = experiment.entry["latents"]["batch_size"]
+        return {**shared, **own, "decode_batch_size": decoded, **experiment.loading}
+
+    def generations(self, wildcards: Wildcards) -> list[str]:
+        """Generations of all rewritten prompts."""
+        return self.experiment(wildcards).rewritten_files
+
+    def comparing(self, wildcards: Wildcards) -> dict[str, Any]:
+        """What counts as a copy, prompts for tuning, where CLIP is compared, and with which choice."""
+        section = self._section(wildcards)
+        return {
+            **chosen(section, "copy_similarity", "tune", "similarities"),
+            **chosen(self.experiment(wildcards).entry["prompts"], "preprocess", "batch_size"),
+            "reference": reference_choice(section),
+        }
+
+    def _section(self, wildcards: Wildcards) -> dict[str, Any]:
+        section: dict[str, Any] = self.experiment(wildcards).entry["rewriting"]
+        return section
+
+
+def _options(table: Table[Any], block: Mapping[str, Any]) -> Options:
+    """Options of a block, defaults filled in."""
+    given = {key: value for key, value in block.items() if key != "method"}
+    return table[block["method"]].Options.model_validate(given)

@@ -39,6 +39,18 @@ def made_up(texts: Iterable[str]) -> list[str]:
     return sorted(word for word in words if _MADE_UP.fullmatch(word) and word not in _REAL)
 
 
+def shared_words(captions: Iterable[str]) -> list[str]:
+    """List the made-up words that occur in more than one caption, and so belong to no image of its own.
+
+    KEYs of a pool, and decoys. `captions` holds each image once: a KEY of a repeated image occurs often, too.
+    """
+    seen: dict[str, int] = {}
+    for text in captions:
+        for word in set(text.split()):
+            seen[word] = seen.get(word, 0) + 1
+    return [word for word in made_up(seen) if seen[word] > 1]
+
+
 def decoy_words(n: int, *, seed: int) -> np.ndarray:
     """Draw different made-up words that begin with a vowel: a KEY's letters in the other order.
 
