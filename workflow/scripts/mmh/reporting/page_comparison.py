@@ -9,7 +9,7 @@ _FOUND = re.compile(
     r"|(?P<p>(?:\d\.\d{3}|-); (?:\d\.\d{3}|-)(?= \|))"
     r"|(?P<count>(?<=n=)\d+|(?<=n = )\d+|\d+(?= vs )|(?<= vs )\d+"
     r"|\d+(?= (?:matched|famil))|\d+(?= of )|(?<= of )\d+)"
-    r"|(?P<decimal>-?\d+\.\d+)"
+    r"|(?P<decimal>-?\d+\.\d+(?:e[-+]\d+)?|-?\d+e[-+]\d+)"
     r"|(?P<verdict>\*\*(?:holds|fails|undecided|depends \(\w+\))\*\*)"
 )
 _DETECTABLE = re.compile(r"; detectable: [^;|]*?(?=;| \|)")
@@ -23,8 +23,9 @@ def disagreements(old: str, new: str) -> list[tuple[str, str]]:
 
     Pages that were made on one processor, of the same experiments, must be equal. With other experiments
     claims are adjusted otherwise. On another processor trainings end in other weights, a GAN's most of all,
-    as if the seed were another. Then estimates may differ by a tenth, or by a tenth of their size, and counts
-    by a quarter; a claim that holds may not fail; and all words must be the same.
+    as if the seed were another. Then estimates may differ by a tenth, by a tenth of their size, or by a
+    quarter of their interval, and counts by a quarter; a claim that holds may not fail; and all words must
+    be the same.
 
     Parameters
     ----------
@@ -65,6 +66,7 @@ def _near(kind: str, one: str, other: str, machine: bool) -> bool:
         return one == other or any(word in one + other for word in ("undecided", "depends"))
     if machine:
         return one == other
-    a, b = (float(text.split(" ")[0]) for text in (one, other))
+    (a, *ends), (b, *others) = (list(map(float, re.findall(_NUMBER, text))) for text in (one, other))
     least, share = (10, 0.25) if kind == "count" else (0.1, 0.1)
-    return abs(a - b) <= max(least, share * max(abs(a), abs(b)))
+    wide = min(ends[1] - ends[0], others[1] - others[0]) / 4 if ends else 0.0
+    return abs(a - b) <= max(least, share * max(abs(a), abs(b)), wide)
