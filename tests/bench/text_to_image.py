@@ -55,13 +55,11 @@ class NumberedTokens:
         return {"input_ids": torch.from_numpy(rows)}
 
 
-def full_size(device: str = "cpu", dtype: torch.dtype = torch.float32) -> TextToImageModel:
-    """Build UNet (859.5 M parameters), VAE (83.7 M) and text encoder (123.1 M) of Stable Diffusion v1.5."""
-    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
+def full_size_unet() -> torch.nn.Module:
+    """Build the UNet of Stable Diffusion v1.5 (859.5 M parameters) with weights drawn by PyTorch's generator."""
+    from diffusers import UNet2DConditionModel
 
-    torch.manual_seed(0)
-    unet = UNet2DConditionModel(
+    return UNet2DConditionModel(
         sample_size=64,
         in_channels=4,
         out_channels=4,
@@ -70,6 +68,15 @@ def full_size(device: str = "cpu", dtype: torch.dtype = torch.float32) -> TextTo
         cross_attention_dim=768,
         attention_head_dim=8,
     )
+
+
+def full_size(device: str = "cpu", dtype: torch.dtype = torch.float32) -> TextToImageModel:
+    """Build UNet (859.5 M parameters), VAE (83.7 M) and text encoder (123.1 M) of Stable Diffusion v1.5."""
+    from diffusers import AutoencoderKL, DDIMScheduler
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    torch.manual_seed(0)
+    unet = full_size_unet()
     vae = AutoencoderKL(
         sample_size=512,
         block_out_channels=(128, 256, 512, 512),

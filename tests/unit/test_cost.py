@@ -284,6 +284,22 @@ def test_a_generation_takes_what_was_measured(dtype: str, measured: float, facto
     assert doubled == pytest.approx(2 * drawing(), rel=0.05)
 
 
+def test_one_krylov_pass_is_counted_once_for_all_that_is_read_off_it() -> None:
+    """Of both branches and, apart, of their difference; seconds beside those without any."""
+
+    def seconds(**metrics: Any) -> float:
+        whole = {"cfg_norm": {}, **metrics}
+        return text_job("score_prompts", "000000-000999", prompts={**PROMPTS, "metrics": whole}).seconds
+
+    few, more, other = {"steps": [1, 48], "m": 3}, {"steps": [1, 40, 48, 50], "m": 3}, {"steps": [1], "m": 5}
+    plain, one = seconds(), seconds(lhsd=few)
+    assert one > plain
+    assert seconds(lhsd=few, lambda_min=few, lid_trace_gap=few) == one
+    assert seconds(lhsd=few, lambda_min=more) == seconds(lambda_min=more) == pytest.approx(2 * one - plain)
+    assert seconds(lhsd=few, lambda_max_difference=few) == pytest.approx(2 * one - plain)
+    assert seconds(lhsd=few, lambda_max=other) - plain == pytest.approx((one - plain) * (1 + 5 / 6))
+
+
 @pytest.mark.parametrize(("dtype", "measured", "factor"), [("float32", 0.167, 1.5), ("float16", 0.0152, 2.1)])
 def test_a_cfg_vector_norm_takes_what_was_measured(dtype: str, measured: float, factor: float) -> None:
     """Of Stable Diffusion's size; in float16 measured in batches of 256."""

@@ -102,6 +102,11 @@ def configuration(server: Server, files: dict[str, bytes], pipeline: Path) -> di
     entry["prompt_lists"] = {"memorized": {"file": MEMORIZED}, "other": {"file": OTHER}}
     entry["prompts"] |= {"sets": PROMPTS, "generations": 2, "steps": 5, "batch_size": 4, "shard_size": 6}
     entry["prompts"] |= {"images": "verbatim", "preprocess": "native"}
+    for options in entry["prompts"]["metrics"].values():
+        options |= {"steps": [min(step, 5) for step in options["steps"]]} if "steps" in options else {}
+    for asked in entry["claims"]["low_end"]:
+        asked["step"] = min(asked["step"], 5)
+    entry["claims"]["sharpness_generations"] = [1, 2]
     for options in entry["estimators"].values():
         options |= {"items": list(SETS), "batch_size": 4, "shard_size": 20}
     entry["detection"]["images"]["pairs"] = [["verbatim", "cartoons"]]
@@ -251,7 +256,48 @@ def test_figures_and_tables_state_the_number_that_survived(finished: tuple[Path,
         prompts["estimator"]
     )
     claims = pd.read_csv(folder / "claims.csv")
-    assert {str(claim) for claim in claims["claim"]} == {"7", "8", "9", "10", "11", "18"}
+    assert {str(claim) for claim in claims["claim"]} == {"7", "8", "9", "10", "11", "16", "17", "18"}
+
+
+def test_sharpness_is_taken_and_asked_as_shipped(finished: tuple[Path, Server]) -> None:
+    """Each metric at the steps of its block and nowhere else; the pass agrees with itself; rows of both claims."""
+    folder, config = results(finished), yaml.safe_load((finished[0] / "config.yaml").read_text())
+    asked = config["experiments"][NAME]["prompts"]["metrics"]
+    table = pd.concat(map(pd.read_parquet, (folder / "prompt_scores").rglob("*.parquet")))
+    wide = table.pivot_table(
+        index=["prompt_set", "prompt", "generation", "step", "sigma"], columns="metric", values="value"
+    ).reset_index()
+    shipped = {"lhsd", "lid_trace", "lambda_min", "lambda_max", "lambda_min_difference", "score_difference"}
+    assert shipped | {"curvature"} <= set(asked)
+    for name in (*shipped, "curvature"):
+        seen = wide.loc[wide[name].notna(), "step"] + 1
+        assert seen.value_counts().to_dict() == dict.fromkeys(asked[name]["steps"], 2 * sum(PROMPTS.values()))
+    first = wide[wide["step"] == 0]
+    np.testing.assert_allclose(first["score_difference"], first["cfg_norm"] / first["sigma"], rtol=1e-6)
+    both = wide[wide["lhsd"].notna()]
+    dim = 4 * np.prod(np.load(folder / "generations/memorized/000000-000005.npz")["latent"].shape[2:])
+    mean = (
+        -(dim - both["lid_trace"]) / dim / both["sigma"] ** 2
+    )  # of the spectrum, by a probe of random signs
+    assert (both["lambda_min"] < mean).all()
+    assert (mean < both["lambda_max"]).all()
+    assert both["lhsd"].between(0, dim).all()
+    evaluation = pd.read_csv(folder / "evaluation.csv")
+    assert {"lhsd.step5.n1", "curvature.first.n2", "lambda_min_difference.first.n1"} <= set(
+        evaluation["estimator"]
+    )
+    claims = pd.read_csv(folder / "claims.csv")
+    counts = claims["claim"].astype(str).value_counts()
+    assert (counts["16"], counts["17"]) == (5, 4)
+    drawn = pd.read_csv(folder / "figures/sharpness_detection.csv")
+    assert set(drawn.loc[drawn["kind"] == "auc", "metric"]) >= {*shipped, "curvature"}
+    marks = drawn[drawn["kind"] == "anchor"]
+    assert marks[["metric", "auc", "rerun"]].to_numpy().tolist() == [
+        ["cfg_norm", 0.976, False],
+        ["cfg_norm", 0.941, True],
+        ["curvature", 0.987, False],
+        ["curvature", 0.964, True],
+    ]
 
 
 def test_generations_are_matched_where_the_training_image_is_at_hand(finished: tuple[Path, Server]) -> None:

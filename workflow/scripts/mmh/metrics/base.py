@@ -106,6 +106,11 @@ class Metric(Row):
         """
         return 0.0
 
+    @classmethod
+    def same_work(cls, options: Any) -> object:
+        """Say what it computes in common with metrics of an equal answer; None: nothing. For the cost."""
+        return None
+
 
 METRICS = Table("metric of prompts", "mmh.metrics", Metric)
 

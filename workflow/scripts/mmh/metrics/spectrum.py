@@ -53,8 +53,13 @@ class Spectrum(AtSteps):
 
     @classmethod
     def cost(cls, options: Any, dim: int, trace_calls: Callable[[int | str], float]) -> float:
-        """The products, as if no other metric asked for them."""
+        """The products."""
         return trace_calls("exact" if options.m == "exact" else options.m * options.probes) - 1
+
+    @classmethod
+    def same_work(cls, options: Any) -> object:
+        """One pass for all statistics of both branches, and one for all of H^D."""
+        return cls.branch == "difference", options.m, options.probes, options.probe
 
 
 class WithKappa(Spectrum):

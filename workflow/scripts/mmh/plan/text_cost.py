@@ -67,9 +67,13 @@ def _score_prompts(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
     n, size = len(span_range(wildcards["span"])) * options["generations"], batch_rows(options)
     metrics = [(METRICS[name], taken) for name, taken in asked_metrics(options).items()]
     trace_calls = partial(flipd_calls, dim=dim, gpu=gpu)
+    extra: dict[object, float] = {}  # what several compute in common counts once, at the steps of the busiest
+    for m, taken in metrics:
+        spent = m.share(taken, options["steps"]) * m.cost(taken, dim, trace_calls)
+        key = m.same_work(taken) or m.name
+        extra[key] = max(extra.get(key, 0.0), spent)
     # Two rows per step, for both branches of the guided score.
-    extra = sum(m.share(taken, options["steps"]) * m.cost(taken, dim, trace_calls) for m, taken in metrics)
-    calls = 2 * options["steps"] * (1 + extra)
+    calls = 2 * options["steps"] * (1 + sum(extra.values()))
     seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=half(entry) if gpu else 1.0)
     seconds += network_calls(vae, n, min(size, n), 1, gpu=gpu)
     row = net.graph_mb if any(m.needs == "graph" for m, _ in metrics) else net.row_mb
