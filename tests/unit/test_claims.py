@@ -270,6 +270,7 @@ def test_every_threshold_says_when_it_was_set():
         "low_end_samples",
         "sharpness_generations",
         "sails",
+        "rewrites",
     }  # what is asked
     thresholds = [
         name
