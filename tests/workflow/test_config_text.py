@@ -426,7 +426,7 @@ CASES = {
     ),
     "a claim that takes another choice for the random one": (
         add(WORDED, {"claims": {"check": ["12b"], "at_random": "cwr"}}),
-        "experiments.digits-captions.claims.at_random: 'cwr' is of method repeated-word, not random",
+        "experiments.digits-captions.claims.at_random: 'cwr' is of method 'repeated-word', not random",
     ),
     "a claim without its evaluation": (
         remove(f"{WORLD}/detection"),
