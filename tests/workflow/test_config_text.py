@@ -412,6 +412,22 @@ CASES = {
         elsewhere,
         "experiments.digits-text.rewriting.choices.key: the world digits-text does not say which words are planted",
     ),
+    "a figure of choices that cannot be told apart": (
+        add(WORDED, {"figures": {"mitigation_curve": {"choices": [], "sets": ["memorized", "control"]}}}),
+        "experiments.digits-captions.figures.mitigation_curve.choices: 10 cannot be told apart; name at most 9",
+    ),
+    "a figure of a choice that is not there": (
+        add(WORDED, {"figures": {"mitigation_curve": {"choices": ["rat"]}}}),
+        "experiments.digits-captions.figures.mitigation_curve.choices: there is no choice 'rat' (did you mean 'rta'?)",
+    ),
+    "a claim about a choice that is not there": (
+        add(WORDED, {"claims": {"check": ["12a"], "rewrites": ["cfg", "flopd"]}}),
+        "experiments.digits-captions.claims.rewrites: there is no choice 'flopd' (did you mean 'flipd'?)",
+    ),
+    "a claim that takes another choice for the random one": (
+        add(WORDED, {"claims": {"check": ["12b"], "at_random": "cwr"}}),
+        "experiments.digits-captions.claims.at_random: 'cwr' is of method 'repeated-word', not random",
+    ),
     "a claim without its evaluation": (
         remove(f"{WORLD}/detection"),
         "experiments.digits-text.claims.10: needs the section 'detection'",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from mmh.calibration import laws, mitigated, prompts, samples, sets
+from mmh.calibration import laws, mitigated, prompts, rewritten, samples, sets
 from mmh.calibration.worlds import World
 from mmh.claims.base import Context
 from mmh.errors import InputError
@@ -29,6 +29,8 @@ NULLS: dict[str, Callable[[str, Context], Iterator[World]]] = {
     "A.2": laws.data_driven,
     "A.3": laws.overfitted,
     "od": laws.overfit,
+    "12a": rewritten.changed,
+    "12b": rewritten.changed,
     "sail": mitigated.changed,
     "sail-redraw": mitigated.changed,
 }

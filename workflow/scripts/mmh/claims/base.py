@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import create_model
 
 from mmh.options import base as options
-from mmh.options.base import EstimatorName, Field
+from mmh.options.base import EstimatorName, Field, PromptSetName
 from mmh.rows import Row, Table
 
 if TYPE_CHECKING:
@@ -120,6 +120,15 @@ class Context:
         return prompt_statistics(self.tables["prompts"], self.tables["prompt_scores"], names, asked)
 
 
+class PromptGroups(options.Options):
+    """Prompts of memorized images, and others."""
+
+    memorized_prompts: PromptSetName = "memorized"
+    """Claims sail, 12a, 12b: set of the memorized prompts."""
+    control_prompts: PromptSetName = "control"
+    """Claims sail, 12a: set of other prompts, where nothing is to be found."""
+
+
 class FlipdName(options.Options):
     """The estimator that most claims are about."""
 
@@ -144,7 +153,7 @@ class Claim(Row):
         The worlds that it is about; empty: any.
     tables : tuple of str
         Tables that its test reads: `scores` (with `items`), `evaluation`, `labels`, `matches`, `train`,
-        `paired`, `image_sets`, `regions`, `mitigated`, `prompts`, `prompt_scores`.
+        `paired`, `image_sets`, `regions`, `mitigated`, `rewritten`, `prompts`, `prompt_scores`.
     perhaps : tuple of str
         Those that it reads where an experiment has them.
     """

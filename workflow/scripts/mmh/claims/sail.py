@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from mmh.claims.base import Claim, Context, Finding
+from mmh.claims.base import Claim, Context, Finding, PromptGroups
 from mmh.mitigations.base import MITIGATIONS
-from mmh.options import base as options
-from mmh.options.base import Field, PromptSetName, Unique
+from mmh.options.base import Field, Unique
 from mmh.options.entries import Entry
 from mmh.options.messages import did_you_mean
 
@@ -18,15 +17,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class SailOptions(options.Options):
+class SailOptions(PromptGroups):
     """Which generations are compared."""
 
     sails: Annotated[list[str], Field(min_length=1), Unique()] = ["sail"]
     """Claims sail: mitigations of method sail; each is asked by itself."""
-    memorized_prompts: PromptSetName = "memorized"
-    """Claims sail: set of the memorized prompts."""
-    control_prompts: PromptSetName = "control"
-    """Claims sail: set of other prompts, where nothing is to be found."""
     least_fall_of_copies: float = Field(default=0.05, gt=0, lt=1)
     """Claims sail: least fall of the share of copies that counts."""
 

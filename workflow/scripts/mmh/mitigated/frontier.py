@@ -89,6 +89,7 @@ class Frontier:
         self.families, self._of = np.unique(both["family"].to_numpy(), return_inverse=True)
         self._table, self._seed = both, seed
         self._drawn: Floats | None = None
+        self._values: dict[tuple[str, str | None, float], Floats] = {}
         self.choices = [name for name in dict.fromkeys(both["choice"]) if name != PLAIN]
 
     def curve(self, choice: str) -> Curve:
@@ -110,22 +111,21 @@ class Frontier:
         there is no bound. With few families by the jackknife.
         """
         curves = [self.curve(name) for name in (choice, *([than] if than else []))]
-
-        def value(weight: Floats) -> Floats:
-            found = [curve.at(weight, at) for curve in curves]
-            return found[0] - found[1] if than else found[0]
-
         groups, n = len(self.families), int(sum(curve.count.sum() for curve in curves))
-        estimate = float(value(np.ones((1, groups)))[0]) if groups else float("nan")
+        estimate = float(_value(curves, np.ones((1, groups)), at)[0]) if groups else float("nan")
         if not np.isfinite(estimate):
             return unbounded(estimate, n, groups, UNIT, self._range(curves, at))
         if groups < 2:
             return unbounded(estimate, n, groups, UNIT, one_cluster(UNIT, "prompts"))
         if groups < FEW:
-            half = t_quantile(groups - 1, level) * np.sqrt(jackknife_variance(value(1.0 - np.eye(groups))))
+            half = t_quantile(groups - 1, level) * np.sqrt(
+                jackknife_variance(_value(curves, 1.0 - np.eye(groups), at))
+            )
             low, high, method = estimate - float(half), estimate + float(half), "jackknife, t"
         else:
-            low, high, method = *_quantiles(value(self._weights()), level), "bootstrap"
+            if (choice, than, at) not in self._values:
+                self._values[choice, than, at] = _value(curves, self._weights(), at)
+            low, high, method = *_quantiles(self._values[choice, than, at], level), "bootstrap"
         df = float(groups - 1) if groups < FEW else float("inf")
         reason = "" if np.isfinite(low + high) else f"similarity {at:g} is at the end of what is reached"
         if reason:
@@ -146,6 +146,12 @@ class Frontier:
             if not (whole[0] >= at >= whole.min()):
                 return f"similarity {at:g} is out of range: from {whole[0]:.3f} at k = 0 to {whole.min():.3f}"
         return "no generations"
+
+
+def _value(curves: list[Curve], weight: Floats, at: float) -> Floats:
+    """CLIP of the first curve at a similarity, less that of the second, if there is one."""
+    found = [curve.at(weight, at) for curve in curves]
+    return found[0] - found[1] if len(found) > 1 else found[0]
 
 
 def _quantiles(drawn: Floats, level: float) -> tuple[float, float]:

@@ -115,6 +115,8 @@ class Evaluation(Inputs):
             tables |= {"images": images, "samples": experiment.image_files("samples")}
         if entry.get("mitigation"):
             tables["mitigated"] = f"{folder}/mitigated.parquet"
+        if entry.get("rewriting"):
+            tables["rewritten"] = f"{folder}/rewriting.parquet"
         if entry.get("copies"):
             tables |= {name: f"{folder}/{name}.csv" for name in ("balls", "duplicates")}
         if _of_prompts(entry):

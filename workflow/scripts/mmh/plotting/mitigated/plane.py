@@ -18,8 +18,8 @@ KEPT = {"clip": "similarity of CLIP to the prompt", "correct": "share of the rig
 NOISE = "unusual_noise"
 _APART = 2.4  # points
 _ENDS = ((0, -1), (1, 1))
-_COLOURS = ("#222222", "#D55E00", "#0072B2", "#009E73", "#AA4499", "#E69F00", "#56B4E9", "#882255", "#7d7d7d")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+COLOURS = ("#222222", "#D55E00", "#0072B2", "#009E73", "#AA4499", "#E69F00", "#56B4E9", "#882255", "#7d7d7d")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 
 def read_rows(path: str | Path, sets: Sequence[str], kept: str, names: Sequence[str] = ()) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def figure(rows: pd.DataFrame, sets: Sequence[str], kept: str, heading: str) -> 
         As wide as the text block.
     """
     names = list(dict.fromkeys(rows["mitigation"]))
-    looks = {name: (_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]) for i, name in enumerate(names)}
+    looks = {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(names)}
     fig = style.figure(style.TEXT, 1.5 + 0.17 * max(len(names), 7))
     axes = fig.subplots(1, len(sets) + 1, width_ratios=[1.0] * len(sets) + [0.9])
     for ax, name in zip(axes, sets, strict=False):
@@ -102,8 +102,8 @@ def _plane(ax: Axes, rows: pd.DataFrame, looks: dict[str, tuple[str, str]], kept
         ax.errorbar(
             x["estimate"],
             y["estimate"],
-            xerr=_arms(x),
-            yerr=_arms(y),
+            xerr=arms(x),
+            yerr=arms(y),
             color=colour,
             marker=marker,
             markersize=4.5,
@@ -112,7 +112,7 @@ def _plane(ax: Axes, rows: pd.DataFrame, looks: dict[str, tuple[str, str]], kept
             markeredgewidth=0.5,
             transform=ax.transData + apart,
         )
-        corners = [[row["estimate"] + sign * _arms(row)[side, 0] for row in (x, y)] for side, sign in _ENDS]
+        corners = [[row["estimate"] + sign * arms(row)[side, 0] for row in (x, y)] for side, sign in _ENDS]
         ax.update_datalim(corners)  # what is moved apart isn't counted
     ax.margins(0.06, 0.12)
     ax.autoscale_view()
@@ -126,7 +126,7 @@ def _noises(ax: Axes, rows: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> 
         ax.errorbar(
             row["estimate"],
             place,
-            xerr=_arms(row),
+            xerr=arms(row),
             color=colour,
             marker=marker,
             markersize=4.5,
@@ -141,7 +141,7 @@ def _noises(ax: Axes, rows: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> 
     ax.set_title("first noise (network rows)")
 
 
-def _arms(row: pd.Series) -> np.ndarray:
+def arms(row: pd.Series) -> np.ndarray:
     """Distances to both ends of an interval; none where the data give no interval."""
     if not np.isfinite(row["low"] + row["high"]):
         return np.zeros((2, 1))
