@@ -52,7 +52,7 @@ studies: setup ## The long studies under studies/, coverage and calibration; hou
 	$(BIN)/python workflow/tools/study.py --cores $(CORES) $(ARGS) $(wildcard studies/*.yaml)
 
 report: setup ## results/report.html from finished results
-	$(BIN)/snakemake --report results/report.html --quiet all
+	$(BIN)/snakemake --report results/report.html --report-stylesheet workflow/report/report.css --quiet all
 	@echo "report: results/report.html"
 
 results: setup ## docs/results.md from the tables of a finished run

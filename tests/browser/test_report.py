@@ -43,7 +43,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     listed = snakemake(folder, "--summary").splitlines()
     for line in listed[1:]:
         stand_in(folder / line.split("\t")[0])
-    snakemake(folder, "--report", "results/report.html", "--quiet", "all")
+    style = str(ROOT / "workflow" / "report" / "report.css")
+    snakemake(folder, "--report", "results/report.html", "--report-stylesheet", style, "--quiet", "all")
     return folder / "results" / "report.html"
 
 
@@ -110,3 +111,22 @@ def test_a_search_shows_every_file_that_it_finds(report: Path, new_page: Callabl
         page.wait(f"app.state.searchTerm === {term!r}")
         assert page.run(f"{ROWS}.length") == len(found), term
         go_to(page)
+
+
+@pytest.mark.parametrize("width", [480, 1280])
+def test_it_opens_with_the_summary_and_the_key_figures(
+    report: Path, new_page: Callable[[], Page], width: int
+) -> None:
+    page = new_page()
+    page.resize(width, 800)
+    page.open(report.as_uri())
+    page.wait(ALIVE)
+    assert page.text(".prose pre").split() == ["a,b", "1,2"]  # the stand-in of results/summary.txt
+    images = "[...document.querySelectorAll('.prose figure img')]"
+    page.wait(f"{images}.length === 3 && {images}.every(i => i.naturalWidth === 64)")
+    alive(page, "the start")
+    assert page.run("document.documentElement.scrollWidth") <= width
+    right = "Math.max(...[...document.querySelectorAll('.prose p, .prose pre, nav')].map(e => e.getBoundingClientRect().right))"
+    assert page.run(right) <= width
+    assert page.run(f"{LINKS}.every(a => a.getBoundingClientRect().right <= {width})")
+    assert not [e for e in page.events("Network.requestWillBeSent") if e["request"]["url"].startswith("http")]

@@ -19,7 +19,7 @@ from mmh.io.image_shards import read_images
 from mmh.io.table_files import read_table
 from mmh.io.tables import ALL_SCORES, LABELS
 from mmh.plotting import curve, paired, panels, percentile, style, tables
-from mmh.plotting.images import choice, pairs
+from mmh.plotting.images import choice, mosaic, pairs
 from mmh.plotting.laws import accuracy, plane
 
 GRID = np.linspace(-1.0, 11.0, 600)
@@ -108,6 +108,55 @@ class TestDensity:
         expected = np.exp(-0.5 * (GRID - 5) ** 2)
         assert np.abs(panels.density(values, GRID) - expected).max() < 0.06
 
+    def test_no_density_below_what_no_value_is_below(self):
+        values = np.abs(np.random.default_rng(2).standard_normal(20000))
+        grid = np.linspace(-1, 6, 700)
+        found = panels.density(values, grid, 0.0)
+        assert (found[grid < 0] == 0).all()
+        inside = grid >= 0
+        # A half-normal law: without reflection the curve would fall to one half at 0.
+        assert np.abs(found[inside] - np.exp(-0.5 * grid[inside] ** 2)).max() < 0.08
+        plain = panels.density(values, grid)
+        assert plain[grid < 0].max() > 0.3
+
+    def test_a_comb_is_smoothed_and_three_modes_are_not(self):
+        random = np.random.default_rng(3)
+        comb = random.integers(20, 40, 800) / (1.0 + 0.002 * random.standard_normal(800))
+        assert panels._peaks(comb, np.linspace(comb.min(), comb.max(), 600), panels.bandwidth(comb)) <= 3
+        narrow = 0.9 * comb.std() * len(comb) ** -0.2 / 4
+        assert panels._peaks(comb, np.linspace(comb.min(), comb.max(), 600), narrow) > 3
+        modes = np.concatenate([place + 0.5 * random.standard_normal(300) for place in (0, 10, 20)])
+        silverman = 0.9 * min(modes.std(), np.subtract(*np.quantile(modes, [0.75, 0.25])) / 1.349) * 900**-0.2
+        assert panels.bandwidth(modes) == pytest.approx(silverman)
+
+    def test_an_axis_leaves_out_what_lies_far_beyond_and_counts_it(self):
+        random = np.random.default_rng(4)
+        bulk = random.uniform(0, 10, 400)
+        values = np.append(bulk, [60.0, 75.0, -40.0])
+        low, high = panels.shown_range([values, bulk])
+        assert -4 < low < 0
+        assert 10 < high < 14
+        assert panels.shown_range([bulk]) == (bulk.min(), bulk.max())
+        assert panels.shown_range([np.array([])]) == (0.0, 1.0)
+        frame = pd.DataFrame({"estimator": "e", "label": "exact", "value": values})
+        summary = selection.medians(frame, ["estimator", "label"])
+        fig = panels.density_figure(
+            frame, summary, {"e": "e"}, xlabel="x", counted="samples", title="", note=""
+        )
+        texts = [text.get_text() for text in fig.axes[0].texts]
+        assert {"\N{LEFTWARDS ARROW} 1", "2 \N{RIGHTWARDS ARROW}"} <= set(texts)
+        assert fig.axes[0].get_xlim()[1] < 20
+
+    def test_curves_come_down_within_the_axis(self):
+        frame = pd.DataFrame({"estimator": "e", "label": "exact", "value": np.linspace(-5, 5, 40)})
+        summary = selection.medians(frame, ["estimator", "label"])
+        fig = panels.density_figure(
+            frame, summary, {"e": "e"}, xlabel="x", counted="samples", title="", note=""
+        )
+        curve = max((line for line in fig.axes[0].lines), key=lambda line: len(line.get_xdata()))
+        height = curve.get_ydata() - curve.get_ydata().min()
+        assert max(height[0], height[-1]) < 0.05 * height.max()
+
     def test_missing_label_is_said(self):
         frame = pd.DataFrame({"estimator": "e", "label": "exact", "value": [0.0, 0.0]})
         summary = selection.medians(frame, ["estimator", "label"])
@@ -179,15 +228,15 @@ class TestTables:
 class TestPairs:
     def test_grey_values_are_those_of_the_png(self):
         x = np.array([-1.0, 0.0, 1.0, 1.2]).reshape(1, 1, 2, 2)
-        assert pairs.to_rgb(x)[0, :, :, 0].tolist() == [[0, 128], [255, 255]]
+        assert mosaic.to_rgb(x)[0, :, :, 0].tolist() == [[0, 128], [255, 255]]
 
     def test_colours_keep_their_channels(self):
         x = np.array([[1.0, -1.0, 0.0], [-1.7, 1.7, 1.0]]).reshape(2, 3, 1, 1)
-        assert pairs.to_rgb(x)[:, 0, 0].tolist() == [[255, 0, 128], [0, 255, 255]]
+        assert mosaic.to_rgb(x)[:, 0, 0].tolist() == [[255, 0, 128], [0, 255, 255]]
 
     def test_pairs_in_colour_have_a_frame(self):
         red = np.broadcast_to(np.array([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1), (3, 3, 32, 32))
-        sheet, foot = pairs.pair_mosaic(red, np.ones_like(red), 2, captioned=True)
+        sheet, foot = mosaic.pair_mosaic(red, np.ones_like(red), 2, captioned=True)
         assert (sheet[1:33, 1:33] == [255, 0, 0]).all()
         assert (sheet[35:67, 1:33] == 255).all()
         for edge in (sheet[0, :34], sheet[67, :34], sheet[:68, 0], sheet[:68, 33], sheet[33:35, :34]):
@@ -215,7 +264,7 @@ class TestPairs:
         labels = np.repeat(list(style.LABELS), sizes)
         blocks = pd.DataFrame({"label": labels, "metric": "sscd"})
         pieces = pairs.pieces_of(blocks)
-        assert [len(p.rows) for p in pieces if p.metric == "sscd"] == list(sizes)
+        assert [len(p.rows) for p in pieces if p.metric == "sscd"] == [size for size in sizes if size]
         pages = pairs.paginate(pieces)
         assert all(page for page in pages)
         for page in pages:
@@ -239,16 +288,24 @@ class TestPairs:
         assert start == len(pages[0][-1].rows)
         assert fig.axes[0].get_title(loc="left").endswith(f": pairs {start + 1} to 300 of 300")
 
-    def test_pieces_without_pairs_take_a_line_and_headings_stand_in_line(self):
-        blocks = pd.DataFrame({"label": "exact", "metric": "sscd", "n": 3}, index=range(3))
+    def test_what_there_are_no_pairs_of_takes_one_line_at_the_end(self):
+        blocks = pd.DataFrame({"label": "reconstructive", "metric": "sscd", "n": 3}, index=range(3))
         image = np.zeros((3, 1, 8, 8))
         fig = pairs.pairs_figure(pairs.pieces_of(blocks), blocks.iloc[:1], image, image, title="T")
         fig.canvas.draw()
+        first, last = (ax.get_title(loc="left") for ax in fig.axes)
+        assert first == "reconstructively memorized, retrieved by SSCD: 3 of 3 pairs, closest first"
+        by_l2, none = (
+            r"retrieved by calibrated $\ell_2$",
+            [label for label in style.LABELS if label != "reconstructive"],
+        )
+        assert last.startswith(
+            f"no pairs: exactly memorized, {by_l2}; exactly memorized, retrieved by SSCD; "
+        )
+        assert last.count(";") == 2 * len(none)
         titles = [ax._left_title.get_window_extent() for ax in fig.axes]
         assert len({round(title.x0) for title in titles}) == 1
-        steps = -np.diff([title.y0 for title in titles]) / fig.dpi
-        np.testing.assert_allclose(steps[2:], pairs._HEADING, atol=0.02)  # none of these has pairs
-        assert steps[1] > 2 * pairs._HEADING
+        assert (titles[0].y0 - titles[1].y0) / fig.dpi > 2 * pairs._HEADING
 
     def test_too_many_pairs_are_refused(self):
         blocks = pd.DataFrame({"label": "exact", "metric": "sscd"}, index=range(10000))
@@ -257,7 +314,7 @@ class TestPairs:
 
     def test_mosaic_puts_the_match_below(self):
         black, white = -np.ones((3, 1, 32, 32)), np.ones((3, 3, 32, 32))
-        sheet, foot = pairs.pair_mosaic(black, white, 2)
+        sheet, foot = mosaic.pair_mosaic(black, white, 2)
         assert sheet.shape[1] == 2 * 32 + 4
         assert not sheet[:32, :32].any()
         assert (sheet[34:66, :32] == 255).all()

@@ -223,12 +223,17 @@ def test_interval_of_a_correlation_covers_the_truth_about_as_often_as_it_says():
     assert 84 <= hits <= 100
 
 
-def test_the_walk_shows_the_median_prompt_and_its_first_generations(tables, numbers):
+def test_the_walk_shows_what_differs_most_of_the_closer_half_and_its_first_generations(tables, numbers):
     table = numbers["manifold_walk"]
     matches = pd.read_parquet(tables["matches"])
     medians = matches.groupby("prompt")["similarity"].median().sort_values(kind="stable")
     image = table[table["kind"] == "training"].iloc[0]
-    assert image["prompt"] == medians.index[29]  # the less similar of the middle two of 60
+    ranges = {}
+    for prompt in sorted(medians.index[29:]):  # from the less similar of the middle two of 60 on
+        own = matches[matches["prompt"] == prompt].sort_values("generation")["similarity"].head(7)
+        ranges[prompt] = own.max() - own.min()
+    assert image["prompt"] == max(ranges, key=ranges.get)
+    assert len(set(ranges.values())) > 1
     shown = table[table["kind"] == "generation"]
     assert shown["generation"].tolist() == list(range(7))  # the first ones, not the closest
     own = matches[matches["prompt"] == image["prompt"]].set_index("generation")["similarity"]
@@ -239,6 +244,48 @@ def test_the_walk_shows_the_median_prompt_and_its_first_generations(tables, numb
     ]
     assert image["lid"] == lid[int(image["prompt"])]  # the image with that caption has the prompt's number
     assert len(table[table["kind"] == "prompt"]) == 60
+
+
+def test_the_strip_of_the_walk_spans_the_data(tables, tmp_path, monkeypatch):
+    from mmh.plotting import style
+
+    figures = []
+    monkeypatch.setattr(style, "save", lambda fig, *paths: figures.append(fig))
+    draw("manifold_walk", tables, tmp_path)
+    low, high = figures[0].axes[-1].get_xlim()
+    values = pd.read_parquet(tables["matches"]).groupby("prompt")["similarity"].median()
+    margin = 0.05 * (values.max() - values.min())
+    assert (low, high) == pytest.approx((values.min() - margin, values.max() + margin))
+
+
+def test_controls_that_are_the_same_for_all_prompts_are_said_and_not_drawn(tables, tmp_path, monkeypatch):
+    from mmh.plotting import style
+
+    figures = []
+    monkeypatch.setattr(style, "save", lambda fig, *paths: figures.append(fig))
+    draw("prompt_detection", tables, tmp_path)
+    (fig,) = figures
+    names = [label.get_text() for label in fig.axes[1].get_yticklabels()]
+    assert "text: n-grams" in names
+    assert "text: share of digits" not in names
+    assert "share of digits" in fig.get_supxlabel().split("the same for all of these prompts: ")[1]
+    table = pd.DataFrame({"estimator": ["text_digits", "text_words", "flipd.low.n4"]})
+    table = table.assign(auc=0.5, auc_low=[0.5, 0.4, 0.5], auc_high=0.5)
+    assert detection.constant(table).tolist() == [True, False, False]  # a detector is always drawn
+
+
+def test_norms_of_a_few_images_do_not_squeeze_the_others(tables, tmp_path, monkeypatch):
+    from mmh.plotting import style
+
+    figures = []
+    monkeypatch.setattr(style, "save", lambda fig, *paths: figures.append(fig))
+    draw("score_norms", tables, tmp_path)
+    ax = figures[0].axes[0]
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    figures[0].canvas.draw()
+    low, high = ax.get_xlim()
+    ticks = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert len([text for text in ticks if text and low <= float(text) <= high]) >= 3
 
 
 def test_the_walk_reads_the_very_pixels(tables):

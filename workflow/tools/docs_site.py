@@ -113,6 +113,7 @@ def build(site: Path) -> int:
 def main() -> int:
     """Run, build, check; 1 if anything is wrong."""
     os.environ["PYTHONPATH"] = str(Path("workflow/scripts").resolve())
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of small networks wait for one another
     if build(SITE):
         return 1
     found = list(faults(SITE))

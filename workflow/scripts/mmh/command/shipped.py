@@ -45,7 +45,8 @@ def run(asked: Namespace) -> int:
 
 
 def _report(asked: Namespace) -> int:
-    options = ["--report", "results/report.html", "--quiet", "all"]
+    look = str(running.ROOT / "workflow" / "report" / "report.css")
+    options = ["--report", "results/report.html", "--report-stylesheet", look, "--quiet", "all"]
     return running.snakemake(options, cores=asked.cores)
 
 

@@ -24,7 +24,8 @@ class EstimatorAccuracy(Figure):
         "Estimates against the truth on laws whose score is known exactly, so that no network is in the "
         "way: left, the mean estimate for each true dimension (light blue); right, mean absolute errors, "
         "of FLIPD by its probes and of the normal bundle by its threshold, with local PCA, which sees "
-        "samples only. Black and grey: the same estimators on a score learned from samples of the law. "
+        "samples only. A colour is a method, a marker a variant of it; dotted with filled markers, the same "
+        "estimators on a score learned from samples of the law. "
         "Intervals: 95 %, bootstrap over the points. The error axis is linear below 0.1."
     )
     needs = ("accuracy",)

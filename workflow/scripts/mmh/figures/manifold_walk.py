@@ -25,8 +25,8 @@ class ManifoldWalk(Figure):
     shows = "one memorized image and seven generations from its caption"
     caption = (
         "Fig. 2. One memorized training image and the first generations from its caption. The prompt is "
-        "the median one of its set by the similarity of its generations to the training image, unless the "
-        "configuration names one; the strip shows where it lies among all of them."
+        "that whose generations differ most in their similarity to the training image, among the closer half "
+        "of its set, unless the configuration names one; the strip shows where it lies among all of them."
     )
     needs = ("prompts", "estimators")
     cost = (10, 800, 0, 0)
@@ -43,7 +43,7 @@ class ManifoldWalk(Figure):
         generations: int = Field(ge=1)
         """images shown"""
         prompt: int | None = Field(default=None, ge=0)
-        """number of the prompt; the median one by default"""
+        """number of the prompt; by default that whose generations differ most, of the closer half"""
         similarity: str = "SSCD similarity"
         """printed name of the similarity"""
 
@@ -81,7 +81,7 @@ class ManifoldWalk(Figure):
         options: ManifoldWalk.Options,
         about: About,
     ) -> None:
-        """Draw the figure; the prompt is the median one of its set by similarity, unless one is named."""
+        """Draw the figure; the prompt is that whose generations differ most, unless one is named."""
         import numpy as np
 
         from mmh.evaluation import image_sets as sets

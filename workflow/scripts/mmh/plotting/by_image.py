@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from mmh.plotting import style
-from mmh.plotting.images.pairs import to_rgb
+from mmh.plotting.images.mosaic import to_rgb
 from mmh.plotting.tables import printed
 
 _ROW = 0.2  # inches

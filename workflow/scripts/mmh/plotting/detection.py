@@ -163,14 +163,22 @@ def detection_figure(
     """
     names = list(dict.fromkeys(curves["detector"]))
     counts = (int(rows["n_positive"].iloc[0]), int(rows["n_negative"].iloc[0]))
-    fig = style.figure(style.TEXT, max(3.6, 1.15 + 0.165 * len(rows)))
+    told = rows[~constant(rows)].reset_index(drop=True)
+    fig = style.figure(style.TEXT, max(3.6, 1.15 + 0.165 * len(told)))
     left, right = fig.subplots(1, 2, width_ratios=[1.0, 1.05])
     roc.draw_curves(left, curves, _looks(names), counts)
     left.set_anchor("N")
-    _forest(right, rows, anchors)
+    _forest(right, told, anchors)
     style.title(fig, title)
     fig.supxlabel(_note(rows, anchors, pair, counts), fontsize=5.6, color=style.GREY)
     return fig
+
+
+def constant(rows: pd.DataFrame) -> np.ndarray:
+    """Tell which controls are the same for all prompts, bool (n,): an AUC of one half, without any spread."""
+    areas = rows[["auc", "auc_low", "auc_high"]].to_numpy(float)
+    controls = rows["estimator"].map(is_control).to_numpy(bool)
+    return np.asarray(controls & (areas == 0.5).all(axis=1))
 
 
 def _looks(names: Sequence[str]) -> dict[str, style.Look]:
@@ -229,6 +237,9 @@ def _note(
         "(no bands where a class has fewer than 40). gen.: generations averaged. "
         "Grey triangles: controls, of the prompts' text or of PNG sizes alone.",
     ]
+    same = [printed(name).removeprefix("text: ") for name in rows.loc[constant(rows), "estimator"]]
+    if same:
+        lines.append(f"Not drawn, since they are the same for all of these prompts: {', '.join(same)}.")
     if len(anchors):
         sources = "; ".join(dict.fromkeys(anchors["source"]))
         lines.append(f"Upright marks: published values, on other prompts ({sources}).")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from mmh.compute import rng
 from mmh.plotting import style
@@ -120,6 +121,11 @@ def norms_figure(
     ax.set_xlabel(r"CFG vector $\|s_c - s_\varnothing\|$ (1 / latent unit)")
     ax.set_ylabel(r"guided score $\|s^{\mathrm{CFG}}\|$ (1 / latent unit)")
     ax.set_title(settings)
+    for axis, scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
+        scale("log")  # a few images have several times the norms of all others
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0)))
+        axis.set_major_formatter(ScalarFormatter())
+        axis.set_minor_locator(NullLocator())
     ax.margins(0.06)
     ax.legend(loc="upper left", handlelength=1.0)
     _table(foot, found, looks)

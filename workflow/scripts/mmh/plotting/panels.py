@@ -1,6 +1,6 @@
 """Densities by label: one row per label with its density, its items and its median."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,45 +11,108 @@ from mmh.plotting import style
 
 NOTE = (
     "Mark and bar: median, 95 % interval over matched groups of equal\n"
-    "training images or families (none if too few). Tick: one sample."
+    "training images or families (none if too few). Tick: one sample. Arrow: how many lie beyond the axis."
 )
 """What the marks of `densities_by_label` mean."""
 
+MODES = 3
+"""Peaks that a density may show."""
+FAR = 0.3
+"""How far beyond nearly all values an axis may reach, in the width of what nearly all values take."""
 _GRID = 600
 _ROW = 1.12  # height of one label's row, in which the curve takes _CURVE and the text the rest
 _CURVE = 0.56
 _FLOOR = 0.2  # room for ticks and median below the lowest curve
 
 
-def density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+def density(values: np.ndarray, grid: np.ndarray, floor: float = -np.inf) -> np.ndarray:
     """Gaussian kernel density, scaled to its peak.
 
     Parameters
     ----------
     values : (n,) float
-        Observations inside the grid.
+        Observations; those outside the grid do not count.
     grid : (m,) float
         Equidistant places.
+    floor : float
+        What no value can be below: the density is 0 there, and what a kernel has below it is reflected.
 
     Returns
     -------
     (m,) float
-        In [0, 1]. The bandwidth is Silverman's, from the smaller of standard deviation and scaled quartile
-        range. It is at least one and a half grid steps, so that values which are all the same give a narrow
-        peak where they are, and at least 0.45 for counts, whose density would show the integers instead of
-        the shape.
+        In [0, 1].
     """
     step = grid[1] - grid[0]
+    below = 0 if np.isinf(floor) else max(0, int(np.ceil((grid[0] - 2.0 * floor + grid[-1]) / step)))
+    places = np.append(grid[0] - step * np.arange(below, 0, -1), grid)
+    every = values if np.isinf(floor) else np.append(values, 2.0 * floor - values)
+    counts = np.histogram(every, bins=np.append(places - step / 2, places[-1] + step / 2))[0]
+    offsets = np.arange(-len(places) + 1, len(places)) * step
+    width = max(bandwidth(values), 1.5 * step)
+    smooth = np.convolve(counts, np.exp(-0.5 * (offsets / width) ** 2), mode="full")
+    smooth = np.where(grid < floor, 0.0, smooth[len(places) - 1 + below : 2 * len(places) - 1])
+    return smooth / max(smooth.max(), 1e-300)
+
+
+def bandwidth(values: np.ndarray) -> float:
+    """Width of a kernel: Silverman's, from the smaller of standard deviation and scaled quartile range.
+
+    Counts, and counts over what varies little, are a comb whose teeth would hide the shape: the width
+    is at least 0.45 for whole numbers, and grows until at most `MODES` peaks of a twentieth of the highest
+    are left.
+
+    Parameters
+    ----------
+    values : (n,) float
+
+    Returns
+    -------
+    float
+        0 for values that are all the same.
+    """
+    spread = float(values.std())
     quartile = np.subtract(*np.quantile(values, [0.75, 0.25])) / 1.349
-    width = max(0.9 * min(values.std(), quartile) * len(values) ** -0.2, 1.5 * step)
-    if values.std() > 0 and (values == np.rint(values)).all():
+    width = float(0.9 * min(spread, quartile) * len(values) ** -0.2)
+    if spread > 0 and (values == np.rint(values)).all():
         width = max(width, 0.45)
+    grid = np.linspace(values.min(), values.max(), _GRID)
+    while 0 < width < spread and _peaks(values, grid, width) > MODES:
+        width *= 1.15
+    return width
+
+
+def _peaks(values: np.ndarray, grid: np.ndarray, width: float) -> int:
+    step = grid[1] - grid[0]
     counts = np.histogram(values, bins=np.append(grid - step / 2, grid[-1] + step / 2))[0]
     offsets = np.arange(-len(grid) + 1, len(grid)) * step
-    smooth = np.convolve(counts, np.exp(-0.5 * (offsets / width) ** 2), mode="full")[
-        len(grid) - 1 : 2 * len(grid) - 1
-    ]
-    return smooth / smooth.max()
+    smooth = np.convolve(counts, np.exp(-0.5 * (offsets / max(width, 1.5 * step)) ** 2), mode="same")
+    inner = smooth[1:-1]
+    high = inner > 0.05 * smooth.max()
+    return int(((inner > smooth[:-2]) & (inner >= smooth[2:]) & high).sum())
+
+
+def shown_range(groups: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Choose the range of an axis: all values, but for a few that lie far beyond the others of every group.
+
+    Parameters
+    ----------
+    groups : sequence of (n,) float
+        Values of each group.
+
+    Returns
+    -------
+    (float, float)
+        From the lowest to the highest value where none is farther out than `FAR` times the distance between
+        the outermost 1 % and 99 % quantiles of the groups; else to there.
+    """
+    filled = [values for values in groups if len(values)]
+    if not filled:
+        return 0.0, 1.0
+    low = min(float(np.quantile(values, 0.01)) for values in filled)
+    high = max(float(np.quantile(values, 0.99)) for values in filled)
+    reach = FAR * (high - low)
+    least, most = min(float(v.min()) for v in filled), max(float(v.max()) for v in filled)
+    return max(least, low - reach), min(most, high + reach)
 
 
 def densities_by_label(
@@ -82,23 +145,24 @@ def densities_by_label(
     words : callable, optional
         Makes the text of a row from its row of `summary`; by default counts and median.
     """
-    values = frame["value"].to_numpy(float)
-    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
-    margin = 0.04 * (high - low) or 1.0
-    low, high = low - margin, high + margin
+    parts = {label: frame.loc[frame["label"] == label, "value"].to_numpy(float) for label in looks}
+    low, high, floor = _axis(list(parts.values()))
     grid = np.linspace(low, high, _GRID)
     for row, (label, look) in enumerate(looks.items()):
         base = (len(looks) - 1 - row) * _ROW
         ax.axhline(base, color=style.GREY, linewidth=0.4, zorder=0)
-        mine = frame.loc[frame["label"] == label, "value"].to_numpy(float)
+        mine = parts[label]
         text = f"{look.name}: no {counted}"
         if len(mine):
             stats = summary[summary["label"] == label].iloc[0]
-            curve = base + _CURVE * density(mine, grid)
-            ax.fill_between(grid, base, curve, color=look.colour, alpha=0.25, linewidth=0)
-            ax.plot(grid, curve, color=look.colour, linestyle=look.line)
+            inside = grid >= floor
+            curve = base + _CURVE * density(mine, grid, floor)[inside]
+            ax.fill_between(grid[inside], base, curve, color=look.colour, alpha=0.25, linewidth=0)
+            ax.plot(grid[inside], curve, color=look.colour, linestyle=look.line)
+            _beyond(ax, mine, (low, high), base)
             # Ticks that would coincide in print are drawn once.
-            ticks = np.unique(np.round((mine - low) / (high - low) * 1500)) / 1500 * (high - low) + low
+            within = mine[(mine >= low) & (mine <= high)]
+            ticks = np.unique(np.round((within - low) / (high - low) * 1500)) / 1500 * (high - low) + low
             ax.vlines(ticks, base - 0.07, base - 0.015, color=look.colour, linewidth=0.35)
             _median_mark(ax, stats, base - 0.125, look)
             text = words(stats) if words else _in_words(stats, look.name, counted)
@@ -177,6 +241,31 @@ def density_figure(
     style.title(fig, title, warning)
     fig.supxlabel(note, fontsize=5.6, color=style.GREY)
     return fig
+
+
+def _axis(groups: Sequence[np.ndarray]) -> tuple[float, float, float]:
+    """Ends of the axis, with room for what kernels have beyond the values; and what no value is below."""
+    filled = [values for values in groups if len(values)]
+    low, high = shown_range(filled)
+    floor = 0.0 if filled and all(values.min() >= 0 for values in filled) else -np.inf
+    margin = 0.04 * (high - low) or 1.0
+    widths = [min(3.2 * bandwidth(values), 4 * margin) for values in filled]
+    ends = [low - margin, high + margin]
+    for values, width in zip(filled, widths, strict=True):  # a curve comes down to 0 within the axis
+        if values.min() >= low:
+            ends[0] = min(ends[0], float(values.min()) - width)
+        if values.max() <= high:
+            ends[1] = max(ends[1], float(values.max()) + width)
+    return max(ends[0], floor - margin), ends[1], floor
+
+
+def _beyond(ax: Axes, values: np.ndarray, ends: tuple[float, float], base: float) -> None:
+    """Say at an end of the axis how many items lie beyond it."""
+    counts = (int((values < ends[0]).sum()), int((values > ends[1]).sum()))
+    for place, side, count in zip(ends, ("left", "right"), counts, strict=True):
+        if count:
+            text = f"\N{LEFTWARDS ARROW} {count}" if side == "left" else f"{count} \N{RIGHTWARDS ARROW}"
+            ax.text(place, base + 0.03, text, fontsize=6.0, ha=side, va="bottom", color=style.INK)
 
 
 def _median_mark(ax: Axes, stats: pd.Series, height: float, look: style.Look) -> None:

@@ -76,7 +76,8 @@ def percentile_figure(table: pd.DataFrame, paper: float, *, estimator: str, titl
             mine["percentile"], mine["auc_low"], mine["auc_high"], color=look.colour, alpha=0.15, linewidth=0
         )
         _line(upper, mine["percentile"], mine["auc"], look)
-        upper.axhline(flat["auc"], color=look.colour, linewidth=0.8, linestyle=(0, (7, 3)), zorder=1)
+        upper.axhline(flat["auc"], color=look.colour, linewidth=0.8, linestyle=look.line, zorder=1)
+        upper.plot(100, flat["auc"], look.marker, color=look.colour, clip_on=False)
         cells.append(_in_words(mine, flat, paper, look.name))
     for label, look in style.LABELS.items():
         x, y = _medians(swept, present, label)
@@ -140,14 +141,14 @@ def _table(ax: Axes, rows: list[tuple[str, ...]], paper: float) -> None:
         "largest, picked here",
         "log-volume",
     )
-    places = (0.0, 0.24, 0.4, 0.58, 0.83)
+    places = (0.0, 0.26, 0.43, 0.62, 0.83)
     for line, texts in enumerate([heads, *rows]):
         for place, text in zip(places, texts, strict=True):
             ax.text(place, line, text, va="center", fontsize=6.2)
     ax.axhline(0.5, color=style.INK, linewidth=0.5)
     note = (
         f"The paper's {paper:g} is the default. Bands and brackets: 95 % intervals over matched groups. "
-        "Lines across: log-volume, which needs no threshold."
+        "Across, filled mark: log-volume."
     )
     ax.text(places[0], len(CONTRASTS) + 1, note, fontsize=6.2, color=style.GREY, va="center")
 

@@ -1,17 +1,17 @@
-"""Generated images above their matches: layout on a sheet and on pages, and their two figures."""
+"""Generated images above their matches: layout on pages, and their two figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmh.errors import InputError
 from mmh.evaluation.groups import OTHERS
 from mmh.plotting import style
 from mmh.plotting.images.choice import LOWEST
+from mmh.plotting.images.mosaic import draw_pairs
 
 PAGE = 11.0
 """Greatest height of a page of pairs, inches."""
@@ -19,13 +19,12 @@ PAGE = 11.0
 _COLUMNS = 20  # pairs in one line of the full text block
 _SIDE = style.TEXT / (_COLUMNS * 1.125)  # of one image, inches
 _HEADING, _MARGIN = 0.2, 0.0075  # inches above pairs; beside them, of the width
-_FRAME = 190  # grey around pairs in colour
 _TALLEST = 320.0  # inches that a PNG can have at 200 dpi
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Pairs of one label and metric that stand together on a page."""
+    """Pairs of one label and metric that stand together on a page; without a label, what is lacking."""
 
     label: str
     metric: str
@@ -37,82 +36,6 @@ class Piece:
         """Inches, heading included; of a piece without pairs, the heading alone."""
         lines = -(-len(self.rows) // _COLUMNS)
         return 0.3 + _SIDE * (2.6 * lines - 0.5) if lines else _HEADING
-
-
-def to_rgb(x: np.ndarray) -> np.ndarray:
-    """Turn images (n, C, H, W) in [-1, 1] into uint8 (n, H, W, 3), as a PNG of them has; C is 1 or 3."""
-    values = np.clip(np.rint((np.asarray(x, dtype=np.float64) + 1.0) * 127.5), 0, 255).astype(np.uint8)
-    return np.broadcast_to(values, (len(values), 3, *values.shape[2:])).transpose(0, 2, 3, 1)
-
-
-def pair_mosaic(
-    generated: np.ndarray, matched: np.ndarray, columns: int, *, captioned: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lay out pairs on a white sheet: generated above its match, `columns` pairs in a line.
-
-    Parameters
-    ----------
-    generated, matched : (n, C, H, W) float
-        Images in [-1, 1].
-    columns : int
-        Pairs in one line.
-    captioned : bool
-        Leave room for captions below the last line, too.
-
-    Returns
-    -------
-    sheet : (rows, width, 3) uint8
-        The sheet; a gap of an eighth of an image separates columns, half an image separates lines of pairs.
-        Pairs in colour have a frame, because photographs often end in white.
-    foot : (n, 2) float
-        Column and row of the middle below each pair, in pixels of the sheet: the place for a caption.
-    """
-    top, bottom = to_rgb(generated), to_rgb(matched)
-    # Magnified by a whole number, so that gaps come out even and no viewer smooths 8 x 8 pixels.
-    scale = max(1, -(-32 // top.shape[1]))
-    top, bottom = (np.repeat(np.repeat(image, scale, axis=1), scale, axis=2) for image in (top, bottom))
-    n, height, width = top.shape[:3]
-    edge = int(generated.shape[1] == 3)  # of the frame
-    gap, band = max(1, width // 8), height // 2
-    lines = -(-n // columns)
-    pitch = 2 * height + gap // 2 + band
-    rows = lines * pitch - (0 if captioned else band)
-    sheet = np.full((rows + 2 * edge, columns * (width + gap) - gap + 2 * edge, 3), 255, dtype=np.uint8)
-    foot = np.zeros((n, 2))
-    for i in range(n):
-        y, x = (i // columns) * pitch + edge, (i % columns) * (width + gap) + edge
-        lower = y + height + gap // 2
-        if edge:
-            sheet[y - edge : lower + height + edge, x - edge : x + width + edge] = _FRAME
-        sheet[y : y + height, x : x + width] = top[i]
-        sheet[lower : lower + height, x : x + width] = bottom[i]
-        foot[i] = x + width / 2 - 0.5, lower + height + band / 2 - 0.5
-    return sheet, foot
-
-
-def draw_pairs(
-    ax: Axes, generated: np.ndarray, matched: np.ndarray, columns: int, captions: Sequence[str] = ()
-) -> None:
-    """Draw pairs as one image without axes.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw; its aspect follows the sheet's.
-    generated, matched, columns
-        As for `pair_mosaic`.
-    captions : sequence of str
-        One short text below each pair, or none at all.
-    """
-    ax.set_axis_off()
-    if not len(generated):
-        ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes, color=style.GREY)
-        return
-    sheet, foot = pair_mosaic(generated, matched, columns, captioned=bool(captions))
-    ax.imshow(sheet, aspect="equal")
-    ax.set_anchor("N")
-    for (x, y), caption in zip(foot, captions, strict=False):
-        ax.text(x, y, caption, ha="center", va="center", fontsize=6.5 if columns <= 4 else 4.8)
 
 
 def examples_figure(
@@ -189,20 +112,26 @@ def pieces_of(blocks: pd.DataFrame, looks: Mapping[str, style.Look] = style.LABE
     Returns
     -------
     list of Piece
-        Those without pairs included, except those of metrics that no pair of theirs could have.
+        A last one without label says of which labels and metrics there are no pairs, but for metrics that no
+        pair of theirs could have.
 
     Raises
     ------
     InputError
         If one sheet with all of them would be too high for a PNG.
     """
-    pieces = []
+    pieces, empty = [], []
     for label in looks:
         for metric in style.METRICS if label not in style.METRICS else (label,):
             if label == OTHERS and metric not in looks:
                 continue
             rows = np.flatnonzero((blocks["label"] == label) & (blocks["metric"] == metric))
-            pieces.append(Piece(label, metric, rows, 0))
+            if len(rows):
+                pieces.append(Piece(label, metric, rows, 0))
+            else:
+                empty.append(_heading(label, metric, looks))
+    if empty:
+        pieces.append(Piece("", "; ".join(empty), np.zeros(0, dtype=np.int64), 0))
     height = sum(piece.height for piece in pieces)
     if height > _TALLEST:
         raise InputError(
@@ -210,6 +139,11 @@ def pieces_of(blocks: pd.DataFrame, looks: Mapping[str, style.Look] = style.LABE
             f"high, the limit is {_TALLEST:.0f}; lower it"
         )
     return pieces
+
+
+def _heading(label: str, metric: str, looks: Mapping[str, style.Look]) -> str:
+    name = looks[label].name
+    return name if label == metric else f"{name}, retrieved by {style.METRICS[metric]}"
 
 
 def paginate(pieces: Sequence[Piece]) -> list[list[Piece]]:
@@ -283,18 +217,19 @@ def pairs_figure(
         room = max(piece.height - _HEADING, 0.01)
         ax = fig.add_axes((_MARGIN, 1 - (top + _HEADING + room) / height, 1 - 2 * _MARGIN, room / height))
         top += piece.height
-        look, metric = looks[piece.label], piece.metric
-        of_this = (totals["label"] == piece.label) & (totals["metric"] == metric)
+        ax.set_axis_off()
+        if not piece.label:
+            ax.set_title(f"no pairs: {piece.metric}", loc="left", pad=3, color=style.GREY, fontsize=6.5)
+            continue
+        of_this = (totals["label"] == piece.label) & (totals["metric"] == piece.metric)
         count, total = len(piece.rows), totals.loc[of_this, "n"].sum()
-        shown = f"{count} of {total} pairs, closest first" if count else "no pairs"
+        shown = f"{count} of {total} pairs, closest first"
         if piece.start:
             shown = f"pairs {piece.start + 1} to {piece.start + count} of {total}"
-        name = look.name if piece.label == metric else f"{look.name}, retrieved by {style.METRICS[metric]}"
-        ax.set_title(f"{name}: {shown}", loc="left", pad=3, color=look.colour)
-        ax.set_axis_off()
-        if count:  # the heading says it where there are none
-            draw_pairs(ax, generated[piece.rows], matched[piece.rows], _COLUMNS)
-            ax.set_anchor("NW")
+        name = _heading(piece.label, piece.metric, looks)
+        ax.set_title(f"{name}: {shown}", loc="left", pad=3, color=looks[piece.label].colour)
+        draw_pairs(ax, generated[piece.rows], matched[piece.rows], _COLUMNS)
+        ax.set_anchor("NW")
     style.title(fig, title, warning)
     fig.suptitle(fig.get_suptitle(), y=1.0 - 0.07 / height, fontsize=7.5)
     return fig

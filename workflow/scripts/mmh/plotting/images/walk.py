@@ -34,7 +34,7 @@ class Walk:
 def choose(
     matches: pd.DataFrame, prompts: pd.DataFrame, prompt_set: str, *, count: int, prompt: int | None = None
 ) -> Walk:
-    """Choose the prompt whose generations are as close to its training image as the median prompt's are.
+    """Choose the prompt whose generations differ most, among those that are as close as the median prompt's.
 
     Parameters
     ----------
@@ -52,8 +52,9 @@ def choose(
     Returns
     -------
     Walk
-        Prompts are ordered by the median similarity of their generations, equals by number; with an even
-        number of prompts the less similar of the two middle ones is taken.
+        Of the prompts whose median similarity is at least that of the median prompt (with an even number, of
+        the less similar of the two middle ones), that with the widest range of similarities among the
+        generations shown; of equals the first. Where all generations are alike, so are those of any prompt.
 
     Raises
     ------
@@ -66,9 +67,12 @@ def choose(
         raise InputError(f"no generation of prompt set '{prompt_set}' has been compared; sets: {known}")
     medians = mine.groupby("prompt")["similarity"].agg(n="size", similarity="median").reset_index()
     ordered = medians.sort_values(["similarity", "prompt"], ignore_index=True)
-    rule = f"the median of {len(ordered)} prompts by similarity"
+    rule = f"whose generations differ most, of the closer half of {len(ordered)} prompts"
     if prompt is None:
-        prompt = int(ordered["prompt"].iloc[(len(ordered) - 1) // 2])
+        closer = set(ordered["prompt"].iloc[(len(ordered) - 1) // 2 :])
+        first = mine[mine["prompt"].isin(closer)].sort_values("generation", kind="stable")
+        ranges = first.groupby("prompt")["similarity"].agg(lambda values: np.ptp(values.to_numpy()[:count]))
+        prompt = int(ranges.idxmax())
     else:
         rule = "chosen in the configuration"
     rows = mine[mine["prompt"] == prompt].sort_values("generation", kind="stable")
@@ -256,8 +260,8 @@ def _strip(ax: Axes, walk: Walk, similarity: str, lines: list[str]) -> None:
     ax.plot([own, own], [0, 1], color=_IMAGE, linewidth=1.6)
     ax.plot(own, 1.25, "v", color=_IMAGE, clip_on=False)
     ax.set_ylim(0, 1.5)
-    low, high = min(values.min(), 0.0), max(values.max(), 1.0)
-    ax.set_xlim(low - 0.02, high + 0.02)
+    margin = 0.05 * np.ptp(values) or 0.02
+    ax.set_xlim(values.min() - margin, values.max() + margin)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.set_xlabel(

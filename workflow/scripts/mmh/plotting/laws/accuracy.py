@@ -40,21 +40,24 @@ NAMES = {
 }
 """Printed names of the shipped estimators; any other is printed as the config calls it."""
 
-_ROW = 1.22
-# Okabe and Ito's colours, then Tol's, each with a line and a marker of its own.
-_LOOKS = (
-    ("#0072B2", "-", "o"),
-    ("#E69F00", (0, (3, 1, 1, 1)), "D"),
-    ("#009E73", (0, (1, 1)), "^"),
-    ("#CC79A7", (0, (4, 1, 1, 1, 1, 1)), "v"),
-    ("#56B4E9", (0, (8, 2)), "<"),
-    ("#D55E00", (0, (5, 1.5)), "s"),
-    ("#332288", (0, (2, 1)), "P"),
-    ("#999933", (0, (6, 1.2, 1, 1.2)), ">"),
-    ("#882255", (0, (3, 2)), "h"),
-    ("#44AA99", (0, (1, 2)), "p"),
+_ROW = 1.55
+# A colour for each method, dark to light over its variants, from Okabe and Ito's.
+_FAMILIES = {
+    "FLIPD": ("#003F66", "#0072B2", "#3C97C9", "#6FB5DA", "#9CCBE3"),
+    "NB": ("#A34A00", "#D55E00", "#EE9A55"),
+    "local PCA": ("#007A58",),
+    "": ("#8A3D70", "#CC79A7", "#E0AFCB"),
+}
+# A line and a marker for each variant of a method.
+_VARIANTS = (
+    ("-", "o"),
+    ((0, (5, 1.5)), "s"),
+    ((0, (1, 1)), "^"),
+    ((0, (6, 1.2, 1, 1.2)), "D"),
+    ((0, (3, 2)), "v"),
 )
-_LEARNED = (("#222222", (0, (2, 1)), "x"), ("#6f6f6f", (0, (1, 1.5)), "+"))
+_LEARNED = (0, (1, 1.6))
+"""Line of an estimator on a learned score, whose colour and marker are its own, the marker filled."""
 
 
 def accuracy_numbers(
@@ -114,8 +117,6 @@ def accuracy_figure(numbers: pd.DataFrame, errors: Sequence[Sequence[str]], *, t
     fig = style.figure(style.TEXT, 1.35 + _ROW * len(laws))
     axes = fig.subplots(len(laws), 1 + len(errors), squeeze=False, sharex=True)
     looks = _looks(numbers, errors)
-    learned = list(dict.fromkeys(numbers.loc[numbers["score"] == "learned", "estimator"]))
-    looks_learned = {name: _LEARNED[j % len(_LEARNED)] for j, name in enumerate(learned)}
     for row, law in zip(axes, laws, strict=True):
         mine = numbers[numbers["law"] == law]
         for panel, ax in enumerate(row):
@@ -123,8 +124,7 @@ def accuracy_figure(numbers: pd.DataFrame, errors: Sequence[Sequence[str]], *, t
             groups = ["estimator", "score", "lid"] if panel == 0 else ["estimator", "score"]
             for key, line in here.groupby(groups, sort=False, dropna=False):
                 name, score = key[0], key[1]
-                look = looks_learned[name] if score == "learned" else looks[name]
-                _line(ax, line, look, _name(name, score))
+                _line(ax, line, looks[name], _name(name, score), learned=score == "learned")
             _scale(ax, here, errors=panel > 0)
         _label(row[0], mine)
     titles = ["mean estimate (dimensions)", *map(_error_title, errors)]
@@ -139,11 +139,22 @@ def accuracy_figure(numbers: pd.DataFrame, errors: Sequence[Sequence[str]], *, t
 def _looks(numbers: pd.DataFrame, errors: Sequence[Sequence[str]]) -> dict[str, tuple]:
     """Give each estimator one look over all columns."""
     names = dict.fromkeys([*(name for column in errors for name in column), *numbers["estimator"]])
-    return {name: _LOOKS[place % len(_LOOKS)] for place, name in enumerate(names)}
+    looks, used = {}, dict.fromkeys(_FAMILIES, 0)
+    for name in names:
+        kind = _kind(name) if _kind(name) in _FAMILIES else ""
+        colours, place = _FAMILIES[kind], used[kind]
+        used[kind] += 1
+        looks[name] = (colours[place % len(colours)], *_VARIANTS[place % len(_VARIANTS)])
+    return looks
+
+
+def _kind(name: str) -> str:
+    """The method of an estimator, by its printed name."""
+    return NAMES.get(name, name).split(",")[0].split(" (")[0]
 
 
 def _error_title(names: Sequence[str]) -> str:
-    kinds = list(dict.fromkeys(NAMES.get(name, name).split(",")[0].split(" (")[0] for name in names))
+    kinds = list(dict.fromkeys(map(_kind, names)))
     of = " and ".join(kinds) if len(kinds) <= 2 else f"{len(names)} estimators"
     return f"mean absolute error (dimensions),\n{of}"
 
@@ -152,8 +163,9 @@ def _name(estimator: str, score: str) -> str:
     return NAMES.get(estimator, estimator) + (", learned" if score == "learned" else "")
 
 
-def _line(ax: Axes, rows: pd.DataFrame, look: tuple, name: str) -> None:
+def _line(ax: Axes, rows: pd.DataFrame, look: tuple, name: str, *, learned: bool = False) -> None:
     colour, line, marker = look
+    line = _LEARNED if learned else line
     if rows["t"].isna().all():  # sees no noise level
         ax.axhline(rows["estimate"].iloc[0], color=colour, linestyle=line, label=name)
         ax.axhspan(rows["low"].iloc[0], rows["high"].iloc[0], color=colour, alpha=0.2, linewidth=0)
@@ -167,8 +179,8 @@ def _line(ax: Axes, rows: pd.DataFrame, look: tuple, name: str) -> None:
         linestyle=line,
         linewidth=1.0,
         marker=marker,
-        markersize=3.2,
-        markerfacecolor="white",
+        markersize=3.4,
+        markerfacecolor=colour if learned else "white",
         markeredgewidth=0.8,
         elinewidth=0.7,
         capsize=1.2,
@@ -203,7 +215,7 @@ def _time_axis(axes: np.ndarray, numbers: pd.DataFrame) -> None:
     levels = numbers.dropna(subset=["t"]).drop_duplicates("t").sort_values("t")
     for ax in axes[-1]:
         names = [f"{t:g}\n{s:.2g}" for t, s in zip(levels["t"], levels["sigma"], strict=True)]
-        ax.set_xticks(levels["t"], names, fontsize=5.8)
+        ax.set_xticks(levels["t"], names, fontsize=6.2)
         ax.minorticks_off()
         ax.set_xlabel("noise level $t_0$ (below: $\\sigma/\\psi$)")
 
@@ -215,5 +227,5 @@ def _legends(fig: Figure, axes: np.ndarray) -> None:
             handles, names = above.get_legend_handles_labels()
             found |= {name: handle for handle, name in zip(handles, names, strict=True) if name not in found}
         ax.legend(
-            found.values(), found.keys(), loc="upper center", bbox_to_anchor=(0.5, -0.5), labelspacing=0.3
+            found.values(), found.keys(), loc="upper center", bbox_to_anchor=(0.5, -0.42), labelspacing=0.3
         )

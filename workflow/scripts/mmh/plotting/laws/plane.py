@@ -58,7 +58,7 @@ def scatter_figure(
     estimator: str,
     title: str,
 ) -> Figure:
-    """Draw the truth above, the first samples below, and the table of all samples at the foot.
+    """Draw the truth on the left, the first samples on the right, and the table of all samples below.
 
     Parameters
     ----------
@@ -78,10 +78,11 @@ def scatter_figure(
     Returns
     -------
     matplotlib.figure.Figure
-        One text column wide.
+        As wide as the full text block.
     """
-    fig = style.figure(style.COLUMN, 7.7)
-    top, middle, foot = fig.subplots(3, 1, height_ratios=[3.25, 3.4, 0.75])
+    fig = style.figure(style.TEXT, 5.0)
+    grid = fig.add_gridspec(2, 2, height_ratios=[4.0, 0.85])
+    top, middle, foot = fig.add_subplot(grid[0, 0]), fig.add_subplot(grid[0, 1]), fig.add_subplot(grid[1, :])
     x0 = train[von_mises.isolated_point(train)[0]]
     _truth(top, train, concentration, centre_weight)
     drawn = samples.head(shown).sort_values("value", ascending=False)  # the lowest values lie on top
@@ -163,7 +164,7 @@ def _table(ax: Axes, regions: pd.DataFrame, n: int) -> None:
     ax.set_axis_off()
     ax.set_xlim(0, 1)
     ax.set_ylim(len(regions) + 0.9, -0.7)
-    places = (0.0, 0.3, 0.36, 0.66)
+    places = (0.1, 0.34, 0.4, 0.66)
     alignment = ("left", "right", "left", "left")
     cells = [("samples", "$n$", "share, %", "median, dimensions")]
     for row in regions.itertuples():
@@ -173,5 +174,5 @@ def _table(ax: Axes, regions: pd.DataFrame, n: int) -> None:
     for line, texts in enumerate(cells):
         for place, align, text in zip(places, alignment, texts, strict=True):
             ax.text(place, line, text, ha=align, va="center", fontsize=6.3)
-    ax.axhline(0.5, color=style.INK, linewidth=0.5)
-    ax.text(0.0, len(cells), f"all {n} samples; 95 % intervals", fontsize=5.6, color=style.GREY, va="center")
+    ax.axhline(0.5, 0.1, 0.9, color=style.INK, linewidth=0.5)
+    ax.text(0.1, len(cells), f"all {n} samples; 95 % intervals", fontsize=5.6, color=style.GREY, va="center")
