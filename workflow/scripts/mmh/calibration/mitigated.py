@@ -39,7 +39,7 @@ def changed(claim: str, context: Context) -> Iterator[World]:
             stream: np.random.Generator, trial: int, column: str = column, least: float = least
         ) -> Context:
             made = _thinned(table, sails, than, column, least, stream)
-            return drawn(context, mitigated=_redrawn(made, stream))
+            return drawn(context, mitigated=made)
 
         yield world(claim, EDGE, moved, said, role=CLAIM)
 
@@ -69,9 +69,15 @@ def _thinned(
     least: float,
     stream: np.random.Generator,
 ) -> pd.DataFrame:
-    """Take off so many of the other's that the share in each set falls by `least`, or all that there are."""
+    """Draw the other's families anew, and take off as many as lower the share in each set by `least`, or all.
+
+    In this order, so that the fall is `least` on average over what is drawn: were families drawn of what is
+    left, they would follow how many happened to be taken off.
+    """
     rows = table[table["mitigation"] == than]
-    share = rows.groupby("prompt_set")[column].transform("mean").to_numpy()
+    share = rows.groupby("prompt_set")[column].transform("mean")
+    rows = _redrawn(rows.assign(_share=share), stream)
+    share = rows.pop("_share").to_numpy()
     parts = [rows]
     for name in sails:
         kept = stream.random(len(rows)) * share >= least

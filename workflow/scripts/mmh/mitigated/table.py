@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,25 @@ def paired(values: pd.DataFrame, name: str, reference: str) -> pd.DataFrame:
 
 
 def difference_interval(rows: pd.DataFrame, metric: str, *, level: float = LEVEL) -> Interval:
-    """Mean of paired differences, over families of prompts; `rows` from `paired`, not empty."""
-    within = 2.0 if metric in BOUNDED else 1.0 if metric in SHARES else None
+    """Mean of paired differences, over families of prompts; `rows` from `paired`, not empty.
+
+    Where few families change, the jackknife takes those that it sees for all there are. So differences of
+    shares get two families more, of the middle size, one that changes wholly each way (Bonett and Price 2012
+    do so with pairs); the estimate is that of the data.
+    """
     number, family = rows["difference"].to_numpy(), rows["family"].to_numpy()
-    return mean_interval(number, family, "family", within=within, level=level)
+    if metric not in SHARES:
+        return mean_interval(number, family, "family", within=2.0 if metric in BOUNDED else None, level=level)
+    seen = mean_interval(number, family, "family", within=1.0, level=level)
+    if np.isnan(seen.low):
+        return seen
+    size = int(np.median(np.unique(family, return_counts=True)[1]))
+    more, last = np.repeat([1.0, -1.0], size), int(family.max())
+    number = np.concatenate([number, more])
+    family = np.concatenate([family, np.repeat([last + 1, last + 2], size)])
+    wide = mean_interval(number, family, "family", within=1.0, level=level)
+    low, high = min(wide.low, seen.estimate), max(wide.high, seen.estimate)
+    return replace(seen, low=low, high=high, method="jackknife, t, two families more")
 
 
 def comparison(
