@@ -82,7 +82,7 @@ def difference_interval(rows: pd.DataFrame, metric: str, *, level: float = LEVEL
     if metric not in SHARES:
         return mean_interval(number, family, "family", within=2.0 if metric in BOUNDED else None, level=level)
     seen = mean_interval(number, family, "family", within=1.0, level=level)
-    if np.isnan(seen.low):
+    if np.isnan(seen.low) or not number.any():  # where nothing changes the bound is exact
         return seen
     size = int(np.median(np.unique(family, return_counts=True)[1]))
     more, last = np.repeat([1.0, -1.0], size), int(family.max())
