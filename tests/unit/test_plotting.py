@@ -445,3 +445,10 @@ def test_figures_need_no_backend_that_a_notebook_names() -> None:
     command = [sys.executable, "-c", code, str(Path(style.__file__).parents[2])]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip().lower() == "agg"
+
+
+def test_a_density_far_above_its_floor_does_not_reach_down_to_it():
+    """Values of 2000 that differ by 1 need no grid of millions of places down to 0."""
+    values = 1984.0 + np.linspace(0, 1, 12)
+    grid = np.linspace(1984.0, 1985.0, 600)
+    np.testing.assert_allclose(panels.density(values, grid, 0.0), panels.density(values, grid), atol=1e-6)

@@ -43,12 +43,14 @@ def density(values: np.ndarray, grid: np.ndarray, floor: float = -np.inf) -> np.
         In [0, 1].
     """
     step = grid[1] - grid[0]
-    below = 0 if np.isinf(floor) else max(0, int(np.ceil((grid[0] - 2.0 * floor + grid[-1]) / step)))
+    width = max(bandwidth(values), 1.5 * step)
+    # Of what is reflected only that counts which a kernel carries into the grid.
+    mirrored = 0.0 if np.isinf(floor) else min(grid[0] - 2.0 * floor + grid[-1], 6.0 * width)
+    below = max(0, int(np.ceil(mirrored / step)))
     places = np.append(grid[0] - step * np.arange(below, 0, -1), grid)
     every = values if np.isinf(floor) else np.append(values, 2.0 * floor - values)
     counts = np.histogram(every, bins=np.append(places - step / 2, places[-1] + step / 2))[0]
     offsets = np.arange(-len(places) + 1, len(places)) * step
-    width = max(bandwidth(values), 1.5 * step)
     smooth = np.convolve(counts, np.exp(-0.5 * (offsets / width) ** 2), mode="full")
     smooth = np.where(grid < floor, 0.0, smooth[len(places) - 1 + below : 2 * len(places) - 1])
     return smooth / max(smooth.max(), 1e-300)
