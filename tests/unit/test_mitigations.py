@@ -14,7 +14,7 @@ from mmh.errors import InputError
 from mmh.mitigated.sampling import mitigated_latents
 from mmh.mitigations.base import MITIGATIONS, made
 from mmh.mitigations.sail import Sail
-from mmh.mitigations.start import Start
+from mmh.sampling.start import Start
 from mmh.models.latent import folder as text_to_image
 from mmh.prompts.scoring import prompt_scores
 from mmh.rows import load_plugin, load_plugins

@@ -37,7 +37,7 @@ from mmh.provenance import processor, versions
 from mmh.reporting.generated import write_between
 
 CONFIG = Path("config.yaml")
-CODE = ("calibration", "claims", "copying", "evaluation", "prompts", "stats")
+CODE = ("calibration", "claims", "copying", "evaluation", "mitigated", "prompts", "stats")
 RUNS = Path("runs/calibration")
 TABLES = Path("docs/studies")
 PAGE = Path("docs/statistics.md")

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mmh.coverage.drawing import labels, normal
+from mmh.coverage.mitigations import mitigation_settings
 from mmh.coverage.study import Drawn, Setting
 from mmh.coverage.trainings import training_settings
 from mmh.stats.clusters import share_interval, t_quantile
@@ -26,20 +28,6 @@ DIGITS = (53, 48, 47, 45, 45, 41, 40, 39, 39, 38, 38, 37, 37, 36, 32, 28, 28, 27
 """Exact copies of `digits`."""
 DIGITS_OTHERS = (14, 9, *[7] * 9, *[5] * 26, *[4] * 31, *[3] * 52, *[2] * 86, *[1] * 117)
 ONES = tuple([1] * 64)
-
-
-def _normal(
-    stream: np.random.Generator, sizes: Sequence[int], within: float, columns: int = 1, between: float = 0.0
-) -> np.ndarray:
-    """Values (n, columns) of clusters; `between` is the correlation of the columns."""
-    mix = np.linalg.cholesky((1 - between) * np.eye(columns) + between)
-    cluster = np.repeat(np.arange(len(sizes)), sizes)
-    own, shared = (stream.normal(size=(count, columns)) @ mix.T for count in (len(cluster), len(sizes)))
-    return np.asarray(np.sqrt(1 - within) * own + np.sqrt(within) * shared[cluster])
-
-
-def _labels(sizes: Sequence[int], first: int = 0) -> np.ndarray:
-    return np.repeat(np.arange(first, first + len(sizes)), sizes)
 
 
 def _phi(x: float) -> float:
@@ -62,8 +50,8 @@ def _two_classes(
     *how: Any,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores of both classes before any shift, their class, and their cluster."""
-    values = np.concatenate([_normal(stream, up, within[0], *how), _normal(stream, down, within[1], *how)])
-    cluster = np.concatenate([_labels(up), _labels(down, len(up))])
+    values = np.concatenate([normal(stream, up, within[0], *how), normal(stream, down, within[1], *how)])
+    cluster = np.concatenate([labels(up), labels(down, len(up))])
     return values, np.arange(len(values)) < sum(up), cluster
 
 
@@ -98,9 +86,9 @@ def _rate(area: float, up: Sequence[int], down: Sequence[int], within: tuple[flo
 
 def _median(sizes: Sequence[int], within: float, step: float = 0.0) -> Any:
     def draw(stream: np.random.Generator) -> Drawn:
-        values = _normal(stream, sizes, within)[:, 0]
+        values = normal(stream, sizes, within)[:, 0]
         values = np.round(values / step) * step if step else values
-        return median_interval(values, clusters=_labels(sizes)), 0.0
+        return median_interval(values, clusters=labels(sizes)), 0.0
 
     return draw
 
@@ -121,7 +109,7 @@ def _median_change(
 
 def _median_paired(n: int) -> Any:
     def draw(stream: np.random.Generator) -> Drawn:
-        values = _normal(stream, [1] * n, 0.0, 2, 0.6)
+        values = normal(stream, [1] * n, 0.0, 2, 0.6)
         found = median_interval(values[:, 0] + 1, values[:, 1], paired=True)
         return found, 1.0
 
@@ -130,8 +118,8 @@ def _median_paired(n: int) -> Any:
 
 def _rank(correlation: float, sizes: Sequence[int], within: float) -> Any:
     def draw(stream: np.random.Generator) -> Drawn:
-        values = _normal(stream, sizes, within, 2, correlation)
-        found = spearman_interval(values[:, 0], values[:, 1], _labels(sizes))
+        values = normal(stream, sizes, within, 2, correlation)
+        found = spearman_interval(values[:, 0], values[:, 1], labels(sizes))
         return found, float(6 / np.pi * np.arcsin(correlation / 2))
 
     return draw
@@ -141,10 +129,10 @@ def _rank_gain(correlation: float, kept: float, sizes: Sequence[int], within: fl
     """Cohen's q; of the other score's variance only a part, `kept`, has to do with the first."""
 
     def draw(stream: np.random.Generator) -> Drawn:
-        values = _normal(stream, sizes, within, 3, correlation)
-        noise = _normal(stream, sizes, within)[:, 0]
+        values = normal(stream, sizes, within, 3, correlation)
+        noise = normal(stream, sizes, within)[:, 0]
         other = np.sqrt(kept) * values[:, 2] + np.sqrt(1 - kept) * noise
-        found = spearman_difference(values[:, 0], values[:, 1], other, _labels(sizes))
+        found = spearman_difference(values[:, 0], values[:, 1], other, labels(sizes))
         ranks = [6 / np.pi * np.arcsin(r / 2) for r in (correlation, np.sqrt(kept) * correlation)]
         return found, float(np.arctanh(ranks[0]) - np.arctanh(ranks[1]))
 
@@ -157,7 +145,7 @@ def _share(p: float, sizes: Sequence[int], within: float) -> Any:
     cut = float(norm.ppf(p))
 
     def draw(stream: np.random.Generator) -> Drawn:
-        return share_interval(_normal(stream, sizes, within)[:, 0] < cut, _labels(sizes)), p
+        return share_interval(normal(stream, sizes, within)[:, 0] < cut, labels(sizes)), p
 
     return draw
 
@@ -283,4 +271,4 @@ def _settings() -> Iterator[Setting]:
         yield Setting("jackknife of counts", name, _count(width), 5)
 
 
-SETTINGS = [*_settings(), *training_settings(GAN, GAN_OTHERS, (0.39, 0.1))]
+SETTINGS = [*_settings(), *mitigation_settings(), *training_settings(GAN, GAN_OTHERS, (0.39, 0.1))]

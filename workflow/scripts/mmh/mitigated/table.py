@@ -75,8 +75,9 @@ def difference_interval(rows: pd.DataFrame, metric: str, *, level: float = LEVEL
     """Mean of paired differences, over families of prompts; `rows` from `paired`, not empty.
 
     Where few families change, the jackknife takes those that it sees for all there are. So differences of
-    shares get two families more, of the middle size, one that changes wholly each way (Bonett and Price 2012
-    do so with pairs); the estimate is that of the data.
+    shares get two families more, one each way, of the middle size (Bonett and Price 2012 do so with pairs);
+    they change by the root mean square of a whole change and of those that change. The estimate is that of
+    the data.
     """
     number, family = rows["difference"].to_numpy(), rows["family"].to_numpy()
     if metric not in SHARES:
@@ -84,9 +85,11 @@ def difference_interval(rows: pd.DataFrame, metric: str, *, level: float = LEVEL
     seen = mean_interval(number, family, "family", within=1.0, level=level)
     if np.isnan(seen.low) or not number.any():  # where nothing changes the bound is exact
         return seen
-    size = int(np.median(np.unique(family, return_counts=True)[1]))
-    more, last = np.repeat([1.0, -1.0], size), int(family.max())
-    number = np.concatenate([number, more])
+    each = rows.groupby("family")["difference"]
+    changes = each.mean().to_numpy()
+    change = float(np.sqrt(np.mean([1.0, *np.square(changes[changes != 0])])))
+    size, last = int(np.median(each.size())), int(family.max())
+    number = np.concatenate([number, np.repeat([change, -change], size)])
     family = np.concatenate([family, np.repeat([last + 1, last + 2], size)])
     wide = mean_interval(number, family, "family", within=1.0, level=level)
     low, high = min(wide.low, seen.estimate), max(wide.high, seen.estimate)

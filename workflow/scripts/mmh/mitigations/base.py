@@ -23,7 +23,7 @@ from mmh.rows import Row, Table
 if TYPE_CHECKING:
     import torch
 
-    from mmh.mitigations.start import Start
+    from mmh.sampling.start import Start
     from mmh.sampling.guides import Guide
 
 

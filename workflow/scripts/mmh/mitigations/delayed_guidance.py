@@ -9,7 +9,7 @@ from mmh.options import base as options
 from mmh.options.base import NoiseLevel
 
 if TYPE_CHECKING:
-    from mmh.mitigations.start import Start
+    from mmh.sampling.start import Start
     from mmh.sampling.guides import Guide
 
 

@@ -12,7 +12,7 @@ from mmh.sampling.guides import Branches, Guide
 if TYPE_CHECKING:
     import torch
 
-    from mmh.mitigations.start import Start
+    from mmh.sampling.start import Start
 
 ROWS = 4  # a backward pass through both branches, for each of them
 

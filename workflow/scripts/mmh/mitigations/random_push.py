@@ -12,7 +12,7 @@ from mmh.sampling.guides import Branches, Constant, Guide
 if TYPE_CHECKING:
     import torch
 
-    from mmh.mitigations.start import Start
+    from mmh.sampling.start import Start
 
 
 class RandomPush(Mitigation):

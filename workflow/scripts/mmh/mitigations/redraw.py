@@ -11,7 +11,7 @@ from mmh.options.base import Field
 if TYPE_CHECKING:
     import torch
 
-    from mmh.mitigations.start import Start
+    from mmh.sampling.start import Start
 
 
 class Redraw(Mitigation):

@@ -26,7 +26,7 @@ from mmh.options.base import Field
 if TYPE_CHECKING:
     import torch
 
-    from mmh.mitigations.start import Start
+    from mmh.sampling.start import Start
     from mmh.sampling.noise_descent import Descended
 
 # Rows of the network for one gradient, both branches, and for one value without it.

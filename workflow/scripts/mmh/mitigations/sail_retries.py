@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-    from mmh.mitigations.start import Start
+    from mmh.sampling.start import Start
     from mmh.sampling.noise_descent import Descended
 
     Descent = Callable[[torch.Tensor, torch.Tensor, float | None], Descended]
