@@ -14,12 +14,12 @@ from mmh.errors import InputError
 from mmh.mitigated.sampling import mitigated_latents
 from mmh.mitigations.base import MITIGATIONS, made
 from mmh.mitigations.sail import Sail
-from mmh.sampling.start import Start
 from mmh.models.latent import folder as text_to_image
 from mmh.prompts.scoring import prompt_scores
 from mmh.rows import load_plugin, load_plugins
 from mmh.sampling import sharpness
 from mmh.sampling.guided import ddim_grid, guided_ddim, initial_noise
+from mmh.sampling.start import Start
 
 SETTINGS = PNDMScheduler.from_config(SCHEDULER)
 SCHEDULE = Schedule.from_scheduler(SETTINGS)

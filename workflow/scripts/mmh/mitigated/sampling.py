@@ -15,8 +15,8 @@ from mmh.compute.rows import check_finite
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.mitigations.base import Mitigation
-from mmh.sampling.start import Start
 from mmh.sampling.guided import Grid, ddim_grid, generation_rows, generation_seed, guided_ddim
+from mmh.sampling.start import Start
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,8 +23,8 @@ from mmh.rows import Row, Table
 if TYPE_CHECKING:
     import torch
 
-    from mmh.sampling.start import Start
     from mmh.sampling.guides import Guide
+    from mmh.sampling.start import Start
 
 
 class Mitigation(Row):

@@ -9,8 +9,8 @@ from mmh.options import base as options
 from mmh.options.base import NoiseLevel
 
 if TYPE_CHECKING:
-    from mmh.sampling.start import Start
     from mmh.sampling.guides import Guide
+    from mmh.sampling.start import Start
 
 
 class DelayedGuidance(Mitigation):

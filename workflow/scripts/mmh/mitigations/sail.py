@@ -26,8 +26,8 @@ from mmh.options.base import Field
 if TYPE_CHECKING:
     import torch
 
-    from mmh.sampling.start import Start
     from mmh.sampling.noise_descent import Descended
+    from mmh.sampling.start import Start
 
 # Rows of the network for one gradient, both branches, and for one value without it.
 COSTS = {"official-code": (4.0, 2.0), "paper": (8.0, 4.0), "exact-hvp": (12.0, 6.0)}

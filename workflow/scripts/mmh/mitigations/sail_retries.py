@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-    from mmh.sampling.start import Start
     from mmh.sampling.noise_descent import Descended
+    from mmh.sampling.start import Start
 
     Descent = Callable[[torch.Tensor, torch.Tensor, float | None], Descended]
 
