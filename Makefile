@@ -11,6 +11,10 @@ CORES ?= all
 SNAKEMAKE := $(BIN)/snakemake --max-jobs-per-timespan 100/5s
 export PYTHONDONTWRITEBYTECODE := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
+# A user without a home, as in containers: Snakemake looks for one before it reads the Snakefile.
+ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo yes),yes)
+export HOME := $(CURDIR)/.snakemake/home
+endif
 
 .PHONY: help setup check schema demo reproduce replicates coverage calibration studies report results check-results pictures docs cards test test-long test-browser test-slurm test-slurm-faults slurm-packages mutants lint format bench status unlock unlock-slurm clean
 

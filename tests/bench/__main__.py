@@ -8,9 +8,12 @@ from pathlib import Path
 
 import torch
 
-from tests.bench.measures import MEASURES, Result
+from tests.bench import networks
+from tests.bench.measures import MEASURES as ALONE
+from tests.bench.measures import Result
 from tests.bench.timing import description, into_document, report, table
 
+MEASURES = {**ALONE, **networks.MEASURES}
 SCALE = ("calibrated_l2", "index_recall", "local_pca_scale")
 
 

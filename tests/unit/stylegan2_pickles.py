@@ -145,6 +145,21 @@ def converter_keywords(config):
     return keywords
 
 
+def stylegan3_keywords(config):
+    """Keywords as StyleGAN3's training writes them for StyleGAN2: those of the synthesis beside the others."""
+    return EasyDict(
+        z_dim=config["z_dim"],
+        w_dim=config["w_dim"],
+        mapping_kwargs=EasyDict(num_layers=config["mapping_layers"]),
+        channel_base=config["channel_base"],
+        channel_max=config["channel_max"],
+        fused_modconv_default="inference_only",
+        c_dim=config["c_dim"],
+        img_resolution=config["resolution"],
+        img_channels=config["channels"],
+    )
+
+
 def published(record, source):
     """Give the content of a file: G_ema with what lies beside it."""
     other = module("Discriminator", source, _init_args=("unused", {1, 2}))

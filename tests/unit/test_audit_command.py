@@ -15,10 +15,11 @@ from PIL import Image
 
 from mmh.command import auditing, models_of_others, running, shipped
 from mmh.command.lists import read_captions, shuffled
-from mmh.command.models_of_others import Found
+from mmh.command.models_of_others import Found, look_at_model
 from mmh.command.parser import main, parser
 from mmh.config.check import check_config
 from mmh.config.files import ConfigFiles
+from mmh.errors import InputError
 from mmh.plan.plan import Plan
 
 ROOT = Path(__file__).parents[2]
@@ -207,7 +208,7 @@ def bad(tmp_path: Path) -> dict[str, tuple[list[object], str]]:
         ),
         "pickled weights": (
             ["--model", pickled, "--images", mine],
-            "beside model.bin; pickled weights are not read",
+            "but model.bin, which are pickles and could run code",
         ),
         "other pickle": (["--model", other, "--images", mine], "other.pkl"),
         "no model": (["--model", tmp_path / "empty", "--images", mine], "is no diffusers folder"),
@@ -230,6 +231,35 @@ def bad(tmp_path: Path) -> dict[str, tuple[list[object], str]]:
             "holds neither metadata.csv nor metadata.jsonl",
         ),
     }
+
+
+def test_weights_are_looked_for_as_the_import_does(tmp_path: Path) -> None:
+    plain = "diffusion_pytorch_model.safetensors"
+    half = model(tmp_path / "half")
+    (half / "unet" / plain).rename(half / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+    assert look_at_model(half).mb == pytest.approx(0.001)
+    shards = model(tmp_path / "shards")
+    part = "diffusion_pytorch_model-00001-of-00001.safetensors"
+    (shards / "unet" / plain).rename(shards / "unet" / part)
+    (shards / "unet" / f"{plain}.index.json").write_text(json.dumps({"weight_map": {"conv.weight": part}}))
+    assert look_at_model(shards).kind == "diffusers"
+    (shards / "unet" / part).unlink()
+    with pytest.raises(InputError, match=f"^--model .*unet: lacks {part}, a shard"):
+        look_at_model(shards)
+
+
+def test_a_pipeline_of_other_parts_ends_before_anything_is_written(tmp_path: Path) -> None:
+    folder = model(tmp_path / "vq")
+    parts = {
+        "_class_name": "LDMPipeline",
+        "unet": ["diffusers", "UNet2DModel"],
+        "vqvae": ["diffusers", "VQModel"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(parts))
+    with pytest.raises(
+        InputError, match=r"^--model .*model_index.json: a LDMPipeline with vqvae \(VQModel\)"
+    ):
+        look_at_model(folder)
 
 
 @pytest.mark.parametrize(

@@ -222,8 +222,10 @@ def test_the_scripts_from_a_pickle_to_spectra(tmp_path, model):
     (tmp_path / "network.pkl").write_bytes(forge.dumps(forge.published(record, "")))
     checkpoint, kind = tmp_path / "network.pkl", "stylegan2"
     with pytest.raises(InputError, match=r"config\.yaml declares 0{64}"):
-        convert_model.main(checkpoint, tmp_path / "model", kind=kind, sha256="0" * 64)
-    note = convert_model.main(checkpoint, tmp_path / "model", kind=kind, sha256=None)
+        convert_model.main(
+            checkpoint, tmp_path / "model", kind=kind, options={"source": "x"}, sha256="0" * 64
+        )
+    note = convert_model.main(checkpoint, tmp_path / "model", kind=kind, options={"source": "x"})
     assert note["source"]["file"] == "network.pkl"
     converted = load_folder(tmp_path / "model")
     for name, tensor in state.items():

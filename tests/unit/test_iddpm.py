@@ -15,13 +15,15 @@ import pytest
 import torch
 from diffusers import UNet2DModel
 
-from mmh.diffusion.schedule import Schedule
 from mmh.errors import InputError
+from mmh.models.denoising import relative_error, try_denoising
 from mmh.models.improved import published as iddpm
+from mmh.models.improved.flags import Flags, inferred_size
 from mmh.models.improved.model import Architecture, load_folder
 from mmh.models.improved.published import load_iddpm
 
 SMALL = reference.SMALL
+LAYOUT = {"size": 32, "heads": 4, "learned": True, "scale_shift": True}
 
 
 def save(state, path):
@@ -110,7 +112,7 @@ def cut_in_three(network, state):
 
 
 def architecture(state):
-    return iddpm._infer("file", {key: tuple(value.shape) for key, value in state.items()})
+    return iddpm._infer("file", {key: tuple(value.shape) for key, value in state.items()}, Flags())
 
 
 def rebuilt(**changes):
@@ -210,17 +212,150 @@ def test_the_folder_is_a_diffusers_pipeline_of_the_right_process(small, tmp_path
 def test_the_script_writes_the_folder_and_says_what_it_found(small, small_file, tmp_path, capsys):
     from convert_model import main
 
-    found = main(small_file, tmp_path / "model", kind="iddpm", sha256=small.sha256)
+    found = main(
+        small_file, tmp_path / "model", kind="iddpm", options={"source": "small.pt"}, sha256=small.sha256
+    )
+    assert found.pop("denoising error") >= 1
+    assert found.pop("denoising tried on") == "samples of its own"
+    assert "no better than a scaled input" in found.pop("warning")
     assert json.loads(json.dumps(found)) == {
         "sha256": hashlib.sha256(small_file.read_bytes()).hexdigest(),
-        "architecture": {"widths": [32, 64, 64], "blocks": 2, "attention": [False, True, False]},
+        "architecture": {"widths": [32, 64, 64], "blocks": 2, "attention": [False, True, False], **LAYOUT},
         "parameters": sum(np.prod(shape) for shape in reference.layout(**SMALL).values()),
         "attention": "AttnProcessor2_0",
-        "assumed": "32 x 32 pixels, 4 heads, 4000 steps of the cosine schedule: the file does not say, and "
-        "other flags have the same tensors",
+        "assumed": "image_size 32, num_heads 4, 4000 diffusion_steps of the cosine schedule, the time rescaled "
+        "to 1000; the file does not say, and other flags have the same tensors. The size: attention begins at "
+        "16 pixels by default",
     }
     assert small.sha256 in capsys.readouterr().out
     assert load_folder(tmp_path / "model").architecture == small.architecture
+
+
+@pytest.mark.parametrize(
+    ("widths", "attention", "size"),
+    [
+        ((128, 256, 256, 256), (False, True, True, False), 32),
+        ((32, 64, 96, 128), (False, False, True, True), 64),
+        ((32, 32, 64, 64, 128, 128), (False,) * 4 + (True,) * 2, 256),
+        ((32, 32, 32, 32), (False, False, True, True), 64),
+        ((32, 64), (False, True), 32),
+        ((32, 32), (False, False), 32),
+    ],
+)
+def test_the_size_is_what_widths_or_else_attention_say(widths, attention, size):
+    assert inferred_size(widths, attention)[0] == size
+
+
+def test_declared_flags_are_taken_kept_and_said(small_state, tmp_path):
+    from convert_model import main
+
+    flags = {"image_size": 16, "num_heads": 2, "diffusion_steps": 1000, "noise_schedule": "linear"}
+    file = save(
+        {**small_state, "out.2.weight": torch.zeros(3, 32, 3, 3), "out.2.bias": torch.zeros(3)},
+        tmp_path / "m",
+    )
+    found = main(file, tmp_path / "model", kind="iddpm", options={"source": "m", **flags})
+    assert "image_size 16, num_heads 2, 1000 diffusion_steps of the linear schedule" in found["assumed"]
+    assert found["assumed"].endswith("The size: declared")
+    model = load_folder(tmp_path / "model")
+    assert model.flags == Flags(**flags)
+    assert model.architecture.learned is False
+    assert model.unet.config.attention_head_dim == 32
+    assert model.sample([0], seed=0, batch_size=1, respacing="3").shape == (1, 3, 16, 16)
+    # The repository's linear law: betas from .0001 to .02 at 1000 levels, with the level as the time.
+    levels = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
+    score = model.score_model()
+    np.testing.assert_allclose(score.schedule.psi((np.arange(1, 1000)) / 1000) ** 2, levels[1:], rtol=1e-12)
+    assert model.time_scale == 1.0
+    refused("3 heads do not divide", load_iddpm, file, flags=Flags(num_heads=3))
+    refused("too many for 2 pixels", load_iddpm, file, flags=Flags(image_size=2))
+
+
+def test_time_that_is_added_to_features_is_known_by_its_shape(small_state, tmp_path):
+    state = {k: v[: len(v) // 2] if "emb_layers" in k else v for k, v in small_state.items()}
+    model = load_iddpm(save(state, tmp_path / "added.pt"))
+    assert model.architecture.scale_shift is False
+    assert model.unet.config.resnet_time_scale_shift == "default"
+
+
+def test_the_scores_of_other_flags_are_those_of_a_conversion_with_them(small, small_file):
+    others = dict(small.others())
+    assert set(others) == {
+        "noise_schedule: linear",
+        "rescale_timesteps: false",
+        "noise_schedule: linear, rescale_timesteps: false",
+        *(f"num_heads: {heads}" for heads in (1, 2, 8)),
+    }
+    z = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    for said, score in others.items():
+        changes = dict(part.split(": ") for part in said.split(", "))
+        kinds = {"num_heads": int, "rescale_timesteps": lambda text: text == "true"}
+        flags = Flags(**{key: kinds.get(key, str)(value) for key, value in changes.items()})
+        again = load_iddpm(small_file, flags=flags).score_model()
+        assert torch.equal(score.eps(z, 0.3), again.eps(z, 0.3)), said
+
+
+def ideal(flags, variance=0.25):
+    """The noise predictor of images of one shade, normal with a variance, as a network of these flags has it."""
+    table = (
+        flags.schedule().psi(np.maximum(np.arange(flags.diffusion_steps), 0.25) / flags.diffusion_steps) ** 2
+    )
+
+    def forward(self, x, timestep, return_dict):
+        level = torch.as_tensor(table)[(timestep / flags.time_scale).round().long().clamp(0, len(table) - 1)]
+        level = level.to(x.dtype)[:, None, None, None]
+        signal, rest = level * variance, (1 - level) / x[0].numel()
+        clean = x.mean(dim=(1, 2, 3), keepdim=True) * signal / (signal + rest)
+        eps = (x - clean) / (1 - level).sqrt()
+        return (torch.cat([eps, torch.zeros_like(eps)], dim=1),)
+
+    return forward
+
+
+TRUE = {
+    "noise_schedule: cosine": Flags(),
+    "noise_schedule: linear": Flags(noise_schedule="linear"),
+    "rescale_timesteps: false": Flags(rescale_timesteps=False),
+}
+
+
+@pytest.mark.parametrize("stated", TRUE)
+@pytest.mark.parametrize("true", TRUE)
+@pytest.mark.parametrize("at_hand", [True, False])
+def test_flags_are_refused_if_others_denoise_better(small, monkeypatch, true, stated, at_hand):
+    model = replace(small, flags=TRUE[stated])
+    monkeypatch.setattr(UNet2DModel, "forward", ideal(TRUE[true]))
+    shades = 0.5 * np.random.default_rng(0).standard_normal((8, 1, 1, 1))
+    images = np.broadcast_to(shades, (8, 3, 32, 32)).astype(np.float32) if at_hand else None
+    if true == stated:
+        found = try_denoising(model, images, name="theirs")
+        assert found["denoising error"] < 0.05
+        assert "warning" not in found
+        return
+    if not at_hand:  # by wrong flags it may draw nothing that tells flags apart, and is warned of
+        try:
+            said = try_denoising(model, name="theirs").get("warning", "")
+        except InputError as error:
+            said = str(error)
+        assert "samples of its own" in said
+        return
+    message = refused("^theirs: with what is stated of it", try_denoising, model, images, name="theirs")
+    assert "training images" in message
+    if TRUE[stated] == Flags():
+        assert f"with {true} it would be" in message
+
+
+def test_the_error_of_scaling_the_input_is_one(small, monkeypatch):
+    def forward(self, x, timestep, return_dict):
+        level = torch.as_tensor(table)[(timestep * 4).round().long()].to(x.dtype)[:, None, None, None]
+        return (x * (1 - level).sqrt() / (0.25 * level + 1 - level),)
+
+    table = Flags().schedule().psi(np.maximum(np.arange(4000), 0.25) / 4000) ** 2
+    monkeypatch.setattr(UNet2DModel, "forward", forward)
+    images = 0.5 * np.random.default_rng(0).standard_normal((8, 3, 32, 32)).astype(np.float32)
+    assert relative_error(small.score_model(), images) == pytest.approx(1, abs=0.02)
+    with pytest.raises(InputError, match="the model makes 3 x 32 x 32, and the images are 3 x 16 x 16"):
+        try_denoising(small, images[:, :, :16, :16], name="theirs")
 
 
 def test_tensors_that_share_memory_can_be_saved(small_state, tmp_path):
@@ -256,9 +391,9 @@ def test_the_network_is_told_the_original_level_times_a_quarter(small, monkeypat
     assert [t.tolist() for t in heard] == [[level / 4] * 2 for level in levels]
     assert all(t.is_floating_point() for t in heard)
     heard.clear()
-    shorter = replace(small, schedule=Schedule.cosine(3), time_scale=0.5)
-    shorter.sample([0], seed=0, batch_size=1, respacing="")
-    assert [t.tolist() for t in heard] == [[1.0], [0.5], [0.0]]
+    shorter = replace(small, flags=Flags(diffusion_steps=2000))
+    shorter.sample([0], seed=0, batch_size=1, respacing="3")
+    assert [t.tolist() for t in heard] == [[999.5], [500.0], [0.0]]
 
 
 # Refusals
@@ -339,9 +474,13 @@ DAMAGE = {
         rf"{MIDDLE} of shape \(192, 64\), expected \(192, 64, 1\)",
     ),
     "left over": (lambda s: s.update({"label_emb.weight": torch.zeros(10, 128)}), r"label_emb\.weight"),
-    "three outputs": (
+    "three outputs of six": (
         lambda s: s.update({"out.2.weight": s["out.2.weight"][:3]}),
-        r"out\.2\.weight of shape \(3, 32, 3, 3\), expected \(6, 32, 3, 3\)",
+        r"out\.2\.bias of shape \(6,\), expected \(3,\)",
+    ),
+    "four outputs": (
+        lambda s: s.update({"out.2.weight": s["out.2.weight"][:4]}),
+        r"out\.2\.weight of shape \(4, 32, 3, 3\), expected \(6, 32, 3, 3\)",
     ),
     "four channels": (
         lambda s: s.update({"input_blocks.0.0.weight": torch.zeros(32, 4, 3, 3)}),
@@ -435,13 +574,13 @@ def test_a_missing_or_truncated_file_of_the_folder_is_named(name, folder):
     ("changes", "match"),
     [
         ({"kind": "other"}, "'other'"),
-        ({"time_scale": None}, "TypeError"),
-        ({"schedule": {"kind": "cosine"}}, "not a schedule"),
-        ({"schedule": 3}, "wrong one"),
+        ({"flags": None}, "TypeError"),
+        ({"flags": {"diffusion_steps": "many"}}, "TypeError"),
+        ({"flags": {"noise": 3}}, "wrong one"),
         ({"architecture": {"widths": [32, 64, 64], "blocks": 2}}, "attention"),
-        ({"architecture": {"widths": [], "blocks": 2, "attention": []}}, "IndexError"),
+        ({"architecture": {"widths": [], "blocks": 2, "attention": [], **LAYOUT}}, "IndexError"),
         (
-            {"architecture": {"widths": [32, 64, 64], "blocks": 3, "attention": [0, 1, 0]}},
+            {"architecture": {"widths": [32, 64, 64], "blocks": 3, "attention": [0, 1, 0], **LAYOUT}},
             "config.json has layers_per_block 2 where process.json needs 3",
         ),
     ],

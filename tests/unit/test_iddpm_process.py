@@ -425,10 +425,23 @@ def test_bad_options_are_refused(options, match):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("sampler", "channels"), [("ancestral", 3), ("ancestral", 5), ("ddim", 4)])
+def test_without_a_learned_variance_the_noise_of_a_step_is_beta():
+    process = Process(kept_steps("10"))
+    x, noise = (torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(k)).double() for k in (0, 1))
+    eps = x / 2
+    still = process.ancestral_step(5, x, eps, torch.zeros_like(x))
+    moved = process.ancestral_step(5, x, eps, noise)
+    torch.testing.assert_close(moved - still, noise * np.sqrt(process.betas[5]))
+    # v = 1 places a learned variance at its upper end, which is beta.
+    learned = process.ancestral_step(5, x, torch.cat([eps, torch.ones_like(eps)], dim=1), noise)
+    torch.testing.assert_close(learned, moved)
+    assert torch.equal(process.ancestral_step(0, x, eps, noise), process.clean(0, x, eps))
+
+
+@pytest.mark.parametrize(("sampler", "channels"), [("ancestral", 4), ("ancestral", 5), ("ddim", 4)])
 def test_a_network_of_another_shape_is_refused(sampler, channels):
     def model(x, time):
         return torch.zeros(len(x), channels, 4, 4)
 
-    with pytest.raises(InputError, match=rf"returned shape \(2, {channels}, 4, 4\).*{sampler} needs"):
+    with pytest.raises(InputError, match=rf"returned shape \(2, {channels}, 4, 4\).*needed is"):
         sample(model, [0], seed=0, shape=SHAPE, batch_size=2, respacing="3", sampler=sampler)

@@ -82,7 +82,36 @@ def test_empty_and_repeated_rows_are_left_out_and_counted(
     captions = ["one", "two", "one", "another", None]
     pd.DataFrame({"url": urls, "caption": captions}).to_parquet(path)
     assert pairs(read_list(path, columns=COLUMNS)) == [("http://a/1", "one"), ("http://a/1", "another")]
-    assert "2 rows; left out: 2 empty, 1 repeated" in capsys.readouterr().out
+    assert "2 rows; left out: 2 empty, 1 repeated (empty: row 1, 4)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        (
+            "a.jsonl",
+            '{"caption": NaN, "url": "http://a/0"}\n{"caption": "b", "url": "http://a/1"}\n',
+            "line 1",
+        ),
+        ("a.json", '[{"caption": "b", "url": "http://a/1"}, {"caption": "c", "url": NaN}]', "entry 1"),
+        ("A.TSV", "caption\turl\nb\thttp://a/1\n\thttp://a/2\n", "line 3"),
+    ],
+)
+def test_a_cell_that_holds_nothing_costs_its_row_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: str, place: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    assert pairs(read_list(path, columns=COLUMNS)) == [("http://a/1", "b")]
+    assert f"left out: 1 empty (empty: {place})" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.csv"])
+def test_an_address_may_hold_a_whole_image(tmp_path: Path, name: str) -> None:
+    long, cut = "data:image/png;base64" + "A" * 300_000, "\t" if name == "a.tsv" else ","
+    path = tmp_path / name
+    path.write_text(f"caption{cut}url\none{cut}{long}\ntwo{cut}http://a/2\n")
+    assert pairs(read_list(path, columns=COLUMNS)) == [(long, "one"), ("http://a/2", "two")]
 
 
 @pytest.mark.parametrize(

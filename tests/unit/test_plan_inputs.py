@@ -255,3 +255,11 @@ def test_label_files_are_found_whatever_stands_beside_them_and_others_are_named(
     (folder / "carl.xlsx").write_text("")
     with pytest.raises(InputError, match=r"digits: holds carl.xlsx, and label files are CSV"):
         label_files(folder)
+
+
+def test_somebodys_network_is_tried_on_training_images_where_there_are_any() -> None:
+    plan = Plan(CONFIG, lambda name: None)
+    asked = {name: plan.models.images_at_hand(Wildcards(experiment=name)) for name in CONFIG["experiments"]}
+    assert asked["cifar10-iddpm"] == {"images": "results/cifar10-iddpm/data/train.npz"}
+    assert asked["cifar10-stylegan2ada"] == {}  # it has no score
+    assert asked["stable-diffusion"] == {}  # it works on latents

@@ -276,3 +276,11 @@ def test_a_text_file_whose_lines_end_as_on_an_old_mac_is_no_single_prompt(tmp_pa
     assert prompts.read_prompt_list(path) == ["one", "two", "three"]
     path.write_bytes("one\u2028still one\nt\rwo\n".encode())
     assert prompts.read_prompt_list(path) == ["one\u2028still one", "t\rwo"]
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "A.CSV"])
+def test_a_table_of_prompts_may_hold_whole_images_beside_them(tmp_path: Path, name: str) -> None:
+    cut = "\t" if name == "a.tsv" else ","
+    path = tmp_path / name
+    path.write_text(f"caption{cut}url\none{cut}data:{'A' * 300_000}\ntwo{cut}x\n")
+    assert prompts.read_prompt_list(path) == ["one", "two"]

@@ -43,7 +43,7 @@ def with_replicates(name: str, value: object) -> dict:
         ("digits", [0, True], "replicates.1: True is a boolean, expected integer"),
         ("digits", [0, -1], "replicates.1: -1 is out of range, expected >= 0"),
         ("digits", [3], "replicates: [3] is too short, expected 2"),
-        ("digits", 5, "replicates: 5 is a integer, expected array"),
+        ("digits", 5, "replicates: 5 is an integer, expected array"),
         ("manifolds", [0, 1], "replicates: needs a model that is trained here; of others no training is"),
         ("stable-diffusion", [0, 1], "replicates: needs a model that is trained here"),
         ("digits-control", [0, 1], "replicates: needs evaluation, detection or claims, whose numbers"),

@@ -9,6 +9,7 @@ from mmh.errors import InputError
 from mmh.lid import neighbours as search
 from mmh.lid import points
 from mmh.retrieval import embedding
+from mmh.retrieval import flat_search as flat
 from mmh.retrieval.calibrated_distance import calibrated_l2
 from mmh.retrieval.descriptor_search import search_embeddings
 from mmh.retrieval.matches import join_matches, matches_table
@@ -175,6 +176,40 @@ def test_embedding_search_equals_brute_force_and_collapses_copies():
     assert found.match[0, 0] == 5
     assert abs(found.distance[0, 0]) < 1e-6
     np.testing.assert_array_equal(found.score, found.distance)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0"])  # by FAISS, and by the code for GPUs
+@pytest.mark.parametrize("blocks", [(4096, 65_536), (3, 7)])
+def test_flat_search_is_float64_brute_force_ties_included(device, blocks, monkeypatch):
+    monkeypatch.setattr(flat, "_QUERIES", blocks[0])
+    monkeypatch.setattr(flat, "_ROWS", blocks[1])
+    rng = np.random.default_rng(0)
+    base, queries = unit(rng, 300, 16), unit(rng, 12, 16)
+    base[100:140] = base[50]  # far more ties than the candidates that are asked for at first
+    base[200:240] = np.nextafter(base[60], rng.choice([-2, 2], (40, 16)).astype(np.float32))
+    queries[:2], queries[2] = base[[50, 60]], -base[50]
+    found, rows = flat.flat_search(queries, base, 5, device=device)
+    distance = np.clip(1 - np.einsum("nk,mk->nm", queries.astype(float), base.astype(float)), 0, 2)
+    order = np.lexsort((np.broadcast_to(np.arange(300), distance.shape), distance), axis=1)[:, :5]
+    np.testing.assert_array_equal(rows, order)
+    np.testing.assert_allclose(found, np.take_along_axis(distance, order, 1), atol=1e-12)
+    assert rows[0].tolist() == [50, 100, 101, 102, 103]
+
+
+def test_the_code_for_gpus_gives_the_matches_of_faiss():
+    rng = np.random.default_rng(1)
+    train, generated = unit(rng, 200), unit(rng, 30)
+    train[150:190] = train[10]
+    expected = search_embeddings(generated, train, 6, groups=np.arange(200))
+    found = search_embeddings(generated, train, 6, groups=np.arange(200), device="cpu:0")
+    np.testing.assert_array_equal(found.match, expected.match)
+    np.testing.assert_array_equal(found.distance, expected.distance)
+    assert flat.searcher("cpu") == "FAISS"
+    assert flat.searcher("cuda:0") == "brute force in PyTorch on cuda:0"
+    # More equal rows than are ever asked for: still rows that are equally near.
+    same = np.tile(unit(rng, 1), (1500, 1))
+    for device in ("cpu", "cpu:0"):
+        assert np.ptp(flat.flat_search(same[:2], same, 3, device=device)[0]) == 0
 
 
 def test_groups_of_images_overrule_bits_of_embeddings():

@@ -125,6 +125,46 @@ def test_the_published_shape(write):
     assert torch.equal(image, network(z, torch.eye(10)[c]))
 
 
+@pytest.mark.parametrize(
+    ("given", "stored", "wanted"),
+    [({}, ..., 256), ({"conv_clamp": None, "num_fp16_res": 0}, ..., None), ({}, None, None), ({}, 128, 128)],
+)
+def test_stylegan2_that_stylegan3s_code_wrote(write, sentinel, given, stored, wanted):
+    network = generator()
+
+    def change(state):
+        if stored is not ...:  # its layers keep their options as attributes
+            layer = state["_modules"]["synthesis"].meta["state"]["_modules"]["b4"]
+            layer.meta["state"]["_modules"]["conv1"].meta["state"]["conv_clamp"] = stored
+
+    keywords = forge.stylegan3_keywords(network.config) | given
+    loaded = load_stylegan2(write(keywords=keywords, change=change, protocol=4))
+    assert_equal(loaded.network.state_dict(), network.state_dict())
+    assert loaded.network.config == dict(network.config) | {"conv_clamp": wanted}
+    assert not sentinel.exists()
+
+
+def test_a_clamp_that_no_keyword_states_is_none_for_stylegan2_ada(write):
+    keywords = forge.training_keywords(generator().config)
+    del keywords["synthesis_kwargs"]["conv_clamp"]
+    assert load_stylegan2(write(keywords=keywords)).network.config["conv_clamp"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords"),
+    [
+        ("L0_36_512", {"magnitude_ema_beta": 0.999}),
+        ("L14_256_3", {"conv_kernel": 1, "use_radial_filters": True}),
+    ],
+)
+def test_stylegan3_is_refused_by_the_name_of_a_layer(write, name, keywords):
+    tensors = {"synthesis.input.transform": torch.eye(3), f"synthesis.{name}.weight": torch.ones(2, 2)}
+    given = forge.stylegan3_keywords(generator().config) | keywords
+    message = refused(write(tensors=tensors, keywords=given), "is a StyleGAN3 generator")
+    assert name in message
+    assert "--cfg=stylegan2" in message
+
+
 def test_loading_draws_no_random_numbers(write):
     path = write()
     torch.manual_seed(3)

@@ -54,6 +54,12 @@ def edit(file: Path, **changes: Any) -> None:
     file.write_text(json.dumps({k: v for k, v in {**content, **changes}.items() if v is not ...}))
 
 
+def edited(folder: Path, **changes: Any) -> Path:
+    """The same folder with changes in the description of its network."""
+    edit(folder / "unet" / "config.json", **changes)
+    return folder
+
+
 @pytest.mark.parametrize(
     "changes", [{}, {"sample_size": [16, 16]}, {"out_channels": 6}, {"num_class_embeds": 3}]
 )
@@ -94,6 +100,14 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         r"theirs: unet/config\.json: 6 channels go in and 3 come out",
     ),
     "zero terminal SNR": (lambda f: image_folder(f, ZERO), r"zero terminal SNR.*timestep_spacing to leading"),
+    "three sides": (
+        lambda f: edited(image_folder(f), sample_size=[8, 8, 8]),
+        r"sample_size \[8, 8, 8\]; expected is a number of pixels, or \[height, width\]",
+    ),
+    "no side": (
+        lambda f: edited(image_folder(f), sample_size=None),
+        r"names no sample_size; state it in its config.json",
+    ),
     "classes by vectors": (
         lambda f: image_folder(f, class_embed_type="identity"),
         r"class_embed_type 'identity'",

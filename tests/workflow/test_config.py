@@ -68,17 +68,21 @@ CASES = {
         "; write it without quotes (of --config, nested values arrive as text: use --configfile)",
     ),
     "boolean for a number": (set_to("threads", True), "threads: True is a boolean, expected integer"),
-    "a whole number with a point": (
-        set_to("experiments/digits/sampling/n_samples", 2000.0),
-        "experiments.digits.sampling.n_samples: 2000.0 is a number, expected integer: samples with ids",
+    "no whole number": (
+        set_to("experiments/digits/sampling/n_samples", 2000.5),
+        "experiments.digits.sampling.n_samples: 2000.5 is a number, expected integer: samples with ids",
+    ),
+    "a whole number out of range": (
+        set_to("experiments/digits/sampling/n_samples", 0.0),
+        "experiments.digits.sampling.n_samples: 0 ",
     ),
     "a name that is a number": (
         set_to("sources", {2024: CONFIG["sources"]["cifar10.pkl"]}),
-        "sources.2024: the name 2024 is a integer, expected string; put it in quotes",
+        "sources.2024: the name 2024 is an integer, expected string; put it in quotes",
     ),
     "a name that is a number, of an experiment": (
         set_to("experiments", {7: CONFIG["experiments"]["digits-control"]}),
-        "experiments.7: the name 7 is a integer, expected string; put it in quotes",
+        "experiments.7: the name 7 is an integer, expected string; put it in quotes",
     ),
     "a name that is a number with a point": (
         set_to("experiments/digits/estimators", {1.5: {"method": "png"}}),
@@ -111,7 +115,7 @@ CASES = {
     ),
     "a section that is a list": (
         set_to("experiments", ["digits"]),
-        "experiments: ['digits'] is a array, expected object: experiments, by name",
+        "experiments: ['digits'] is an array, expected object: experiments, by name",
     ),
     "a section that is a text": (
         set_to("experiments/digits/estimators", "flipd"),
@@ -499,6 +503,23 @@ def test_a_mistake_is_named_with_path_and_remedy(
         check_config(config)
     assert message in str(caught.value)
     assert "mistake" in str(caught.value).splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "path", ["seed", "threads", "experiments/digits/sampling/steps", "experiments/digits/sampling/n_samples"]
+)
+def test_a_whole_number_with_a_point_is_an_integer(path: str) -> None:
+    config = copy.deepcopy(CONFIG)
+    part = config
+    for key in path.split("/")[:-1]:
+        part = part[key]
+    last = path.split("/")[-1]
+    part[last] = float(part[last])
+    found = check_config(config)
+    assert found == check_config(CONFIG)
+    for key in path.split("/"):
+        found = found[key]
+    assert type(found) is int
 
 
 def test_one_name_may_stand_for_two_methods_in_two_experiments() -> None:

@@ -39,6 +39,7 @@ rule train_model:
 rule convert_model:
     """Convert a checkpoint to a model folder, without running anything in it."""
     input:
+        unpack(plan.models.images_at_hand),
         checkpoint=plan.models.checkpoint,
     output:
         model=directory("results/{experiment}/model"),
@@ -57,6 +58,7 @@ rule convert_model:
     params:
         code=plan.code("convert_model.py", plan.models.made_by),
         kind=plan.models.kind,
+        options=plan.models.options,
         untracked=plan.models.fetched_model,
     script:
         "../scripts/convert_model.py"
@@ -66,6 +68,7 @@ rule import_model:
     """Copy or fetch a model folder."""
     input:
         unpack(plan.models.imported_files),
+        unpack(plan.models.images_at_hand),
     output:
         model=directory("results/{experiment}/model"),
     log:

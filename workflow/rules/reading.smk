@@ -12,9 +12,12 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
 
 from mmh.config.files import ConfigFiles
+from mmh.config.machine import quote_interpreter, settle
 from mmh.errors import InputError
 
 try:
+    quote_interpreter()
+    settle(Path.cwd())
     config_files = ConfigFiles.of_workflow("config.yaml", workflow.config_settings)
 except InputError as error:
     raise WorkflowError(str(error)) from None

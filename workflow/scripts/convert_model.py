@@ -1,4 +1,4 @@
-"""Convert a checkpoint to a model folder; nothing of the code in it is run."""
+"""Convert a checkpoint to a model folder, and see that it denoises; nothing of the code in it is run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,16 +11,27 @@ if TYPE_CHECKING:
 
 
 def main(
-    checkpoint: Path, model: Path, *, kind: str, sha256: str | None, plugins: Sequence[str] = ()
+    checkpoint: Path,
+    model: Path,
+    *,
+    kind: str,
+    options: dict[str, Any],
+    images: Path | None = None,
+    sha256: str | None = None,
+    plugins: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Write the model folder; return what was found, for the run record."""
+    """Write the model folder, try the model out, and return what was found, for the run record."""
     from mmh.fetch.file_digest import check_digest
     from mmh.models.base import KINDS
+    from mmh.models.denoising import try_folder
     from mmh.rows import load_plugins
 
     load_plugins(plugins, KINDS)
     check_digest(checkpoint, sha256)
-    found: dict[str, Any] = KINDS[kind].make(checkpoint, model)
+    row = KINDS[kind]
+    found: dict[str, Any] = row.make(checkpoint, model, row.read(options))
+    if row.gives == "score":
+        found |= try_folder(model, images, name=str(checkpoint))
     for key, value in found.items():
         print(f"{key} {value}")
     return found
@@ -32,6 +43,8 @@ if __name__ == "__main__":
             run.input.checkpoint,
             run.output.model,
             kind=run.params.kind,
+            options=run.params.options,
+            images=getattr(run.input, "images", None),
             sha256=run.params.untracked.sha256,
             plugins=run.params.untracked.plugins,
         )

@@ -1,4 +1,4 @@
-"""Copy or fetch a model folder, and see that it can be loaded."""
+"""Copy or fetch a model folder, and see that it can be loaded, runs, and denoises."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +16,13 @@ def main(
     kind: str,
     options: dict[str, Any],
     form: dict[str, int],
+    images: Path | None = None,
     offline: bool,
     plugins: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write the model folder, try the model out, and return what was found, for the run record."""
     from mmh.models.base import KINDS
+    from mmh.models.denoising import try_folder
     from mmh.models.loading import load_model
     from mmh.models.trial import try_model
     from mmh.rows import load_plugins
@@ -28,9 +30,9 @@ def main(
     load_plugins(plugins, KINDS)
     row = KINDS[kind]
     found: dict[str, Any] = row.make(model, row.read(options), offline=offline)
-    return found | try_model(
-        load_model(model), form, name=str(options.get("path") or options.get("id") or kind)
-    )
+    name = str(options.get("path") or options.get("id") or kind)
+    found |= try_model(load_model(model), form, name=name)
+    return found | try_folder(model, images, name=name)
 
 
 if __name__ == "__main__":
@@ -40,6 +42,7 @@ if __name__ == "__main__":
             kind=run.params.kind,
             options=run.params.options,
             form=run.params.form,
+            images=getattr(run.input, "images", None),
             offline=run.params.untracked.offline,
             plugins=run.params.untracked.plugins,
         )

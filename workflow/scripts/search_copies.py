@@ -31,6 +31,7 @@ def main(
     from mmh.io.tables import MATCHES
     from mmh.retrieval.calibrated_distance import calibrated_matches
     from mmh.retrieval.descriptor_search import INDEX, descriptor_matches
+    from mmh.retrieval.flat_search import searcher
     from mmh.retrieval.matches import matches_table
 
     images, train_ids = read_images(train)
@@ -49,7 +50,10 @@ def main(
         options=options,
         folder=out.parent,
         seed=seed,
+        device=device,
     )
+    flat = options.get("index", "Flat") == "Flat"
+    print(f"calibrated l2: {searcher(device)}; embeddings: {searcher(device if flat else 'cpu')}")
     write_table(matches_table(ids, {"sscd": sscd, "calibrated_l2": closest}), out, MATCHES)
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from mmh.errors import InputError
-from mmh.fetch.hub import FLAT, WEIGHTS
+from mmh.fetch.hub import WEIGHTS
+from mmh.fetch.weights import find_weights
+from mmh.models.trial import account_for
 
 _PICKLES = (".pt", ".pth", ".ckpt", ".bin")
-_LAYOUT = "a diffusers folder (model_index.json, unet/, scheduler/) or a StyleGAN2-ADA pickle (.pkl)"
+_LAYOUT = "a diffusers folder (model_index.json, unet/, scheduler/) or a StyleGAN2 pickle (.pkl)"
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,11 @@ def look_at_model(path: Path) -> Found:
     unet = path / "unet"
     folder = unet if unet.is_dir() else path
     scheduler = path / ("scheduler" if unet.is_dir() else "") / "scheduler_config.json"
-    if not (folder / WEIGHTS).is_file():
-        pickled = sorted(file.name for file in folder.glob("*") if file.suffix in _PICKLES)
-        beside = f" beside {pickled[0]}" if pickled else ""
-        raise InputError(
-            f"--model {path}: holds no {WEIGHTS}{beside}; pickled weights are not read, save the model with "
-            "safe_serialization=True"
-        )
+    try:
+        account_for(index, str(path))
+        weights = find_weights(folder, WEIGHTS)
+    except InputError as error:
+        raise InputError(f"--model {error}") from error
     network = _json(folder / "config.json", f"--model {path}: holds no unet/config.json; save the model anew")
     settings = _json(
         scheduler, f"--model {path}: holds no scheduler/scheduler_config.json; save the model anew"
@@ -105,7 +105,7 @@ def look_at_model(path: Path) -> Found:
         classes if isinstance(classes, int) else None,
         str(settings.get("prediction_type", "epsilon")),
         tuple(network.get("block_out_channels", (32, 64))),
-        _mb(files or [folder / FLAT.get(WEIGHTS, WEIGHTS)]),
+        _mb(files or weights),
     )
 
 

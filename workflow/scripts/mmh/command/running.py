@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmh.config.machine import settle
+
 ROOT = Path(__file__).resolve().parents[4]
 """The checkout: Snakefile, config.yaml, workflow/tools."""
 
@@ -38,6 +40,7 @@ def snakemake(
     int
         Exit status.
     """
+    settle(folder or ROOT)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", cores]
     if folder is not None:
         command += ["--directory", str(folder)]

@@ -140,11 +140,31 @@ def check_items(
     return tensor, numbers.astype(np.int64)
 
 
-def fast_layout(z: torch.Tensor) -> torch.Tensor:
-    """Lay images out channels last on a CPU, where convolutions and their derivatives then are faster."""
+def fast_layout(z: torch.Tensor, module: torch.nn.Module | None) -> torch.Tensor:
+    """Lay images out channels last on a CPU for networks with attention, and leave them for others.
+
+    Without attention it costs 1.0 to 1.15 times as much, by processor. What counts is what the network is
+    made of, not a clock: the layout shows in the last bits of a result, which must not depend on what else a
+    machine does.
+
+    Parameters
+    ----------
+    z : (n, ...) tensor
+        A batch that the network will be given.
+    module : torch.nn.Module or None
+        The network; None for a closed form.
+
+    Returns
+    -------
+    (n, ...) tensor
+        The same numbers.
+    """
     import torch
 
-    return z.to(memory_format=torch.channels_last) if z.ndim == 4 and z.device.type == "cpu" else z
+    if z.ndim != 4 or z.device.type != "cpu":
+        return z
+    attends = module is None or any("Attention" in type(part).__name__ for part in module.modules())
+    return z.to(memory_format=torch.channels_last) if attends else z
 
 
 @contextmanager

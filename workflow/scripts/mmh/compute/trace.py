@@ -135,7 +135,7 @@ def noise_traces(
     psi, sigma = model.schedule.psi(float(t)), model.schedule.sigma(float(t))
     # inference_mode(False) lets a caller's inference mode stand without losing the graph here.
     with torch.inference_mode(False), torch.enable_grad(), full_float32(), _keeping_buffers():
-        z = fast_layout((psi * x).to(device=model.device, dtype=model.dtype))
+        z = fast_layout((psi * x).to(device=model.device, dtype=model.dtype), model.module)
         operator = (ReverseProducts if mode == "reverse" else ForwardProducts)(model, z, t)
         if probes is None:
             values = sigma * exact_draws(operator, model.dim).detach().cpu().numpy()

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmh.config.files import ConfigFiles
 from mmh.config.model import Configuration, experiment_mistakes, name_mistakes, structure_mistakes
-from mmh.config.reading import Read, Reading, completed
+from mmh.config.reading import Read, Reading, completed, with_integers
 from mmh.config.tables import TABLES
 from mmh.errors import InputError
 from mmh.options.base import Alternative, Options
@@ -45,6 +45,9 @@ def check_config(config: Config, files: ConfigFiles | None = None) -> dict[str, 
     plugins = list(_load_plugins(config))
     reading = Reading()
     reading.block(Alternative((Configuration,)), config, ())
+    if (whole := with_integers(config, reading.mistakes)) is not None:
+        config, reading = whole, Reading()
+        reading.block(Alternative((Configuration,)), config, ())
     found = list(dict.fromkeys([*reading.mistakes, *structure_mistakes(config)]))
     found.sort(key=lambda mistake: list(map(str, mistake.block)))
     lines = [(mistake.path, str(mistake)) for mistake in [*plugins, *found]]

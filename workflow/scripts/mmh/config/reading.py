@@ -164,6 +164,37 @@ def completed(config: Mapping[str, Any], read: Iterable[Read]) -> dict[str, Any]
     return found
 
 
+def with_integers(config: Mapping[str, Any], mistakes: Iterable[Mistake]) -> dict[str, Any] | None:
+    """Write whole numbers that stand as ``2.0`` where an integer is wanted as integers.
+
+    Parameters
+    ----------
+    config : mapping
+    mistakes : iterable of Mistake
+        What is wrong with it.
+
+    Returns
+    -------
+    dict or None
+        A copy; None if no mistake is of that kind.
+    """
+    whole, changed = _copy(config), False
+    for mistake in mistakes:
+        part: Any = whole
+        for key in mistake.path[:-1]:
+            part = part[key] if _has(part, key) else None
+        value = part[mistake.path[-1]] if _has(part, mistake.path[-1]) else None
+        if isinstance(value, float) and value.is_integer() and " is a number, expected " in mistake.text:
+            part[mistake.path[-1]], changed = int(value), True
+    return whole if changed else None
+
+
+def _has(part: Any, key: Any) -> bool:
+    if isinstance(part, Mapping):
+        return key in part
+    return isinstance(part, list) and isinstance(key, int) and key < len(part)
+
+
 def _copy(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _copy(part) for key, part in value.items()}

@@ -135,8 +135,17 @@ def sample_shape(unet: Any) -> tuple[int, int, int]:
     """
     size = getattr(unet.config, "sample_size", None)
     if size is None:
-        raise InputError(f"{type(unet).__name__} names no sample_size; pass shape=(channels, height, width)")
-    height, width = (size, size) if isinstance(size, int) else size
+        raise InputError(
+            f"{type(unet).__name__} names no sample_size; state it in its config.json, or pass "
+            "shape=(channels, height, width)"
+        )
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise InputError(
+            f"{type(unet).__name__} has the sample_size {size!r}; expected is a number of pixels, or "
+            "[height, width]: correct it in its config.json"
+        )
+    height, width = sides
     return (int(unet.config.in_channels), int(height), int(width))
 
 

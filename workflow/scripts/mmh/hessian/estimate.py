@@ -105,7 +105,9 @@ def hessian_geometry(
             points = psi * samples[rows]
             if noised:
                 points = points + sigma * rng.normal(seed, NOISE, keys.tolist(), model.shape).double()
-            z = fast_layout(points.to(device=score.device, dtype=score.dtype)).requires_grad_(True)
+            z = fast_layout(points.to(device=score.device, dtype=score.dtype), score.module).requires_grad_(
+                True
+            )
             eps = bound.eps(z, t)
             transpose = transpose_product(eps, z)
             if steps is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from mmh.compute.rng import item_seed
 from mmh.errors import InputError
-from mmh.images.list_files import image_bytes, json_value, malformed, records_of, shown, text_of
+from mmh.images.list_files import image_bytes, json_value, malformed, records_of, shown, text_of, unit_of
 
 _EMBEDDED = re.compile(r"[^/]+\.parquet#\d+")
 
@@ -67,6 +67,7 @@ def read_list(
     rows: list[Row] = []
     seen: set[bytes] = set()
     passed: Counter[str] = Counter()
+    empty: list[int] = []
     found: Counter[str] = Counter()
     for number, record in records_of(path, wanted, header):
         if any(record[column] not in list(values) for column, values in where.items()):
@@ -74,8 +75,9 @@ def read_list(
             passed["filtered"] += 1
             continue
         caption, value = (record[name] for name in wanted[:2])
-        if not caption or not value:
+        if _absent(caption) or _absent(value):
             passed["empty"] += 1
+            empty.append(number)
             continue
         if not isinstance(caption, str):
             raise malformed(path, number, f"column {wanted[0]!r} holds {shown(caption)}", "a text")
@@ -99,8 +101,15 @@ def read_list(
             "columns of its image set in config.yaml"
         )
     if passed:
-        print(f"{path}: {len(rows)} rows; left out: {', '.join(f'{n} {why}' for why, n in passed.items())}")
+        places = f" (empty: {unit_of(path)} {', '.join(map(str, empty[:5]))})" if empty else ""
+        why = ", ".join(f"{n} {reason}" for reason, n in passed.items())
+        print(f"{path}: {len(rows)} rows; left out: {why}{places}")
     return rows
+
+
+def _absent(value: Any) -> bool:
+    """Whether a cell holds nothing, or what other programs write for nothing: NaN."""
+    return not value or value != value
 
 
 def read_captions(path: Path) -> list[str]:
@@ -121,9 +130,9 @@ def read_captions(path: Path) -> list[str]:
         If the file is missing, malformed or empty.
     """
     path = Path(path)
-    if path.suffix == ".txt":
+    if path.suffix.lower() == ".txt":
         captions: Any = [line for line in text_of(path).split("\n") if line.strip()]
-    elif path.suffix == ".json":
+    elif path.suffix.lower() == ".json":
         captions = json_value(path, text_of(path))
     else:
         raise InputError(f"{path}: is no list of captions; expected .json or .txt")

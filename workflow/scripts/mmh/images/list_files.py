@@ -12,6 +12,8 @@ from typing import Any
 
 from mmh.errors import InputError
 
+LONGEST = 2**31 - 1
+"""Characters of a field: an address can hold a whole image. The csv module's own limit is 131,072."""
 SUFFIXES = (".json", ".jsonl", ".tsv", ".csv", ".txt", ".parquet")
 
 
@@ -19,18 +21,18 @@ def records_of(
     path: Path, wanted: Sequence[str], header: Sequence[str] | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Lines (from 1) or rows (Parquet, from 0) with the columns wanted."""
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: is no list that is known; expected a name in {', '.join(SUFFIXES)}")
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         yield from _parquet(path, wanted)
-    elif path.suffix in (".tsv", ".csv"):
+    elif path.suffix.lower() in (".tsv", ".csv"):
         yield from _separated(path, wanted, header)
-    elif path.suffix == ".txt":
+    elif path.suffix.lower() == ".txt":
         _need(path, wanted, ["line"])
         yield from (
             (n, {"line": line}) for n, line in enumerate(text_of(path).split("\n"), 1) if line.strip()
         )
-    elif path.suffix == ".jsonl":
+    elif path.suffix.lower() == ".jsonl":
         for number, line in enumerate(text_of(path).split("\n"), 1):
             if line.strip():
                 yield number, _object(path, number, json_value(path, line, number), wanted)
@@ -64,10 +66,11 @@ def _parquet(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, dict[str,
 def _separated(
     path: Path, wanted: Sequence[str], header: Sequence[str] | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    tabs = path.suffix == ".tsv"
+    tabs = path.suffix.lower() == ".tsv"
     style: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabs else {"strict": True}
     reader = csv.reader(io.StringIO(text_of(path), newline=""), **style)
     names = list(header) if header else None
+    csv.field_size_limit(LONGEST)
     try:
         for fields in reader:
             if not fields:
@@ -136,6 +139,11 @@ def malformed(path: Path, number: int, found: str, expected: str, unit: str = "l
     return InputError(
         f"{path}, {unit} {number}: {found}, expected {expected}; correct the file, or its columns"
     )
+
+
+def unit_of(path: Path) -> str:
+    """Name what a list of this kind is numbered by."""
+    return {".parquet": "row", ".json": "entry"}.get(path.suffix.lower(), "line")
 
 
 def shown(value: Any) -> str:

@@ -56,7 +56,7 @@ def score_and_hessian(
     for rows, places in fixed_batches(ids, batch_size):
         with torch.inference_mode(False), torch.enable_grad(), full_float32():
             batch = torch.from_numpy(np.ascontiguousarray(z[rows])).to(device=model.device, dtype=model.dtype)
-            leaf = fast_layout(batch).requires_grad_(True)
+            leaf = fast_layout(batch, model.module).requires_grad_(True)
             noise = model.select(rows).eps(leaf, float(t))
             jacobian = (
                 dense_jacobian(transpose_product(noise, leaf), len(rows), d, model.device).cpu().numpy()

@@ -134,7 +134,7 @@ def _losses(
         for _ in range(draws):
             noise = np.stack([stream.standard_normal(model.shape) for stream in streams])
             n = torch.from_numpy(noise)
-            z = fast_layout((psi * x + sigma * n).to(device=model.device, dtype=model.dtype))
+            z = fast_layout((psi * x + sigma * n).to(device=model.device, dtype=model.dtype), model.module)
             left = model.eps(z, t).double().cpu() - n
             losses.append(left.flatten(1).square().sum(1).numpy())
     return np.stack(losses, axis=1)

@@ -240,7 +240,7 @@ def _noise_predictions(
         stream.standard_normal(dtype=np.float32, out=noise[:rows])
         wide = buffer[:rows].copy_(torch.from_numpy(noise[:rows]).to(model.device))
         z = wide.mul_(sigma).add_(signal).to(model.dtype, copy=True)
-        yield wide.copy_(model.eps(fast_layout(z), t)).flatten(1)
+        yield wide.copy_(model.eps(fast_layout(z, model.module), t)).flatten(1)
 
 
 def _gram(chunks: Iterator[torch.Tensor], dim: int, device: torch.device) -> torch.Tensor:

@@ -90,7 +90,7 @@ class Kind(Row):
 
         - train: ``function(folder, options, *, inputs, seed, progress)``, `inputs` being the files that
           `reads` names; returns the history of the losses, a pandas.DataFrame;
-        - convert: ``function(checkpoint, folder)``; returns what the run record shall say;
+        - convert: ``function(checkpoint, folder, options)``; returns what the run record shall say;
         - import: ``function(folder, options, *, offline)``; the same.
     reads : tuple of str
         Files of the training set that a training reads: ``images`` (train.npz), ``table`` (train.parquet),

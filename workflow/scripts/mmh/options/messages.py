@@ -76,8 +76,13 @@ def not_among(path: tuple[Any, ...], value: Any, allowed: Iterable[Any]) -> Mist
 def wrong_type(path: tuple[Any, ...], value: Any, wanted: str, meaning: str) -> Mistake:
     """A value of another type."""
     name = "null" if value is None else _TYPES.get(type(value), type(value).__name__)
-    text = f"{value!r} is a {name}, expected {wanted}{_colon(meaning)}{_number_hint(value, wanted)}"
+    text = f"{value!r} is {_a(name)}, expected {wanted}{_colon(meaning)}{_number_hint(value, wanted)}"
     return Mistake(path, text, path)
+
+
+def _a(name: str) -> str:
+    """Put the article before the name of a type."""
+    return name if name == "null" else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _number_hint(value: Any, wanted: str) -> str:
@@ -171,7 +176,7 @@ def _as_written(part: Any, value: Mapping[Any, Any]) -> Any:
 
 def _no_text(path: tuple[Any, ...], key: Any) -> Mistake:
     name = "null" if key is None else _TYPES.get(type(key), type(key).__name__)
-    text = f"the name {key} is a {name}, expected string; put it in quotes"
+    text = f"the name {key} is {_a(name)}, expected string; put it in quotes"
     return Mistake((*path, key), text, path)
 
 

@@ -53,9 +53,9 @@ def read_prompt_list(path: str | os.PathLike[str], *, column: str = CAPTION) -> 
         holds control characters; the message names the file and the line (row, item).
     """
     path = Path(path)
-    if path.suffix not in FORMATS:
+    if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path}: a prompt list ends in one of {', '.join(FORMATS)}; rename or convert it")
-    entries = _table(path, column) if path.suffix == ".parquet" else _entries(path, column)
+    entries = _table(path, column) if path.suffix.lower() == ".parquet" else _entries(path, column)
     prompts = [_checked(text, f"{path}, {place}") for place, text in entries]
     if not prompts:
         raise InputError(f"{path}: holds no prompt; at least one was expected")
@@ -209,7 +209,7 @@ def describe(table: pd.DataFrame, largest: int = 10) -> dict[str, Any]:
 def _entries(path: Path, column: str) -> Iterator[tuple[str, Any]]:
     """Give each entry of a text file with the place where it stands."""
     text = _text(path)
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         try:
             items = json.loads(text)
         except json.JSONDecodeError as error:
@@ -217,7 +217,7 @@ def _entries(path: Path, column: str) -> Iterator[tuple[str, Any]]:
         if not isinstance(items, list):
             raise InputError(f"{path}: holds a JSON {type(items).__name__}, a list of prompts was expected")
         yield from ((f"item {i}", _pick(v, column, f"{path}, item {i}")) for i, v in enumerate(items))
-    elif path.suffix in {".csv", ".tsv"}:
+    elif path.suffix.lower() in {".csv", ".tsv"}:
         yield from _cells(path, text, column)
     else:
         # Only "\n" ends a line, or "\r" where there is none: captions hold characters that splitlines takes
@@ -226,7 +226,7 @@ def _entries(path: Path, column: str) -> Iterator[tuple[str, Any]]:
         lines = [line.removesuffix("\r") for line in text.removesuffix(end).split(end)]
         for number, line in enumerate(lines if text else [], start=1):
             place = f"line {number}"
-            if path.suffix == ".txt":
+            if path.suffix.lower() == ".txt":
                 yield place, line
                 continue
             try:
@@ -239,7 +239,8 @@ def _entries(path: Path, column: str) -> Iterator[tuple[str, Any]]:
 def _cells(path: Path, text: str, column: str) -> Iterator[tuple[str, Any]]:
     # A TSV file knows no quotes: they are part of the caption.
     tabs: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
-    style = tabs if path.suffix == ".tsv" else {"strict": True}
+    style = tabs if path.suffix.lower() == ".tsv" else {"strict": True}
+    csv.field_size_limit(2**31 - 1)  # a table of prompts may hold addresses with whole images beside them
     reader = csv.reader(io.StringIO(text, newline=""), **style)
     try:
         header = next(reader, [])

@@ -15,6 +15,7 @@ from mmh.errors import InputError
 from mmh.io.arrays import read_arrays
 from mmh.retrieval import index_search, vector_index
 from mmh.retrieval.embedding_shards import check_unit
+from mmh.retrieval.flat_search import flat_search
 from mmh.retrieval.matches import Matches
 
 INDEX = ("index", "nprobe", "rerank")
@@ -30,6 +31,7 @@ def descriptor_matches(
     options: Mapping[str, Any],
     folder: Path,
     seed: int,
+    device: str = "cpu",
 ) -> Matches:
     """Find the training images whose embeddings are closest to those of samples.
 
@@ -49,6 +51,8 @@ def descriptor_matches(
         Where an index may be written meanwhile.
     seed : int
         Root seed, for indexes that are trained.
+    device : str
+        Where "Flat" searches, as for `search_embeddings`.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def descriptor_matches(
     queries, top = _rows(sample_files, sample_ids), options["top"]
     if options.get("index", "Flat") == "Flat":
         base = _rows(train_files, train_ids)
-        return search_embeddings(queries, base, top, groups=groups, train_ids=train_ids)
+        return search_embeddings(queries, base, top, groups=groups, train_ids=train_ids, device=device)
     shard_ids = np.concatenate([read_arrays(path, "id")[0] for path in train_files])
     place = _places(train_files, train_ids, shard_ids)
     settings = {key: options[key] for key in INDEX if options.get(key) is not None}
@@ -92,6 +96,7 @@ def search_embeddings(
     seed: int = 0,
     groups: np.ndarray | None = None,
     train_ids: np.ndarray | None = None,
+    device: str = "cpu",
 ) -> Matches:
     """Nearest training images by cosine of unit embeddings; score = distance = 1 - cosine.
 
@@ -115,6 +120,8 @@ def search_embeddings(
         Equal for exact duplicates (`duplicate_groups` of the images); equality of embeddings if None.
     train_ids : (m,) int, optional
         Ids of the training images; row numbers if None.
+    device : str
+        Where "Flat" searches: "cpu" (FAISS), or a device of PyTorch, by brute force; the same matches.
 
     Returns
     -------
@@ -136,12 +143,15 @@ def search_embeddings(
             f"{len(rows)} distinct"
         )
     base = np.ascontiguousarray(train[rows], dtype=np.float32)
+    # Rows ascend with ids, so that ties go by id.
+    if index == "Flat" and nprobe is None and rerank is None:
+        distance, match = flat_search(generated, base, top, device=device)
+        return Matches(distance, ids[match], distance)
     search = vector_index.trained(
         index, base.shape[1], len(base), base.__getitem__, train_rows=train_rows, seed=seed
     )
     search.add(base)
     found = index_search.candidates(search, generated, top, nprobe=nprobe, rerank=rerank, name=index)
-    # Rows ascend with ids, so that ties go by id.
     distance, match = index_search.nearest(generated, found, base.__getitem__, top)
     return Matches(distance, ids[match], distance)
 

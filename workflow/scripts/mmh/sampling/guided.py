@@ -192,7 +192,7 @@ def guided_ddim(
     captions = c.expand(n, *c.shape[1:])
     both = model.conditioned(torch.cat([null.expand(n, *null.shape[1:]).to(captions), captions]))
     kind = torch.promote_types(model.dtype, torch.float32)
-    state = fast_layout(noise.to(device=model.device, dtype=kind))
+    state = fast_layout(noise.to(device=model.device, dtype=kind), model.module)
     guide = guidance if isinstance(guidance, Guide) else Constant(guidance)
     for place, t in enumerate(grid.t.tolist()):
         abar, following, number = grid.abar[place], grid.following[place], grid.first + place

@@ -149,7 +149,7 @@ def cfg_vector_norm(
         captions = c.to(score.device)
         chosen = captions if len(c) == 1 else captions[torch.from_numpy(rows).to(score.device)]
         conditional, empty = score.conditioned(chosen), score.conditioned(null)
-        z = fast_layout(samples[rows].to(device=score.device, dtype=kind))
+        z = fast_layout(samples[rows].to(device=score.device, dtype=kind), score.module)
         for time in times:
             rate, sigma = score.schedule.beta(time), score.schedule.sigma(time)
             noise = conditional.eps(z, time).to(kind)

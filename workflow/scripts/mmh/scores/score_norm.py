@@ -119,7 +119,7 @@ def score_norms(
 
     def noise(score: ScoreModel, rows: Places) -> torch.Tensor:
         def scaled(images: torch.Tensor) -> torch.Tensor:
-            return fast_layout(psi * images[rows].to(device=score.device, dtype=torch.float32))
+            return fast_layout(psi * images[rows].to(device=score.device, dtype=torch.float32), score.module)
 
         z, unconditional = scaled(samples), score.conditioned(null)
         chosen = c.to(score.device)[torch.from_numpy(rows).to(score.device)]

@@ -1,14 +1,14 @@
-"""Model folders of improved-diffusion's CIFAR-10 network: a diffusers UNet with a process of its own.
+"""Model folders of improved-diffusion's networks: a diffusers UNet with a process of its own.
 
-What cannot be seen in a published state dict is fixed: 32 x 32 RGB images, four heads, 32 groups in every
-norm, scale and shift by the time, learned variance, 4000 levels of the cosine schedule.
+Images are RGB and every norm has 32 groups. What a state dict does not show, `Flags` states.
 """
 
+import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import torch
@@ -21,9 +21,11 @@ from mmh.errors import InputError
 from mmh.io.files import write_json
 from mmh.light_diffusers import device_of, diffusers, move
 from mmh.models.ddpm.model import save
-from mmh.models.improved import process, sampling
+from mmh.models.improved import sampling
+from mmh.models.improved.flags import Flags, regrouped
 
-HEADS, GROUPS, SIDE = 4, 32, 32
+GROUPS = 32
+_LAYOUT: dict[str, Callable[[Any], Any]] = {"size": int, "heads": int, "learned": bool, "scale_shift": bool}
 REMEDY = "delete the model folder and run the rule that makes it (convert_model), or copy it anew"
 Report = Callable[..., None]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -31,23 +33,29 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Architecture:
-    """Channels at 32 x 32, 16 x 16, ...; residual blocks at each; whether attention follows each of those.
+    """Channels at full size, at half of it, ...; residual blocks at each; whether attention follows each.
 
-    There is one more block at each resolution on the way up, and the middle always has attention.
+    There is one more block at each resolution on the way up, and the middle always has attention. Beside
+    them: the side of the images, heads of attention, whether the variance is learned, and whether the time
+    scales and shifts features or is added to them.
     """
 
     widths: tuple[int, ...]
     blocks: int
     attention: tuple[bool, ...]
+    size: int = 32
+    heads: int = 4
+    learned: bool = True
+    scale_shift: bool = True
 
     def options(self) -> dict[str, Any]:
         """Keywords of `diffusers.UNet2DModel`; of what is not named, the default is right."""
         down = ["AttnDownBlock2D" if here else "DownBlock2D" for here in self.attention]
         up = ["AttnUpBlock2D" if here else "UpBlock2D" for here in reversed(self.attention)]
         return {
-            "sample_size": SIDE,
+            "sample_size": self.size,
             "in_channels": 3,
-            "out_channels": 6,
+            "out_channels": 6 if self.learned else 3,
             "freq_shift": 0,
             "flip_sin_to_cos": True,
             "block_out_channels": list(self.widths),
@@ -56,25 +64,35 @@ class Architecture:
             "up_block_types": up,
             "downsample_padding": 1,
             "dropout": 0.3,
-            "attention_head_dim": self.widths[-1] // HEADS,
+            "attention_head_dim": self.widths[-1] // self.heads,
             "norm_num_groups": GROUPS,
             "norm_eps": 1e-5,
             # Without it, scale and shift would silently cost the middle attention its norm.
             "attn_norm_num_groups": GROUPS,
-            "resnet_time_scale_shift": "scale_shift",
+            "resnet_time_scale_shift": "scale_shift" if self.scale_shift else "default",
         }
 
 
 @dataclass
 class IddpmModel:
-    """A UNet of six output channels with its process; its time input is the level times `time_scale`."""
+    """A UNet with its process; the first three channels of its output are the noise."""
 
     unet: Any
     architecture: Architecture
     sha256: str
-    schedule: Schedule = field(default_factory=lambda: Schedule.cosine(process.STEPS))
-    time_scale: float = process.TIME_SCALE
+    flags: Flags = field(default_factory=Flags)
     classes: None = None
+    few_steps: ClassVar[Mapping[str, str]] = {"sampler": "ddim", "respacing": "20"}
+
+    @property
+    def schedule(self) -> Schedule:
+        """Noise levels of the process."""
+        return self.flags.schedule()
+
+    @property
+    def time_scale(self) -> float:
+        """Factor on the level, as the network's time."""
+        return self.flags.time_scale
 
     def attention(self) -> str:
         """Name diffusers' attention processors; those named 2_0 let PyTorch choose the kernel."""
@@ -83,8 +101,27 @@ class IddpmModel:
 
     def score_model(self) -> ScoreModel:
         """Return the noise predictor with its schedule: the first three of the six outputs."""
+        return self._score(self.unet, self.flags)
+
+    def others(self) -> Iterator[tuple[str, ScoreModel]]:
+        """Give the scores that other flags would make of the same tensors, each with what to declare."""
+        law = "linear" if self.flags.noise_schedule == "cosine" else "cosine"
+        changes: list[dict[str, Any]] = [{"noise_schedule": law}]
+        if self.flags.diffusion_steps != 1000:
+            again = not self.flags.rescale_timesteps
+            changes += [{"rescale_timesteps": again}, {"noise_schedule": law, "rescale_timesteps": again}]
+        for change in changes:
+            said = ", ".join(f"{key}: {str(value).lower()}" for key, value in change.items())
+            yield said, self._score(self.unet, replace(self.flags, **change))
+        for heads in (1, 2, 4, 8):
+            if heads != self.architecture.heads and self.architecture.widths[-1] % heads == 0:
+                unet = _of_heads(self.unet, self.architecture.heads, heads)
+                yield f"num_heads: {heads}", self._score(unet, self.flags)
+
+    def _score(self, unet: Any, flags: Flags) -> ScoreModel:
+        scheduler = diffusers().DDPMScheduler(**flags.scheduler())
         return ScoreModel.from_diffusers(
-            self.unet, self._scheduler(), time_scale=self.time_scale, schedule=self.schedule
+            unet, scheduler, time_scale=flags.time_scale, schedule=flags.schedule()
         )
 
     def sample(
@@ -98,7 +135,7 @@ class IddpmModel:
         eta: float = 0.0,
         progress: Report | None = None,
     ) -> np.ndarray:
-        """Draw (n, 3, 32, 32) float32 images in [-1, 1]; arguments as for `sampling.sample`."""
+        """Draw (n, 3, H, W) float32 images in [-1, 1]; arguments as for `sampling.sample`."""
         self.unet.eval()
 
         def call(x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
@@ -108,7 +145,7 @@ class IddpmModel:
             call,
             ids,
             seed=seed,
-            shape=(3, SIDE, SIDE),
+            shape=(3, self.architecture.size, self.architecture.size),
             batch_size=batch_size,
             respacing=respacing,
             sampler=sampler,
@@ -129,21 +166,14 @@ class IddpmModel:
         diffusers' own pipeline reads it too, but does not scale the network's time.
         """
         folder = Path(folder)
-        save(folder, self.unet, self._scheduler())
+        save(folder, self.unet, diffusers().DDPMScheduler(**self.flags.scheduler()))
         process = {
             "kind": "iddpm",
-            "schedule": self.schedule.to_dict(),
-            "time_scale": self.time_scale,
+            "flags": asdict(self.flags),
             "architecture": asdict(self.architecture),
             "sha256": self.sha256,
         }
         write_json(folder / "process.json", process)
-
-    def _scheduler(self) -> Any:
-        """Describe the process to diffusers, as far as that goes: its tables are float32."""
-        return diffusers().DDPMScheduler(
-            process.STEPS, beta_schedule="squaredcos_cap_v2", variance_type="learned_range"
-        )
 
 
 def load_folder(folder: Path, *, device: str = "cpu") -> IddpmModel:
@@ -173,10 +203,10 @@ def load_folder(folder: Path, *, device: str = "cpu") -> IddpmModel:
     try:
         layout = stated["architecture"]
         widths, attention = tuple(map(int, layout["widths"])), tuple(map(bool, layout["attention"]))
-        architecture = Architecture(widths, int(layout["blocks"]), attention)
-        schedule = Schedule.from_dict(stated["schedule"])
-        time_scale, digest = float(stated["time_scale"]), str(stated["sha256"])
-        network = untrained(architecture)
+        rest = {key: kind(layout[key]) for key, kind in _LAYOUT.items()}
+        architecture = Architecture(widths, int(layout["blocks"]), attention, **rest)
+        flags, digest = Flags(**stated["flags"]), str(stated["sha256"])
+        network, _ = untrained(architecture), flags.schedule()
     except (KeyError, TypeError, ValueError, IndexError) as error:
         _refuse_folder(file, f"lacks an entry or holds a wrong one ({type(error).__name__}: {error})")
     file = file.with_name("unet") / "config.json"
@@ -190,13 +220,29 @@ def load_folder(folder: Path, *, device: str = "cpu") -> IddpmModel:
     except (OSError, SafetensorError) as error:
         _refuse_folder(file, "is missing" if not file.is_file() else f"is damaged ({error})")
     check_tensors(file, tensors, shapes(network), REMEDY)
-    return IddpmModel(move(filled(network, tensors), device), architecture, digest, schedule, time_scale)
+    return IddpmModel(move(filled(network, tensors), device), architecture, digest, flags)
 
 
 def untrained(architecture: Architecture) -> Any:
     """Make the network of shapes without numbers."""
     with torch.device("meta"):  # neither memory nor initial weights
         return diffusers().UNet2DModel(**architecture.options())
+
+
+def _of_heads(network: Any, given: int, wanted: int) -> Any:
+    """Copy a network and cut its attention by another number of heads."""
+    other = copy.deepcopy(network)
+    for module in other.modules():
+        if not hasattr(module, "to_q"):
+            continue
+        for leaf in ("weight", "bias"):
+            thirds = {key: getattr(getattr(module, key), leaf) for key in ("to_q", "to_k", "to_v")}
+            arrays = {key: value.detach().cpu().numpy() for key, value in thirds.items()}
+            for key, rows in regrouped(arrays, given, wanted).items():
+                thirds[key].data = torch.from_numpy(rows.copy()).to(thirds[key])
+        width = module.to_q.weight.shape[0]
+        module.heads, module.scale = wanted, (width // wanted) ** -0.5
+    return other
 
 
 def shapes(network: Any) -> dict[str, tuple[int, ...]]:

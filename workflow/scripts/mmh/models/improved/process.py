@@ -137,7 +137,7 @@ class Process:
     def ancestral_step(
         self, position: int, x: torch.Tensor, output: torch.Tensor, noise: torch.Tensor
     ) -> torch.Tensor:
-        """Draw the state before position k with the learned variance.
+        """Draw the state before position k with the learned variance, or with beta where none is learned.
 
         log variance = f log(beta) + (1 - f) log(posterior variance) with f = (v + 1) / 2; v is not clamped.
 
@@ -147,19 +147,22 @@ class Process:
             Place k of the state's noise level among the kept ones.
         x, noise : (n, C, H, W)
             State, and standard normal numbers, not used at position 0.
-        output : (n, 2C, H, W)
-            What the network says of the state: eps, then v.
+        output : (n, 2C, H, W) or (n, C, H, W)
+            What the network says of the state: eps, then v, or eps alone.
 
         Returns
         -------
         (n, C, H, W)
             In the dtype of `x`; at position 0 the clipped estimate of the clean image.
         """
-        eps, v = output.split(x.shape[1], dim=1)
+        eps = output[:, : x.shape[1]]
         clean = self.clean(position, x, eps)
         mean = float(self.coefficient_clean[position]) * clean + float(self.coefficient_state[position]) * x
         if position == 0:
             return mean
+        if output.shape[1] == x.shape[1]:
+            return mean + float(np.sqrt(self.betas[position])) * noise
+        v = output[:, x.shape[1] :]
         high, low = float(np.log(self.betas[position])), float(np.log(self.posterior_variance[position]))
         fraction = (v + 1.0) / 2.0
         log_variance = fraction * high + (1.0 - fraction) * low

@@ -1,21 +1,21 @@
-"""OpenAI's improved-diffusion network for CIFAR-10, from its published state dict, as a diffusers UNet.
+"""OpenAI's improved-diffusion networks, from their published state dicts, as diffusers UNets.
 
-The layout is inferred from names and shapes, so that narrower networks of the same kind load as well.
+The layout is inferred from names and shapes, so that other widths and depths load as well; what tensors do
+not show is taken from `Flags`.
 """
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
 from mmh.errors import InputError
+from mmh.models.improved.flags import Flags, inferred_size
 from mmh.models.improved.model import (
     GROUPS,
-    HEADS,
-    SIDE,
     Architecture,
     IddpmModel,
     Shapes,
@@ -24,11 +24,10 @@ from mmh.models.improved.model import (
     shapes,
     untrained,
 )
-from mmh.models.improved.process import STEPS
 
 REMEDY = (
-    "expected is the state dict of an unconditional improved-diffusion network for 32 x 32 images with "
-    "learned variance, such as cifar10_uncond_50M_500K.pt: fetch it anew and check its sha256"
+    "expected is the state dict of an unconditional improved-diffusion network, such as "
+    "cifar10_uncond_50M_500K.pt: fetch it anew and check its sha256"
 )
 
 # Names within a block: diffusers -> source.
@@ -44,7 +43,7 @@ _INNER = {
 }
 
 
-def load_iddpm(path: Path, *, sha256: str | None = None) -> IddpmModel:
+def load_iddpm(path: Path, *, sha256: str | None = None, flags: Flags | None = None) -> IddpmModel:
     """Load a checkpoint of improved-diffusion; nothing that it may contain is run.
 
     Parameters
@@ -53,6 +52,9 @@ def load_iddpm(path: Path, *, sha256: str | None = None) -> IddpmModel:
         A flat state dict written by `torch.save`: 446 float32 tensors in the published one.
     sha256 : str, optional
         Refuse any other file; the checkpoints of both losses have the same shapes.
+    flags : Flags, optional
+        What the tensors do not show; by default those of the network for CIFAR-10, at the size that widths
+        and attention say.
 
     Returns
     -------
@@ -74,7 +76,9 @@ def load_iddpm(path: Path, *, sha256: str | None = None) -> IddpmModel:
     if sha256 is not None and digest != sha256.lower():
         _refuse(path, f"has the sha256 {digest}, expected {sha256}")
     source = _read(path)
-    architecture = _infer(path, {name: tuple(value.shape) for name, value in source.items()})
+    flags = flags or Flags()
+    architecture = _infer(path, {name: tuple(value.shape) for name, value in source.items()}, flags)
+    flags = replace(flags, image_size=architecture.size)
     network = untrained(architecture)
     wanted, modules = shapes(network), _modules(architecture)
     routes = {key: _source(key, modules) for key in wanted}
@@ -85,21 +89,27 @@ def load_iddpm(path: Path, *, sha256: str | None = None) -> IddpmModel:
         extra = (1,) if name.endswith((".qkv.weight", ".proj_out.weight")) else ()
         expected[name] = (rows if third is None else 3 * rows, *rest, *extra)
     check_tensors(path, source, expected, REMEDY)
-    tensors = {key: _third(source[name], k).reshape(wanted[key]) for key, (name, k) in routes.items()}
-    return IddpmModel(filled(network, tensors), architecture, digest)
+    tensors = {
+        key: _third(source[name], k, flags.num_heads).reshape(wanted[key])
+        for key, (name, k) in routes.items()
+    }
+    return IddpmModel(filled(network, tensors), architecture, digest, flags)
 
 
-def convert(checkpoint: Path, folder: Path) -> dict[str, Any]:
+def convert(checkpoint: Path, folder: Path, options: Any) -> dict[str, Any]:
     """Convert a checkpoint to a model folder and say what was found; see `Kind.maker`."""
-    network = load_iddpm(checkpoint)
+    stated = options.model_dump(include=set(Flags.__dataclass_fields__))
+    network = load_iddpm(checkpoint, flags=Flags(**stated))
     network.save(folder)
+    layout = network.architecture
+    why = "declared" if stated["image_size"] else inferred_size(layout.widths, layout.attention)[1]
     return {
         "sha256": network.sha256,
         "architecture": asdict(network.architecture),
         "parameters": sum(p.numel() for p in network.unet.parameters()),
         "attention": network.attention(),
-        "assumed": f"{SIDE} x {SIDE} pixels, {HEADS} heads, {STEPS} steps of the cosine schedule: the file "
-        "does not say, and other flags have the same tensors",
+        "assumed": f"{network.flags.said()}; the file does not say, and other flags have the same tensors. "
+        f"The size: {why}",
     }
 
 
@@ -118,7 +128,7 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     return dict(content)
 
 
-def _infer(path: Path, shapes: Shapes) -> Architecture:
+def _infer(path: Path, shapes: Shapes, flags: Flags) -> Architecture:
     """Read the layout off the first block of each level; what deviates elsewhere is found by name later."""
 
     def width(key: str) -> int:
@@ -145,9 +155,17 @@ def _infer(path: Path, shapes: Shapes) -> Architecture:
         if attended and here != widths[-1]:
             key = f"input_blocks.{n}.1.qkv.weight"
             _refuse(path, f"has {here} channels in {key}, expected {widths[-1]} as in the middle")
-    if SIDE % 2 ** (len(widths) - 1):
-        _refuse(path, f"has {len(widths)} levels, up to {block(starts[-1])}: too many for {SIDE} pixels")
-    return Architecture(widths, blocks, attention)
+    size = flags.image_size or inferred_size(widths, attention)[0]
+    if size % 2 ** (len(widths) - 1):
+        _refuse(path, f"has {len(widths)} levels, up to {block(starts[-1])}: too many for {size} pixels")
+    if widths[-1] % flags.num_heads:
+        _refuse(
+            path, f"has {widths[-1]} channels with attention, which {flags.num_heads} heads do not divide"
+        )
+    # What is neither is found by name later.
+    learned = shapes.get("out.2.weight", (6,))[:1] != (3,)
+    scale_shift = shapes.get("input_blocks.1.0.emb_layers.1.weight", (2 * first,))[:1] != (first,)
+    return Architecture(widths, blocks, attention, size, flags.num_heads, learned, scale_shift)
 
 
 def _source(key: str, modules: Mapping[str, str]) -> tuple[str, int | None]:
@@ -162,11 +180,11 @@ def _source(key: str, modules: Mapping[str, str]) -> tuple[str, int | None]:
     return f"{modules[outer]}.qkv.{leaf}", ("to_q", "to_k", "to_v").index(projection)
 
 
-def _third(tensor: torch.Tensor, third: int | None) -> torch.Tensor:
+def _third(tensor: torch.Tensor, third: int | None, heads: int) -> torch.Tensor:
     """Take query, key or value out of rows that are grouped by head: q, k, v of head 0, then of head 1."""
     if third is None:
         return tensor
-    grouped = tensor.reshape(HEADS, 3, len(tensor) // (3 * HEADS), *tensor.shape[1:])
+    grouped = tensor.reshape(heads, 3, len(tensor) // (3 * heads), *tensor.shape[1:])
     return grouped[:, third].reshape(len(tensor) // 3, *tensor.shape[1:])
 
 

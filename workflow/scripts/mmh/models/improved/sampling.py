@@ -41,7 +41,7 @@ def sample(
     ----------
     model_fn : callable
         ``model_fn(x, time) -> output`` with x float32 (n, *shape), time float32 (n,), the original level
-        times `time_scale`, and output (n, 2C, H, W); DDIM also takes (n, C, H, W).
+        times `time_scale`, and output (n, 2C, H, W), or (n, C, H, W) of a network that learned no variance.
     ids : (n,) int
         Which images, in any order.
     seed : int
@@ -93,7 +93,7 @@ def sample(
         x = x.to(device)
         for position in reversed(range(steps)):
             time = torch.full((batch_size,), float(process.kept[position] * time_scale), device=x.device)
-            output = _checked(model_fn(x, time), x, sampler)
+            output = _checked(model_fn(x, time), x)
             drawn = [stream.standard_normal(size, dtype=np.float32) for stream in streams]
             noise[places] = torch.from_numpy(np.stack(drawn))
             fresh = noise.to(x.device)
@@ -108,12 +108,12 @@ def sample(
     return out
 
 
-def _checked(output: torch.Tensor, x: torch.Tensor, sampler: str) -> torch.Tensor:
+def _checked(output: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     n, channels, *rest = x.shape
-    allowed = [(n, 2 * channels, *rest)] + ([(n, channels, *rest)] if sampler == "ddim" else [])
+    allowed = [(n, 2 * channels, *rest), (n, channels, *rest)]
     if tuple(output.shape) not in allowed:
         raise InputError(
             f"the network returned shape {tuple(output.shape)} for a batch {tuple(x.shape)}; "
-            f"{sampler} needs {' or '.join(map(str, allowed))}"
+            f"needed is {' or '.join(map(str, allowed))}"
         )
     return output.to(x.dtype)

@@ -1,6 +1,11 @@
-"""The keywords that a StyleGAN2-ADA network was made with, as options of `Generator`."""
+"""The keywords that a StyleGAN2 network was made with, as options of `Generator`.
+
+The code of StyleGAN2-ADA takes those of the synthesis network as one keyword, ``synthesis_kwargs``; that of
+StyleGAN3, which trains StyleGAN2 as well, takes them beside the others, and clamps where nothing is said.
+"""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,10 +64,12 @@ KEYWORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "synthesis_kwargs.kernel_size": ("", _only(3)),
     "synthesis_kwargs.num_fp16_res": ("", _integer),
     "synthesis_kwargs.fp16_channels_last": ("", _flag),
+    "synthesis_kwargs.fused_modconv_default": ("", lambda value: _flag(value) or value == "inference_only"),
 }
 REQUIRED = [name for name in KEYWORDS if "." not in name]
 # What the authors' classes assume for keywords that are left out, where `Generator` assumes otherwise.
 DEFAULTS = {"mapping_layers": 8}
+CLAMP = 256  # conv_clamp where StyleGAN3's code is told nothing; StyleGAN2-ADA's does not clamp then
 
 
 def generator_options(record: Record, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -75,8 +82,11 @@ def generator_options(record: Record, path: Path) -> tuple[dict[str, Any], dict[
         if name in ("mapping_kwargs", "synthesis_kwargs") and isinstance(value, dict):
             keywords |= {f"{name}.{key}": inner for key, inner in value.items()}
         else:
-            keywords[name] = value
+            inner_name = f"synthesis_kwargs.{name}"
+            keywords[inner_name if inner_name in KEYWORDS else name] = value
     options: dict[str, Any] = dict(DEFAULTS)
+    if (clamp := _stored_clamp(record, CLAMP if "synthesis_kwargs" not in given else None)) is not None:
+        options["conv_clamp"] = clamp
     for name, value in keywords.items():
         option, test = KEYWORDS.get(name, ("", lambda _: False))
         if not test(value):
@@ -87,3 +97,31 @@ def generator_options(record: Record, path: Path) -> tuple[dict[str, Any], dict[
     if missing := [name for name in REQUIRED if name not in keywords]:
         raise InputError(f"{path}: the keywords of G_ema lack {', '.join(missing)}")
     return options, keywords
+
+
+def refuse_stylegan3(record: Record, path: Path) -> None:
+    """Refuse a generator of StyleGAN3 by the names of its layers: its class has the same name."""
+    children = _children(_children(record).get("synthesis"))
+    layers = [name for name in children if isinstance(name, str) and re.fullmatch(r"L[0-9]+_.*", name)]
+    if layers:
+        raise InputError(
+            f"{path}: G_ema is a StyleGAN3 generator (its synthesis network has the layer "
+            f"{short(layers[0])}); StyleGAN2 is read, by whichever code it was written: take a model of "
+            "--cfg=stylegan2"
+        )
+
+
+def _stored_clamp(record: Record, default: float | None) -> Any:
+    """Say where outputs are clamped if no keyword does: the first layer knows, if the writer kept that."""
+    layer = record
+    for name in ("synthesis", "b4", "conv1"):
+        layer = _children(layer).get(name)
+        if not isinstance(layer, Record):
+            return default
+    value = layer.state.get("conv_clamp", default)
+    return value if _or_none(_number)(value) else default
+
+
+def _children(record: Any) -> dict[Any, Any]:
+    children = record.state.get("_modules") if isinstance(record, Record) else None
+    return children if isinstance(children, dict) else {}

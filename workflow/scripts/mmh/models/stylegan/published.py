@@ -1,4 +1,6 @@
-"""Reader of StyleGAN2-ADA's published pickles, which needs none of their code and runs none of it.
+"""Reader of StyleGAN2's published pickles, which needs none of their code and runs none of it.
+
+Those that the code of StyleGAN2-ADA writes, and those of StyleGAN2 that the code of StyleGAN3 writes.
 
 The unpickler is given inert stand-ins; afterwards G_ema's tensors are cut out of their storages, with every
 offset checked.
@@ -15,14 +17,14 @@ import torch
 
 from mmh.errors import InputError
 from mmh.io import restricted_pickle
-from mmh.models.stylegan.keywords import generator_options
+from mmh.models.stylegan.keywords import generator_options, refuse_stylegan3
 from mmh.models.stylegan.model import GeneratorModel, build, untrained
 from mmh.models.stylegan.stand_ins import ALLOWED, Record, Tensor, short
 
 REMEDY = "fetch the file anew and compare its sha256 with the published one"
 
 
-def convert(checkpoint: Path, folder: Path) -> dict[str, Any]:
+def convert(checkpoint: Path, folder: Path, options: Any) -> dict[str, Any]:
     """Write the model folder of a pickle's averaged generator and say where it is from; see `Kind.maker`."""
     generator = load_stylegan2(checkpoint)
     generator.save(folder)
@@ -35,8 +37,8 @@ def load_stylegan2(path: str | Path) -> GeneratorModel:
     Parameters
     ----------
     path : path
-        As published by the authors, made by training or by their converter from TensorFlow. Nothing of the
-        code in it is run, whatever the file holds.
+        As published by the authors, made by training, by their converter from TensorFlow, or by StyleGAN3's
+        code with ``--cfg=stylegan2``. Nothing of the code in it is run, whatever the file holds.
 
     Returns
     -------
@@ -89,6 +91,7 @@ def _read(path: Path) -> tuple[str, Record]:
     if record.class_name != "Generator":
         found = short(record.class_name)
         raise InputError(f"{path}: G_ema is a {found}, only a 'Generator' can be loaded")
+    refuse_stylegan3(record, path)
     return digest, record
 
 

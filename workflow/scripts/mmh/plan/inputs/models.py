@@ -55,6 +55,15 @@ class Models(Inputs):
         names = {"images": "train.npz", "table": "train.parquet", "captions": "captions.parquet"}
         return {key: f"{experiment.folder}/data/{names[key]}" for key in experiment.kind.reads}
 
+    def images_at_hand(self, wildcards: Wildcards) -> dict[str, str]:
+        """The training images on which somebody's network is tried; none where there are none, or latents."""
+        experiment = self.experiment(wildcards)
+        if "data" not in experiment.entry or experiment.world.made == "none" or "latents" in experiment.entry:
+            return {}
+        if experiment.kind.gives != "score":
+            return {}
+        return {"images": f"{experiment.folder}/data/train.npz"}
+
     def imported_files(self, wildcards: Wildcards) -> dict[str, list[str]]:
         """Files that an import copies; none of a model that is on the hub."""
         experiment = self.experiment(wildcards)
