@@ -177,7 +177,7 @@ def _prompts(asked: Namespace, request: dict[str, Any], out: Path, model: Found,
 
 def _assumed(model: Found) -> str:
     if model.kind == "stylegan2":
-        return "a StyleGAN2-ADA pickle, of the size of your images"
+        return f"a StyleGAN2-ADA pickle, {model.size} x {model.size}, {model.channels} channels"
     size = f"{model.size} x {model.size}, " if model.size else ""
     classes = f", {model.classes} classes" if model.classes else ""
     drawn = f"{size}{model.channels} channels{classes}"

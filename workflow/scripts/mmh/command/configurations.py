@@ -144,7 +144,7 @@ def prompts_config(
     """
     lists = "".join(f"      {name}: {{file: {path.name}}}\n" for name, path in files.items())
     sets = ", ".join(f"{name}: {n}" for name, n in counts.items())
-    described = f"{{kind: diffusers, path: {_text(model.path)}}}   # predicts {model.prediction}\n"
+    described = f" {{kind: diffusers, path: {_text(model.path)}}}   # predicts {model.prediction}\n"
     if lora:
         described = (
             f"\n      kind: diffusers\n      path: {_text(model.path)}   # predicts {model.prediction}\n"
@@ -160,7 +160,7 @@ def prompts_config(
 experiments:
   {EXPERIMENT}:
     data: {{world: none}}
-    model: {described.rstrip()}
+    model:{described.rstrip()}
     latents:
       dtype: float32
       attention_slicing: false
