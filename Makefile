@@ -16,7 +16,7 @@ ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo yes),yes)
 export HOME := $(CURDIR)/.snakemake/home
 endif
 
-.PHONY: help setup check schema demo reproduce replicates coverage calibration studies report results check-results pictures docs cards test test-long test-browser test-slurm test-slurm-faults slurm-packages mutants lint format bench status unlock unlock-slurm clean
+.PHONY: help setup check schema demo reproduce replicates coverage calibration null-audits studies report results check-results pictures docs cards test test-long test-browser test-slurm test-slurm-faults slurm-packages mutants lint format bench status unlock unlock-slurm clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -53,9 +53,13 @@ coverage: setup ## How often each kind of interval covers: docs/statistics.md; a
 calibration: setup ## How often claims of finished results hold where nothing is to be found: docs/statistics.md; minutes; ARGS="--trials 200"
 	$(BIN)/python workflow/tools/null_calibration.py $(ARGS)
 
-studies: setup ## The long studies under studies/, coverage and calibration; hours, resumable; a table of each under docs/studies/
+null-audits: setup ## How often mmh audit finds what is not there, over eight trained models: docs/audit.md; a quarter of an hour; ARGS="--audits 400"
+	$(BIN)/python workflow/tools/null_audits.py $(ARGS)
+
+studies: setup ## The long studies under studies/, coverage, calibration and null audits; hours, resumable; a table of each under docs/studies/
 	$(BIN)/python workflow/tools/interval_coverage.py
 	$(BIN)/python workflow/tools/null_calibration.py
+	$(BIN)/python workflow/tools/null_audits.py
 	$(BIN)/python workflow/tools/study.py --cores $(CORES) $(ARGS) $(wildcard studies/*.yaml)
 
 report: setup ## results/report.html from finished results

@@ -132,6 +132,21 @@ def test_a_training_image_is_not_around_itself() -> None:
             assert found == pytest.approx(distance[int(own) :][:4].mean())
 
 
+def test_an_image_scores_alike_whichever_side_it_stands_on() -> None:
+    """Exchangeable: where the two sets change sides, every null score becomes a score, to the last digit."""
+    random = np.random.default_rng(10)
+    a, b, samples = images(random, 15), images(random, 15), images(random, 30)
+    one, other = (
+        answer_images(
+            Evidence(train, samples, holdout), neighbours=50, level=LEVEL, rng=np.random.default_rng(0)
+        )
+        for train, holdout in ((a, b), (b, a))
+    )
+    assert one.sets["close"].area + other.sets["close"].area == pytest.approx(1, abs=1e-12)
+    held = TrainingSet(a, 50, b).around(b, own=True)
+    assert held == pytest.approx(TrainingSet(b, 50, a).around(b, own=True), rel=1e-12)
+
+
 def test_samples_of_another_shape_are_refused() -> None:
     random = np.random.default_rng(8)
     given = Evidence(images(random, 20), random.normal(size=(5, 3, 4, 4)))

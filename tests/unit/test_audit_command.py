@@ -151,6 +151,67 @@ def test_prompts_of_every_format(kind: str, tmp_path: Path, capsys: pytest.Captu
     assert json.loads((out / "resources/prompts/asked.json").read_text()) == texts
 
 
+def lora(folder: Path, **names: str) -> tuple[Path, Path]:
+    """A text-to-image folder whose UNet has one layer, and a LoRA of it with tensors of other names."""
+    from safetensors.numpy import save_file
+
+    layer, names = "mid_block.attentions.0.to_q", {"down": "lora_A.weight", "up": "lora_B.weight"} | names
+    pipeline = model(folder / "sd", sd=True)
+    weights = {f"{layer}.weight": np.zeros((4, 4), np.float32)}
+    save_file(weights, pipeline / "unet" / "diffusion_pytorch_model.safetensors")
+    save_file(
+        {
+            f"unet.{layer}.{names['down']}": np.zeros((1, 4), np.float32),
+            f"unet.{layer}.{names['up']}": np.zeros((4, 1), np.float32),
+        },
+        folder / "lora.safetensors",
+    )
+    (folder / "p.txt").write_text("a cat\na dog\na cow and two\n")
+    return pipeline, folder / "lora.safetensors"
+
+
+def test_a_lora_is_part_of_the_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (pipeline, file), out = lora(tmp_path), tmp_path / "out"
+    words = ("--model", pipeline, "--prompts", tmp_path / "p.txt", "--out", out)
+    status, said = audited(capsys, *words, "--lora", file)
+    assert status == 0, said
+    assert "lora.safetensors: 1 layers are changed" in said
+    entry = checked(out)["experiments"]["audit"]["model"]
+    assert entry == {"kind": "diffusers", "path": str(pipeline), "lora": str(file), "lora_scale": 1.0}
+    inputs = Plan(checked(out)).models.imported_files(SimpleNamespace(experiment="audit"))
+    assert str(file) in inputs["files"]
+    status, said = audited(capsys, *words)
+    assert (status, "another --lora" in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"up": "gate.weight"}, "unet.mid_block.attentions.0.to_q.gate.weight is no name that is known here"),
+        ({"down": "lora.down.weight", "up": "alpha"}, "is there without its up"),
+    ],
+)
+def test_a_lora_that_does_not_fit_is_found_before_sampling(
+    names: dict[str, str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pipeline, file), out = lora(tmp_path, **names), tmp_path / "out"
+    words = ("--model", pipeline, "--prompts", tmp_path / "p.txt", "--out", out, "--lora", file)
+    status, told = audited(capsys, *words)
+    assert status == 1
+    assert told.startswith(f"error: --lora {file}: ")
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_a_lora_of_a_model_without_prompts_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--model", model(tmp_path / "m"), "--images", pictures(tmp_path / "mine", 30))
+    status, told = audited(capsys, *words, "--lora", tmp_path / "x.safetensors", "--out", tmp_path / "out")
+    assert status == 1
+    assert "takes no prompts" in told
+
+
 def test_captions_of_an_image_folder_are_prompts(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "c", 3)
     rows = "".join(f"00{number}.png,caption {number}\n" for number in range(3))

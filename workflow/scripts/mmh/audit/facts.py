@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from mmh.provenance import versions
 
@@ -33,15 +34,24 @@ def facts(model: Path, files: Iterable[Path], *, seed: int) -> dict[str, str]:
         "model": f"sha256 {_digest(sorted(path for path in model.rglob('*') if path.is_file()))}",
         "images": f"sha256 {_digest(read[:1])}",
     }
+    lora = _record(model).get("lora")
+    if lora:
+        said["LoRA"] = f"{lora['file']}, scale {lora['scale']:g}, sha256 {lora['sha256']}"
     return said | {"versions": ", ".join(f"{name} {version}" for name, version in versions().items())}
 
 
-def _seconds(path: Path) -> float:
-    """Seconds that the job of a file took, by its run record."""
+def _record(path: Path) -> dict[str, Any]:
+    """The run record of a file; empty where there is none."""
     try:
-        return float(json.loads(path.with_name(path.name + ".json").read_text()).get("seconds") or 0.0)
+        record: dict[str, Any] = json.loads(path.with_name(path.name + ".json").read_text())
     except (OSError, ValueError):
-        return 0.0
+        return {}
+    return record
+
+
+def _seconds(path: Path) -> float:
+    """Seconds that the job of a file took."""
+    return float(_record(path).get("seconds") or 0.0)
 
 
 def _digest(files: Iterable[Path]) -> str:

@@ -107,9 +107,9 @@ def answer_images(
         raise InputError(
             f"the model draws images of (channels, height, width) {drawn}, yours are {mine}; resize them"
         )
-    train = TrainingSet(given.train, neighbours)
     notes: list[str] = []
     holdout, keep = _fresh(given, notes)
+    train = TrainingSet(given.train, neighbours, holdout)
     near = train.nearest_samples(given.train, given.samples, own=True)
     evidence = {CLOSE: -near.ratio}
     if given.lid is not None:
@@ -135,7 +135,7 @@ def answer_images(
         table["verdict"] = _verdicts(given, train.rows, notes)
     sets, tested = {}, None
     if holdout is not None:
-        far = train.nearest_samples(holdout, given.samples, own=False)
+        far = train.nearest_samples(holdout, given.samples, own=True)
         null = {CLOSE: -far.ratio}
         null |= {} if given.lid_holdout is None else {LOW: -given.lid_holdout[keep]}
         null |= {} if given.alike_holdout is None else {ALIKE: given.alike_holdout[keep]}

@@ -134,8 +134,8 @@ def _sets(answer: Answer) -> str:
 def _meaning(table: pd.DataFrame) -> list[str]:
     lines = [
         "Nearest / around: distance of an image to the nearest sample, over its mean distance to the "
-        "distinct images of yours that are nearest to it (calibrated l2, seen from the image). Small: a "
-        "copy.",
+        "distinct images that are nearest to it, of yours and the hold-out images (calibrated l2, seen from "
+        "the image). Small: a copy.",
     ]
     if "sscd" in table:
         lines.append("SSCD: largest cosine of the image to a sample, by the copy descriptor. Near 1: a copy.")

@@ -24,7 +24,7 @@ class Nearest:
     distance : (n,) float64
         Plain l2 to it.
     ratio : (n,) float64
-        That, divided by the mean distance of the image to the distinct training images around it.
+        That, divided by the mean distance of the image to the distinct images around it.
     """
 
     sample: np.ndarray
@@ -39,7 +39,11 @@ class TrainingSet:
     ----------
     images : (m, ...) float
     neighbours : int
-        Distinct training images around an image; fewer where there are fewer.
+        Distinct images around an image; fewer where there are fewer training images.
+    beside : (n, ...) float, optional
+        Hold-out images. What is around an image is then looked for among both: were it training images alone,
+        a training image would have one fewer around it than a hold-out image has, lie farther from them, and
+        so seem nearer to the samples, memorized or not.
 
     Attributes
     ----------
@@ -54,7 +58,7 @@ class TrainingSet:
         If fewer than `FEWEST` images differ.
     """
 
-    def __init__(self, images: np.ndarray, neighbours: int) -> None:
+    def __init__(self, images: np.ndarray, neighbours: int, beside: np.ndarray | None = None) -> None:
         self.flat = images.reshape(len(images), -1)
         self.groups = duplicate_groups(self.flat)
         _, self.rows, counts = distinct_images(self.groups, None)
@@ -64,11 +68,15 @@ class TrainingSet:
             )
         self.copies = counts[np.searchsorted(self.rows, self.groups)]
         self.neighbours = min(neighbours, len(self.rows) - 1)
-        self._search = ExactSearch(self.flat, rows=self.rows)
+        self._search = self._around = ExactSearch(self.flat, rows=self.rows)
+        if beside is not None:
+            both = np.concatenate([self.flat, beside.reshape(len(beside), -1)])
+            _, rows, _ = distinct_images(duplicate_groups(both), None)
+            self._around = ExactSearch(both, rows=rows)
 
     def around(self, query: np.ndarray, *, own: bool) -> np.ndarray:
-        """Mean distance of images to the distinct training images around them; `own`: they are of the set."""
-        near, _ = self._search.nearest(query.reshape(len(query), -1), self.neighbours + own)
+        """Mean distance of images to the distinct images around them; `own`: they are among these."""
+        near, _ = self._around.nearest(query.reshape(len(query), -1), self.neighbours + own)
         return near[:, int(own) :].mean(axis=1)
 
     def match(self, query: np.ndarray, *, own: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

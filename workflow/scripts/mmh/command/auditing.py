@@ -15,6 +15,7 @@ from mmh.command.folders import Folder, check_together, look_at_images
 from mmh.command.lists import read_captions, read_prompt_file, shuffled
 from mmh.command.models_of_others import Found, look_at_model
 from mmh.errors import InputError
+from mmh.models.latent.lora import check_lora
 from mmh.plan.status import last_error
 
 FEWEST_HELD = 5
@@ -41,7 +42,7 @@ def audit(asked: Namespace) -> int:
     """
     out = Path(asked.out).resolve()
     request = {key: _absolute(getattr(asked, key)) for key in ("model", "images", "prompts", "captioned")}
-    request |= {key: _absolute(getattr(asked, key)) for key in ("holdout", "control", "sscd")}
+    request |= {key: _absolute(getattr(asked, key)) for key in ("holdout", "control", "sscd", "lora")}
     request["budget"] = asked.budget
     known = out / "audit.json"
     if known.is_file() and (out / "config.yaml").is_file():
@@ -85,6 +86,13 @@ def _prepared(asked: Namespace, request: dict[str, Any], out: Path) -> str:
             "give one of --images DIR, --prompts FILE and --captioned DIR: what the audit is about"
         )
     model = look_at_model(Path(request["model"]))
+    if request["lora"]:
+        if not model.prompts:
+            raise InputError(
+                f"--lora {request['lora']}: changes text-to-image models; {model.path} takes no prompts"
+            )
+        layers = check_lora(Path(request["lora"]), model.path, "--lora ")
+        print(f"LoRA {request['lora']}: {len(layers)} layers are changed")
     if given[0] == "images":
         return _images(asked, request, out, model)
     return _prompts(asked, request, out, model, captioned=given[0] == "captioned")
@@ -163,12 +171,13 @@ def _prompts(asked: Namespace, request: dict[str, Any], out: Path, model: Found,
         f"generations of each; {len(control)} control prompts, {how}"
     )
     print(f"assumed: {_assumed(model)}; guidance 7.5, {cut.steps} DDIM steps")
-    return prompts_config(model, counts, files, cut, edited=edited and bool(control))
+    lora = Path(request["lora"]) if request["lora"] else None
+    return prompts_config(model, counts, files, cut, edited=edited and bool(control), lora=lora)
 
 
 def _assumed(model: Found) -> str:
     if model.kind == "stylegan2":
-        return "a StyleGAN2-ADA pickle, of the size of your images"
+        return f"a StyleGAN2-ADA pickle, {model.size} x {model.size}, {model.channels} channels"
     size = f"{model.size} x {model.size}, " if model.size else ""
     classes = f", {model.classes} classes" if model.classes else ""
     drawn = f"{size}{model.channels} channels{classes}"

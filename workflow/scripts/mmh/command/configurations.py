@@ -115,7 +115,13 @@ def images_config(
 
 
 def prompts_config(
-    model: Found, counts: dict[str, int], files: dict[str, Path], cut: Prompts, *, edited: bool
+    model: Found,
+    counts: dict[str, int],
+    files: dict[str, Path],
+    cut: Prompts,
+    *,
+    edited: bool,
+    lora: Path | None = None,
 ) -> str:
     """Write the configuration of an audit of prompts.
 
@@ -129,6 +135,8 @@ def prompts_config(
     cut : Prompts
     edited : bool
         Whether the control prompts were made from those asked about.
+    lora : path, optional
+        Merged into the model's weights.
 
     Returns
     -------
@@ -136,6 +144,13 @@ def prompts_config(
     """
     lists = "".join(f"      {name}: {{file: {path.name}}}\n" for name, path in files.items())
     sets = ", ".join(f"{name}: {n}" for name, n in counts.items())
+    described = f" {{kind: diffusers, path: {_text(model.path)}}}   # predicts {model.prediction}\n"
+    if lora:
+        described = (
+            f"\n      kind: diffusers\n      path: {_text(model.path)}   # predicts {model.prediction}\n"
+            f"      lora: {_text(lora)}   # merged into the weights\n"
+            "      lora_scale: 1.0        # its strength\n"
+        )
     control = f"      control: control\n      edited: {str(edited).lower()}\n" if "control" in counts else ""
     return (
         _HEAD
@@ -145,7 +160,7 @@ def prompts_config(
 experiments:
   {EXPERIMENT}:
     data: {{world: none}}
-    model: {{kind: diffusers, path: {_text(model.path)}}}   # predicts {model.prediction}
+    model:{described.rstrip()}
     latents:
       dtype: float32
       attention_slicing: false

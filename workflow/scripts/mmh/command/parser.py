@@ -39,6 +39,9 @@ def parser() -> argparse.ArgumentParser:
         "--control", metavar="FILE", help="prompts of the same kind that it was not trained on"
     )
     asked.add_argument(
+        "--lora", metavar="FILE", help="LoRA of a text-to-image model, .safetensors as diffusers writes it"
+    )
+    asked.add_argument(
         "--sscd", metavar="FILE", help="published SSCD file (TorchScript): finds altered copies"
     )
     asked.add_argument(

@@ -34,6 +34,10 @@ class Diffusers(Kind):
         """commit, tag or branch of the repository"""
         mirrors: Annotated[list[Repository], Unique()] | None = None
         """repositories to try after id, as owner/name or owner/name@revision"""
+        lora: str | None = Field(None, pattern=r"\.safetensors$")
+        """LoRA of a text-to-image model, a file that diffusers wrote; it is merged into the copied weights"""
+        lora_scale: float | None = Field(None, gt=0)
+        """its strength, beside its own alpha / rank; 1 without"""
 
     class Sampling(SamplingOptions):
         """DDIM."""
@@ -43,12 +47,13 @@ class Diffusers(Kind):
 
     @classmethod
     def files(cls, options: Any) -> list[str]:
-        """The files of a local folder that are there; nothing for a repository on the hub."""
+        """The files of a local folder that are there, none of a repository on the hub; and the LoRA."""
+        beside = [options.lora] if options.lora else []
         if not options.path:
-            return []
+            return beside
         patterns = (*DESCRIPTIONS, *FLAT, *(f"{part}/*.safetensors*" for part in NETWORKS))
         files = [str(file) for one in patterns for file in sorted(Path(options.path).glob(one))]
-        return files or [f"{options.path}/model_index.json"]
+        return [*(files or [f"{options.path}/model_index.json"]), *beside]
 
     @classmethod
     def fits(cls, world: type[World]) -> bool:
@@ -63,3 +68,5 @@ class Diffusers(Kind):
             yield f"{where}: give either path, a local folder, or id and revision, a repository on the hub"
         if (options.id is None) != (options.revision is None):
             yield f"{where}.revision: a repository needs one (a commit pins it), a local folder has none"
+        if options.lora is None and options.lora_scale is not None:
+            yield f"{where}.lora_scale: there is no lora; name its file, or remove the key"
