@@ -271,6 +271,11 @@ def test_every_threshold_says_when_it_was_set():
         "sharpness_generations",
         "sails",
         "rewrites",
+        "on_par",
+        "agreeing",
+        "agreeing_levels",
+        "optimised",
+        "shaken",
     }  # what is asked
     thresholds = [
         name

@@ -377,7 +377,7 @@ CASES = {
         add(WORDED, {"figures": {"mitigation_examples": {"prompts": [64], "choices": ["cgf"], "k": 5}}}),
         "experiments.digits-captions.figures.mitigation_examples.choices: there is no choice 'cgf' (did you mean",
     ),
-    "a claim about a choice that is not there": (
+    "a claim of parity with a choice that is not there": (
         set_to(f"{WORDED}/claims/on_par", {"flipt": "cfg"}),
         "experiments.digits-captions.claims.on_par: there is no choice 'flipt' (did you mean 'flipd'?)",
     ),

@@ -34,7 +34,7 @@ class MoreComplex(Claim):
 
     name = "15"
     statement = "Optimising the embedded caption for A^FLIPD makes the images more complex"
-    figure = "embedding_optimisation"
+    figure = "sail"
     needs = ("mitigation",)
     tables = ("mitigated",)
     Options = ComplexityOptions

@@ -116,7 +116,7 @@ def attack(
                     counted.append(rows.copy())
                 if step == (budgets[-1] if most is None else most):
                     break
-                adam.zero_grad()
+                current.grad = torch.zeros_like(current)
                 for draw in range(draws):
                     generation = generations + step * draws + draw
                     start = Start(
@@ -133,7 +133,7 @@ def attack(
                     place = levels[_level(len(levels), draws, draw, seed, step)]
                     n = rng.normal(seed, f"re-elicitation:{prompt_set}", where, score.shape, step, draw)
                     loss = denoising_loss(start, mitigation, current, x, n, int(place))
-                    (loss.sum() / draws).backward()
+                    current.grad += torch.autograd.grad(loss.sum() / draws, current)[0]  # of no weight
                     rows += start.rows + BACKWARD
                 adam.step()
         return {"c": np.stack(kept, axis=1), "attack_rows": np.stack(counted, axis=1)}
@@ -145,7 +145,7 @@ def attack(
         batch_size=batch_size,
         trial=lambda size: batch(model, np.arange(size) % len(numbers), 1),
     ).arrays
-    finite = np.isfinite(found["c"]).reshape(len(numbers), -1).all(axis=1)
+    finite = np.asarray(np.isfinite(found["c"]).reshape(len(numbers), -1).all(axis=1))
     check_finite(finite, numbers, f"an attacked embedding of prompt set {prompt_set} is not finite")
     return found
 

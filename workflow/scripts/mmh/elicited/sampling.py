@@ -99,7 +99,10 @@ def elicit_span(
         "generations": count,
         "seed": seed,
     }
-    attacking = {"learning_rate": float(options["learning_rate"]), "draws": int(options["draws"])}
+    attacking: dict[str, Any] = {
+        "learning_rate": float(options["learning_rate"]),
+        "draws": int(options["draws"]),
+    }
     width = 8 if options["decode_batch_size"] == "auto" else int(options["decode_batch_size"])
     target = loaded.encode(image, ids=numbers, batch_size=width)
 

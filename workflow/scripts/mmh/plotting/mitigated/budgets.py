@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,12 +102,18 @@ def figure(rows: pd.DataFrame, sets: Sequence[str], printed: Mapping[str, str], 
     return fig
 
 
-def _line(ax: Axes, rows: pd.DataFrame, look: tuple[str, str], number: int):  # type: ignore[no-untyped-def]
+def _line(ax: Axes, rows: pd.DataFrame, look: tuple[str, str], number: int) -> Any:
     at = rows.sort_values("budget")
     x = at["budget"].to_numpy(dtype=float)
     x = np.where(x > 0, x * _APART**number, 0.04 * number)
     ends = np.concatenate([arms(row) for _, row in at.iterrows()], axis=1)
-    how = {"color": look[0], "elinewidth": 0.6, "linewidth": 0.9, "marker": look[1], "markersize": 3.2}
+    how: dict[str, Any] = {
+        "color": look[0],
+        "elinewidth": 0.6,
+        "linewidth": 0.9,
+        "marker": look[1],
+        "markersize": 3.2,
+    }
     return ax.errorbar(x, at["estimate"], yerr=ends, **how)
 
 

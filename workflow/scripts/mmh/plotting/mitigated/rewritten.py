@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ TRAINING = "training image"
 _SIZE = 5.0  # of the words, points
 _ADVANCE = 0.602 * _SIZE  # of a letter of DejaVu Sans Mono
 _LINE = 1.3 * _SIZE
-_FACES = {"family": "DejaVu Sans Mono", "fontsize": _SIZE}
+_FACES: dict[str, Any] = {"family": "DejaVu Sans Mono", "fontsize": _SIZE}
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,6 +228,7 @@ def _image(ax: Axes, cell: Cell) -> None:
         return
     ax.imshow(np.moveaxis(cell.image, 0, -1), interpolation="nearest")
     for spine in ax.spines.values():
+        spine.set_visible(True)
         spine.set_edgecolor(style.LABELS["exact"].colour if cell.choice == TRAINING else style.GREY)
         spine.set_linewidth(1.2 if cell.choice == TRAINING else 0.5)
     if np.isfinite(cell.similarity):
