@@ -260,6 +260,15 @@ def test_removed_is_what_stays_at_chance_at_each_budget():
     assert verdicts(shares((0, 0)), least_excess=0.01) == ["undecided"]
 
 
+def test_what_came_back_once_counts_at_each_larger_budget():
+    shares = {("memorized", b): s for b, s in ((0, 0.1), (5, 0.4), (9, 0.2))} | {("control", 0): 0.0}
+    shares |= {("control", 5): 0.0, ("control", 9): 0.0}
+    told = {"control": "control", "threshold": 0.5, "least_excess": 0.1, "most_chance": 0.5}
+    table = elicitation_table(elicited(shares), **told).query("prompt_set == 'memorized'")
+    assert table.query("metric == 'reached'")["estimate"].tolist() == pytest.approx([0.1, 0.4, 0.4])
+    assert table.query("metric == 'success'")["estimate"].tolist() == pytest.approx([0.05, 0.2, 0.1])
+
+
 def test_the_excess_is_that_of_two_shares_at_the_level_of_all_budgets():
     shares = {("memorized", 0): 0.5, ("control", 0): 0.1, ("memorized", 9): 0.8, ("control", 9): 0.2}
     table = elicitation_table(

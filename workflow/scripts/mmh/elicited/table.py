@@ -17,8 +17,8 @@ from mmh.stats.clusters import mover, share_interval
 from mmh.stats.resampling import LEVEL, Interval
 
 METRICS = ("reached", "success", "similarity")
-"""Share of prompts of which one generation at least is back, share of generations that are, and their mean
-similarity to the training image."""
+"""Share of prompts of which one generation at least is back after this budget or a smaller one; share of this
+budget's generations that are; and their mean similarity to the training image."""
 COLUMNS = ["mitigation", "prompt_set", "budget", "metric", "estimate", "low", "high", *HOW]
 COLUMNS += ["excess", "excess_low", "excess_high", "verdict", "rows", "attack_rows", "threshold"]
 REMOVED, RETURNS, UNDECIDED, NO_ROOM = "removed", "returns", "undecided", "no room"
@@ -139,7 +139,9 @@ def elicitation_table(
 
 def _rows(table: pd.DataFrame, control: str, least: float, most: float) -> Iterator[dict[str, Any]]:
     by_prompt = table.groupby(["mitigation", "prompt_set", "budget", "prompt", "family"], sort=False)
-    prompts = by_prompt["success"].max().reset_index()
+    prompts = by_prompt["success"].max().reset_index().sort_values("budget", kind="stable")
+    # Who knows the image stops when it is back: a larger budget can do what a smaller one could.
+    prompts["success"] = prompts.groupby(["mitigation", "prompt_set", "prompt"])["success"].cummax()
     for (name, prompt_set), own in table.groupby(["mitigation", "prompt_set"], sort=False):
         budgets = sorted(own["budget"].unique())
         level = 1 - (1 - LEVEL) / len(budgets)
