@@ -33,11 +33,11 @@ class ReElicitation(Figure):
         "attack, or fewer, that optimises the embedded caption towards it; the mitigation stays in place. "
         "Back: one of a prompt's generations, from noises that the attack has not seen, is more similar to "
         "the image than all but few plain generations of control prompts are to theirs. Grey: the same "
-        "attack on control prompts, towards their own images, which the model has not memorized: what chance "
-        "and the attack alone reach. With 95 % intervals over families of prompts, given this one model; marks are "
-        "moved apart. Beneath each name the verdict at the largest budget that tells anything: removed only "
-        "where the excess over the control stays small at this budget and each smaller one. "
-        "re_elicitation.csv has the numbers."
+        "attack on control prompts, towards their own images, which the model has not memorized: what "
+        "chance and the attack alone reach. With 95 % intervals over families of prompts, given this one "
+        "model; marks are moved apart. Beneath each name the verdict at the largest budget that tells "
+        "anything: removed only where the excess over the control stays small at this budget and each "
+        "smaller one. re_elicitation.csv has the numbers."
     )
     needs = ("re_elicitation",)
 
