@@ -350,7 +350,11 @@ def test_scores_are_averaged_over_prompts_with_intervals():
 def test_the_figure_shows_shares_and_what_words_cost(tmp_path):
     table, falls = planted()
     both = pd.concat([table, table[table["level"] == "output"].assign(level="input")])
-    words = with_truth(word_values(both), falls, GRAMMAR)
+    families = {
+        (name, prompt): prompt for name, prompt in zip(both["prompt_set"], both["prompt"], strict=True)
+    }
+    words = with_truth(word_values(both), falls, GRAMMAR, families=families, tune=1)
+    assert words.drop_duplicates("prompt")["part"].tolist()[:2] == ["tuning", "evaluated"]
     write_table(words, tmp_path / "words.parquet", WORD_VALUES)
     row = FIGURES["token_attribution"]
     files = {kind: tmp_path / f"figure.{kind}" for kind in ("pdf", "png", "csv")}

@@ -231,7 +231,7 @@ def test_claims_are_repeatable_and_in_the_order_asked():
         (
             ["99"],
             {},
-            "claim '99' is unknown; there are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 12a, 12b, 3.1, 3.2, A.2, A.3, od, sail, sail-redraw$",
+            "claim '99' is unknown; there are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 12a, 12b, 3.1, 3.2, A.2, A.3, od, sail, sail-redraw$",
         ),
         ([4], {}, "claim 4 needs the table 'scores'"),
         ([4], {"treshold": 1}, "unknown option 'treshold'; there are .*considerable"),
@@ -271,6 +271,11 @@ def test_every_threshold_says_when_it_was_set():
         "sharpness_generations",
         "sails",
         "rewrites",
+        "on_par",
+        "agreeing",
+        "agreeing_levels",
+        "optimised",
+        "shaken",
     }  # what is asked
     thresholds = [
         name

@@ -147,3 +147,40 @@ def test_accuracy_of_slots_is_that_of_what_the_model_reads(world):
     numerals = [GRAMMAR.read(text)["numeral"] for text in table["caption"]]
     assert found.loc["numeral", "accuracy"] == pytest.approx(np.mean(np.array(numerals) == 0))
     assert found["chance"].tolist() == pytest.approx([1 / 10, 1 / 6, 1 / 3])
+
+
+BESIDE = SMALL | {"companions": 3, "companion_copies": 2, "prompts": 8, "items": 12, "seed": 1}
+
+
+def test_companions_share_keys_and_content_and_differ_from_each_other(world):
+    """Partial memorization: the copies are 5 of 11 images under a KEY, and a control's one of 7."""
+    found = ROW.make_captioned(ROW.read(BESIDE))
+    table = found.table
+    assert len(found.image) == ROW.n_train(BESIDE) == 6 * 5 + 4 + 60 + 10 * 3 * 2
+    assert table.population.value_counts().to_dict() == {
+        "memorized": 30,
+        "control": 4,
+        "generic": 60,
+        "companion": 60,
+    }
+    assert table.source.nunique() == 6 + 4 + 60 + 30
+    keys = [tuple(sorted(word for word in text.split() if is_key(word))) for text in found.caption]
+    owned = found.prompts[found.prompts.prompt_set != "generic"]
+    for train in owned.train.astype(int):
+        same = np.array([row for row, own in enumerate(keys) if own == keys[train]])
+        beside = same[table.population[same] == "companion"]
+        assert table.population[train] != "companion"
+        assert len(same) - len(beside) == table["copies"][train]
+        assert table.source[beside].value_counts().tolist() == [2, 2, 2]
+        said = [GRAMMAR.read(found.caption[row]) for row in same]
+        assert all(one == said[0] for one in said)
+        assert len({found.caption[row] for row in same}) == len(same)
+    # Prompts and image sets are those of a world without companions.
+    assert owned.text.tolist() == world.prompts[world.prompts.prompt_set != "generic"].text.tolist()
+    for name in ("memorized", "control"):
+        assert (found.sets[name][0] == world.sets[name][0]).all()
+
+
+def test_more_companions_than_there_are_images_are_refused():
+    with pytest.raises(InputError, match=r"too few images of a \d in one stroke for 90 companions each"):
+        ROW.make_captioned(ROW.read(BESIDE | {"companions": 90, "n_generic": 1}))

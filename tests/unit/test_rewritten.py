@@ -45,7 +45,8 @@ def words_of(*prompts, **columns):
             row |= {"level": name.split("__")[1], "place": np.arange(len(one.words)), "word": one.words}
             parts.append(pd.DataFrame({**row, "value": np.asarray(values[: len(one.words)], dtype=float)}))
     table = pd.concat(parts, ignore_index=True)
-    return table.assign(role=pd.array([None] * len(table), dtype="string"), drop=np.nan)
+    table = table.assign(role=pd.array([None] * len(table), dtype="string"), drop=np.nan)
+    return table.assign(family=table["prompt"], part="evaluated")[list(WORD_VALUES.columns)]
 
 
 def test_every_choice_is_a_row():

@@ -13,6 +13,7 @@ from mmh.worlds.base import WORLDS
 
 WORLD, LISTS = "experiments/digits-text", "experiments/stable-diffusion"
 WORDED = "experiments/digits-captions"
+SHARED = "experiments/digits-shared"
 
 
 def add(path: str, values: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
@@ -346,6 +347,47 @@ CASES = {
     "a claim about mitigations without any": (
         add(f"{WORLD}/claims", {"check": ["sail"]}),
         "experiments.digits-text.claims.sail: needs the section 'mitigation'",
+    ),
+    "attacks on a mitigation that is not there": (
+        set_to(f"{SHARED}/re_elicitation/mitigations", ["none", "gate"]),
+        "experiments.digits-shared.re_elicitation.mitigations: there is no mitigation 'gate' (did you mean 'gated'?)",
+    ),
+    "attacks whose budgets do not begin at nothing": (
+        set_to(f"{SHARED}/re_elicitation/budgets", [1, 10]),
+        "experiments.digits-shared.re_elicitation.budgets: must begin with 0 and rise, are [1, 10]",
+    ),
+    "attacks on prompts that options were chosen on": (
+        add(f"{SHARED}/mitigation", {"tune": 8}),
+        "experiments.digits-shared.re_elicitation.sets.memorized: 48 prompts after the 8 of mitigation.tune, where "
+        "prompts.sets has 48",
+    ),
+    "attacks without a level of chance": (
+        set_to(f"{SHARED}/re_elicitation/control", "generic"),
+        "experiments.digits-shared.re_elicitation.control: 'generic' is not in sets; the level of chance is its",
+    ),
+    "attacks without mitigations": (
+        remove(f"{SHARED}/mitigation"),
+        "experiments.digits-shared.re_elicitation: needs the section 'mitigation'",
+    ),
+    "a figure of attacks that are not made": (
+        add(SHARED, {"figures": {"re_elicitation": {"mitigations": ["pushed"]}}}),
+        "experiments.digits-shared.figures.re_elicitation.mitigations: 'pushed' is not under re_elicitation",
+    ),
+    "examples of rewritings that are not made": (
+        add(WORDED, {"figures": {"mitigation_examples": {"prompts": [64], "choices": ["cgf"], "k": 5}}}),
+        "experiments.digits-captions.figures.mitigation_examples.choices: there is no choice 'cgf' (did you mean",
+    ),
+    "a claim of parity with a choice that is not there": (
+        set_to(f"{WORDED}/claims/on_par", {"flipt": "cfg"}),
+        "experiments.digits-captions.claims.on_par: there is no choice 'flipt' (did you mean 'flipd'?)",
+    ),
+    "a claim about an attribution without a level": (
+        set_to(f"{WORDED}/claims/agreeing", ["cfg", "rarest"]),
+        "experiments.digits-captions.claims.agreeing: 'rarest' has no gradient, and so no level; name one that has",
+    ),
+    "a claim about the complexity of a mitigation that is not there": (
+        add(f"{SHARED}", {"claims": {"check": ["15"], "optimised": ["week"]}}),
+        "experiments.digits-shared.claims.optimised: there is no mitigation 'week' (did you mean 'weak'?)",
     ),
     "words by an attribution that nobody knows": (
         set_to(f"{WORDED}/rewriting/choices/cfg/attribution", "cgf"),

@@ -49,6 +49,7 @@ LAYERS = [
     "images",
     "models",
     "mitigated",
+    "elicited",
     "attributed",
     "labels",
     "scores",

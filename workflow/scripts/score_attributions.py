@@ -31,10 +31,10 @@ def main(
     table = pd.concat([read_table(path, ATTRIBUTED) for path in attributions], ignore_index=True)
     fall = pd.concat([read_table(path, OCCLUSION) for path in occlusion]) if occlusion else None
     grammar = GRAMMAR if known else None
-    asked = read_table(prompts, PROMPTS).set_index(["prompt_set", "prompt"])["family"]
-    write_table(with_truth(word_values(table), fall, grammar), words, WORD_VALUES)
-    scores = prompt_scores(table, fall, grammar)
-    write_csv(summary(scores, asked.to_dict(), tune), out, digits=6)
+    asked = read_table(prompts, PROMPTS).set_index(["prompt_set", "prompt"])["family"].to_dict()
+    held = with_truth(word_values(table), fall, grammar, families=asked, tune=tune)
+    write_table(held, words, WORD_VALUES)
+    write_csv(summary(prompt_scores(table, fall, grammar), asked, tune), out, digits=6)
 
 
 if __name__ == "__main__":

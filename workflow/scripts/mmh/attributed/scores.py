@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mmh.attributed.span import TEXT
+from mmh.io.tables import WORD_VALUES
 from mmh.stats.correlation import spearman
 from mmh.stats.means import mean_interval
 from mmh.worlds.sets.wordings import Grammar
@@ -44,7 +45,14 @@ def word_values(table: pd.DataFrame) -> pd.DataFrame:
     return squared.pow(0.5).rename("value").reset_index()
 
 
-def with_truth(words: pd.DataFrame, occlusion: pd.DataFrame | None, grammar: Grammar | None) -> pd.DataFrame:
+def with_truth(
+    words: pd.DataFrame,
+    occlusion: pd.DataFrame | None,
+    grammar: Grammar | None,
+    *,
+    families: Mapping[tuple[str, int], int],
+    tune: int = 0,
+) -> pd.DataFrame:
     """Put the part of each word (`role`) and the fall of similarity without it (`drop`) beside its values.
 
     Parameters
@@ -53,6 +61,8 @@ def with_truth(words: pd.DataFrame, occlusion: pd.DataFrame | None, grammar: Gra
         From `word_values`.
     occlusion, grammar
         As for `prompt_scores`; what there is not is missing.
+    families, tune
+        As for `summary`: `family` and `part` of the prompt.
 
     Returns
     -------
@@ -61,9 +71,13 @@ def with_truth(words: pd.DataFrame, occlusion: pd.DataFrame | None, grammar: Gra
     """
     role = [None if grammar is None else grammar.role(word) for word in words["word"]]
     found = words.assign(role=pd.array(role, dtype="string"))
+    found["family"] = [families[key] for key in zip(found["prompt_set"], found["prompt"], strict=True)]
+    found["part"] = np.where(found["prompt"] < tune, TUNING, EVALUATED)
     if occlusion is None:
-        return found.assign(drop=np.nan)
-    return found.merge(occlusion[["prompt_set", "prompt", "place", "drop"]], how="left")
+        found["drop"] = np.nan
+    else:
+        found = found.merge(occlusion[["prompt_set", "prompt", "place", "drop"]], how="left")
+    return found[list(WORD_VALUES.columns)]
 
 
 def hit(value: NDArray[np.float64], wanted: NDArray[np.bool_]) -> float:

@@ -1,4 +1,4 @@
-"""Worlds of mitigated generations: SAIL's claims."""
+"""Worlds of mitigated generations: SAIL's claims, and claim 15."""
 
 from __future__ import annotations
 
@@ -42,6 +42,36 @@ def changed(claim: str, context: Context) -> Iterator[World]:
             return drawn(context, mitigated=made)
 
         yield world(claim, EDGE, moved, said, role=CLAIM)
+
+
+def complex(claim: str, context: Context) -> Iterator[World]:
+    """PNG sizes exchanged by a coin; and those of the other, larger by just as much as does not count yet.
+
+    No effect: images with what is optimised and without change places, family by family. Edge: their sizes
+    are those without, times the least rise that counts; families are drawn anew.
+    """
+    own, table = context.options, context.tables["mitigated"]
+    names = list(own.optimised)
+
+    def swapped(stream: np.random.Generator, trial: int) -> Context:
+        rows = table[table["mitigation"] == own.unchanged].sort_values(KEYS)
+        other, heads = rows["png"].to_numpy(), stream.random(int(table["family"].max()) + 1) < 0.5
+        parts = [rows]
+        for name in names:
+            made = table[table["mitigation"] == name].sort_values(KEYS)
+            turned = np.where(heads[made["family"].to_numpy()], other**2 / made["png"], made["png"])
+            parts.append(made.assign(png=turned))
+        return drawn(context, mitigated=pd.concat(parts, ignore_index=True))
+
+    yield world(claim, NO_EFFECT, swapped, f"to {own.unchanged}", role=CLAIM)
+
+    def moved(stream: np.random.Generator, trial: int) -> Context:
+        rows = _redrawn(table[table["mitigation"] == own.unchanged], stream)
+        larger = rows["png"] * (1 + own.least_rise_of_png)
+        parts = [rows, *(rows.assign(mitigation=name, png=larger) for name in names)]
+        return drawn(context, mitigated=pd.concat(parts, ignore_index=True))
+
+    yield world(claim, EDGE, moved, f"to {own.unchanged}", role=CLAIM)
 
 
 def _exchanged(table: pd.DataFrame, sails: list[str], than: str, stream: np.random.Generator) -> pd.DataFrame:

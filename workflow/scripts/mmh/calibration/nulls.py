@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from mmh.calibration import laws, mitigated, prompts, rewritten, samples, sets
+from mmh.calibration import attributed, laws, mitigated, prompts, rewritten, samples, sets
 from mmh.calibration.worlds import World
 from mmh.claims.base import Context
 from mmh.errors import InputError
@@ -31,6 +31,9 @@ NULLS: dict[str, Callable[[str, Context], Iterator[World]]] = {
     "od": laws.overfit,
     "12a": rewritten.changed,
     "12b": rewritten.changed,
+    "13": rewritten.apart,
+    "14": attributed.agreeing,
+    "15": mitigated.complex,
     "sail": mitigated.changed,
     "sail-redraw": mitigated.changed,
 }

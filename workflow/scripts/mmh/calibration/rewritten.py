@@ -1,4 +1,4 @@
-"""Worlds of rewritten prompts: claim 12."""
+"""Worlds of rewritten prompts: claims 12 and 13."""
 
 from __future__ import annotations
 
@@ -37,6 +37,34 @@ def changed(claim: str, context: Context) -> Iterator[World]:
         return drawn(context, rewritten=_redrawn(_moved(table, names, than, shift), stream))
 
     yield world(claim, EDGE, moved, "", role=CLAIM)
+
+
+def apart(claim: str, context: Context) -> Iterator[World]:
+    """Choices that are apart by just as much as counts: one end of the region, then the other.
+
+    Edge alone: no difference is what the claim says. One choice is the other, its similarity and its CLIP
+    moved; families are drawn anew.
+    """
+    own, table = context.options, context.tables["rewritten"]
+
+    def moved(stream: np.random.Generator, trial: int) -> Context:
+        sign = 1 if trial % 2 else -1
+        shift = {"similarity": sign * own.least_fall_of_similarity, "clip": sign * own.least_gain_of_clip}
+        made = table
+        for name, other in own.on_par.items():
+            made = _moved(made, [name], other, shift)
+        return drawn(context, rewritten=_redrawn(made, stream))
+
+    yield world(claim, EDGE, moved, "at equal k", role=CLAIM)
+
+    def less_kept(stream: np.random.Generator, trial: int) -> Context:
+        sign = 1 if trial % 2 else -1
+        made = table
+        for name, other in own.on_par.items():
+            made = _moved(made, [name], other, {"clip": sign * own.least_gain_of_clip})
+        return drawn(context, rewritten=_redrawn(made, stream))
+
+    yield world(claim, EDGE, less_kept, "CLIP", role=CLAIM)
 
 
 def _exchanged(table: pd.DataFrame, names: list[str], than: str, stream: np.random.Generator) -> pd.DataFrame:

@@ -124,9 +124,9 @@ class PromptGroups(options.Options):
     """Prompts of memorized images, and others."""
 
     memorized_prompts: PromptSetName = "memorized"
-    """Claims sail, 12a, 12b: set of the memorized prompts."""
+    """Claims sail, 12a to 15: set of the memorized prompts."""
     control_prompts: PromptSetName = "control"
-    """Claims sail, 12a: set of other prompts, where nothing is to be found."""
+    """Claims sail, 12a, 13, 14: set of other prompts, where nothing is to be found."""
 
 
 class FlipdName(options.Options):
@@ -153,7 +153,7 @@ class Claim(Row):
         The worlds that it is about; empty: any.
     tables : tuple of str
         Tables that its test reads: `scores` (with `items`), `evaluation`, `labels`, `matches`, `train`,
-        `paired`, `image_sets`, `regions`, `mitigated`, `rewritten`, `prompts`, `prompt_scores`.
+        `paired`, `image_sets`, `regions`, `mitigated`, `rewritten`, `words`, `prompts`, `prompt_scores`.
     perhaps : tuple of str
         Those that it reads where an experiment has them.
     """

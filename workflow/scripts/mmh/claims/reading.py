@@ -18,9 +18,9 @@ def read_tables(inputs: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     Parameters
     ----------
     inputs : mapping of str to path
-        `scores`, `labels`, `matches`, `train`, `mitigated`, `rewritten`, those of `PLAIN`, `image_sets` and
-        `prompt_scores`, lists of paths, `prompts`; `images` and `samples` (a list) of a circle with a point
-        in its middle.
+        `scores`, `labels`, `matches`, `train`, `mitigated`, `rewritten`, `words`, those of `PLAIN`,
+        `image_sets` and `prompt_scores`, lists of paths, `prompts`; `images` and `samples` (a list) of a
+        circle with a point in its middle.
 
     Returns
     -------
@@ -38,12 +38,12 @@ def read_tables(inputs: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     from mmh.evaluation.image_sets import read_sets
     from mmh.io.image_shards import read_images
     from mmh.io.table_files import read_table
-    from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, MITIGATED, REWRITTEN, TRAIN
+    from mmh.io.tables import ALL_SCORES, LABELS, MATCHES, MITIGATED, REWRITTEN, TRAIN, WORD_VALUES
     from mmh.prompts.lists import read_columns, read_prompts
     from mmh.worlds.sets.von_mises import regions
 
     contracts = {"scores": ALL_SCORES, "labels": LABELS, "matches": MATCHES, "train": TRAIN}
-    contracts |= {"mitigated": MITIGATED, "rewritten": REWRITTEN}
+    contracts |= {"mitigated": MITIGATED, "rewritten": REWRITTEN, "words": WORD_VALUES}
     tables = {name: read_table(inputs[name], contracts[name]) for name in contracts if name in inputs}
     tables |= {name: pd.read_csv(inputs[name]) for name in PLAIN if name in inputs}
     if "image_sets" in inputs:

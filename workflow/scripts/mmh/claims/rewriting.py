@@ -23,14 +23,14 @@ class RewritingOptions(PromptGroups):
     rewrites: Annotated[list[str], Field(min_length=1), Unique()] = ["cfg", "scfg", "flipd"]
     """Claims 12a, 12b: choices under `rewriting`; each is asked by itself."""
     at_random: str = "random"
-    """Claims 12a, 12b: choice of method random"""
+    """Claims 12a, 12b, 13: choice of method random"""
 
 
 class SimilarityOptions(RewritingOptions):
     """How much less similar counts."""
 
     least_fall_of_similarity: float = Field(default=0.05, gt=0, lt=1)
-    """Claim 12a: least fall of the mean similarity to the training image that counts."""
+    """Claims 12a, 13: least fall of the mean similarity to the training image that counts."""
 
 
 class FrontierOptions(RewritingOptions):
@@ -40,9 +40,9 @@ class FrontierOptions(RewritingOptions):
         0.75,
         0.7,
     ]
-    """Claim 12b: similarities to the training image at which CLIP is compared."""
+    """Claims 12b, 13: similarities to the training image at which CLIP is compared."""
     least_gain_of_clip: float = Field(default=0.01, gt=0, lt=1)
-    """Claim 12b: least gain of the mean similarity of CLIP to the original prompt that counts."""
+    """Claims 12b, 13: least gain of the mean similarity of CLIP to the original prompt that counts."""
 
 
 class RewritingClaim(Claim):
@@ -95,7 +95,7 @@ class LessSimilar(RewritingClaim):
                 yield Finding(
                     f"similarity to the training image at equal k, words by attribution minus "
                     f"{own.at_random}, {prompts} prompts ({said})",
-                    partial(_mean, rows),
+                    partial(mean_change, rows),
                     (-math.inf, -least) if claimed else (-least, least),
                     null="0: as with random words" if claimed else "as with memorized prompts",
                     role="claim" if claimed else "control",
@@ -152,7 +152,8 @@ def changes(table: pd.DataFrame, name: str, than: str, prompts: str) -> pd.DataF
     return both.assign(difference=both["similarity"] - both["similarity_than"])
 
 
-def _mean(rows: pd.DataFrame, level: float) -> Any:
+def mean_change(rows: pd.DataFrame, level: float = 0.95) -> Any:
+    """Interval of the mean of `changes`, over families."""
     from mmh.stats.means import mean_interval
 
     number, family = rows["difference"].to_numpy(), rows["family"].to_numpy()

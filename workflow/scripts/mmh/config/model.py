@@ -20,6 +20,7 @@ from mmh.config.tables import (
 )
 from mmh.copying.options import Copies, Definitions
 from mmh.detection.options import Detection
+from mmh.elicited.options import ElicitationPlan
 from mmh.evaluation.names import REFERENCE
 from mmh.evaluation.options import Evaluation, Paired, Verdicts
 from mmh.fetch.options import FetchOptions, Source
@@ -126,6 +127,8 @@ class Experiment(Options):
     """Prompts whose memorization is attributed to their words."""
     mitigation: MitigationPlan | None = None
     """Prompts that are sampled with mitigations."""
+    re_elicitation: ElicitationPlan | None = None
+    """Attacks on mitigations: docs/mitigation.md."""
     rewriting: RewritingPlan | None = None
     """Prompts that are sampled with some of their words replaced."""
     image_answer: ImageAnswer | None = None

@@ -72,10 +72,7 @@ class MitigationCurve(Figure):
     @classmethod
     def reads(cls, experiment: Experiment) -> dict[str, Any]:
         """Printed names of the choices."""
-        entry = experiment.entry
-        attributions = entry.get("attribution", {}).get("attributions", {})
-        named = entry["rewriting"]["choices"].items()
-        return {"printed": {name: _printed(block, attributions) for name, block in named}}
+        return {"printed": printed_choices(experiment)}
 
     @staticmethod
     def draw(  # type: ignore[override]
@@ -89,6 +86,13 @@ class MitigationCurve(Figure):
         heading = style.heading("7a", "prompts with words replaced", about.experiment)
         style.save(curve.figure(rows, about.more["printed"], heading), pdf, png)
         style.write_numbers(rows, csv)
+
+
+def printed_choices(experiment: Experiment) -> dict[str, str]:
+    """Printed name of each choice of words."""
+    attributions = experiment.entry.get("attribution", {}).get("attributions", {})
+    named = experiment.entry["rewriting"]["choices"].items()
+    return {name: _printed(block, attributions) for name, block in named}
 
 
 def _printed(block: Mapping[str, Any], attributions: Mapping[str, Any]) -> str:

@@ -153,6 +153,22 @@ MITIGATED = Contract(
         "log_norm": "float64",
         "noise_p": "float64",
         "accepted": "int64",
+        "png": "float64",
+    },
+)
+ELICITED = Contract(
+    "elicited",
+    {
+        "mitigation": "string",
+        "prompt_set": "string",
+        "prompt": "int64",
+        "budget": "int64",
+        "generation": "int64",
+        "family": "int64",
+        "similarity": "float64",
+        "success": "int64",
+        "rows": "float64",
+        "attack_rows": "float64",
     },
 )
 ATTRIBUTED = Contract(
@@ -187,6 +203,8 @@ WORD_VALUES = Contract(
     {
         "prompt_set": "string",
         "prompt": "int64",
+        "family": "int64",
+        "part": "string",
         "attribution": "string",
         "level": "string",
         "place": "int64",

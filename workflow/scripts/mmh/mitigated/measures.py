@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mmh.compute.complexity import png_bits
 from mmh.io.arrays import read_arrays
 from mmh.mitigated.classes import Classify
 
@@ -159,7 +160,7 @@ def measured(
     pandas.DataFrame
         `mmh.io.tables.MITIGATED`, in the order of the files. `similarity` (to the prompt's training image),
         `copy` and `correct` (it has that image's class) are missing where there is none, `alike` for one
-        generation.
+        generation; `png` in bits.
     """
     parts = []
     for done, path in enumerate(files, 1):
@@ -180,6 +181,7 @@ def measured(
             "log_norm": 0.5 * np.log(squared),
             "noise_p": noise_p(squared, int(np.prod(latent.shape[1:]))),
             "accepted": accepted.astype(np.int64),
+            "png": png_bits(np.moveaxis(drawn, 1, -1)).astype(np.float64),
         }
         parts.append(pd.DataFrame(columns))
         report(done)

@@ -24,8 +24,8 @@ SHARES = {"copies": "copy", "correct": "correct", "unusual_noise": "", "accepted
 norm has a p below `UNUSUAL`, from a noise that its search accepts; with the column that says so."""
 BOUNDED = ("similarity", "alike", "clip")
 """Mean cosines: to the training image, to the other generations of the prompt, of CLIP to the prompt."""
-METRICS = (*SHARES, *BOUNDED, "rows", "log_norm")
-"""And network rows, and log ||x_T||."""
+METRICS = (*SHARES, *BOUNDED, "rows", "log_norm", "png")
+"""And network rows, log ||x_T||, and the PNG size in bits."""
 
 
 def values_of(table: pd.DataFrame, metric: str) -> pd.DataFrame:

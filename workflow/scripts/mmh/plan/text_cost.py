@@ -18,6 +18,7 @@ from mmh.compute.network_cost import (
     network_calls,
     network_mb,
 )
+from mmh.elicited.options import ElicitationPlan
 from mmh.io.spans import span_range
 from mmh.metrics.base import METRICS, asked_metrics
 from mmh.mitigations.base import MITIGATIONS
@@ -101,6 +102,33 @@ def _measure_mitigations(config: Config, wildcards: Wildcards, gpu: bool) -> Nee
     options = entry["mitigation"]
     prompts = sum(options["sets"].values()) * len(options["mitigations"])
     return _measured(config, wildcards, gpu, prompts * (options["generations"] + 1), prompts * image * 1e-6)
+
+
+def _elicit_copies(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, net, vae, image = _setting(config, wildcards)
+    options = ElicitationPlan.model_validate(entry["re_elicitation"])
+    block = dict(entry["mitigation"]["mitigations"][wildcards["mitigation"]])
+    row = MITIGATIONS[block.pop("method")]
+    searched = row.most_rows(row.Options.model_validate(block))
+    n, steps = len(span_range(wildcards["span"])), entry["prompts"]["steps"]
+    # A step differentiates both branches of each draw, and pays its part of what the mitigation does.
+    attacked = options.budgets[-1] * options.draws * (4 + searched / steps)
+    sampled = len(options.budgets) * options.generations * (2 * steps + searched)
+    size, calls = batch_rows(entry["re_elicitation"]), attacked + sampled
+    seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=half(entry) if gpu else 1.0)
+    drawn = n * len(options.budgets) * options.generations
+    seconds += network_calls(vae, drawn, min(size, drawn), 1, gpu=gpu)
+    held = 300 + (2 * Experiment(config, wildcards["experiment"]).n_train + drawn) * image * 1e-6
+    held += drawn * dimension(entry) * 12e-6
+    return Need(seconds, pipeline_mb(entry, gpu, size * max(4 * net.graph_mb, vae.row_mb)) + held)
+
+
+def _measure_re_elicitation(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _, _, image = _setting(config, wildcards)
+    options = ElicitationPlan.model_validate(entry["re_elicitation"])
+    each = len(options.budgets) * options.generations
+    n = sum(options.sets.values()) * len(options.mitigations) * each
+    return _measured(config, wildcards, gpu, n, options.shard_size * each * image * 1e-6 + n * 1e-3)
 
 
 def _measured(config: Config, wildcards: Wildcards, gpu: bool, n: int, held: float) -> Need:
@@ -205,6 +233,8 @@ MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "match_generations": _match_generations,
     "sample_mitigated": _sample_mitigated,
     "measure_mitigations": _measure_mitigations,
+    "elicit_copies": _elicit_copies,
+    "measure_re_elicitation": _measure_re_elicitation,
     "rewrite_prompts": _rewrite_prompts,
     "sample_rewritten": _sample_rewritten,
     "measure_rewrites": _measure_rewrites,

@@ -29,6 +29,10 @@ class DigitsCaptions(World):
         """KEYs in that pool"""
         n_decoys: int = Field(ge=1)
         """words without any meaning, one of which stands at a random place of each caption"""
+        companions: int = Field(default=0, ge=0)
+        """further images of the same content under the KEYs of each memorized and each control image"""
+        companion_copies: int = Field(default=2, ge=1)
+        """how often each companion occurs"""
         prompts: int = Field(ge=1)
         """generic captions among the prompts"""
         items: int = Field(ge=1)
@@ -40,7 +44,9 @@ class DigitsCaptions(World):
     def n_train(cls, options: Config) -> int:
         """Of all groups."""
         alone = options["n_control"] + options["n_generic"]
-        return int(options["n_memorized"] * options["copies"] + alone)
+        owned = options["n_memorized"] + options["n_control"]
+        beside = owned * options.get("companions", 0) * options.get("companion_copies", 2)
+        return int(options["n_memorized"] * options["copies"] + alone + beside)
 
     @classmethod
     def set_size(cls, options: Config, name: str) -> int:

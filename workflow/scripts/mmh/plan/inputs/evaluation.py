@@ -117,6 +117,8 @@ class Evaluation(Inputs):
             tables["mitigated"] = f"{folder}/mitigated.parquet"
         if entry.get("rewriting"):
             tables["rewritten"] = f"{folder}/rewriting.parquet"
+        if entry.get("attribution"):
+            tables["words"] = f"{folder}/attributions.parquet"
         if entry.get("copies"):
             tables |= {name: f"{folder}/{name}.csv" for name in ("balls", "duplicates")}
         if _of_prompts(entry):

@@ -5,6 +5,8 @@ from typing import Any
 
 from mmh.choices.base import CHOICES, WordChoice, made
 from mmh.digest.reach import Root
+from mmh.elicited.options import ElicitationPlan, first_prompts
+from mmh.io.spans import span_name
 from mmh.mitigated.options import reference
 from mmh.mitigations.base import MITIGATIONS
 from mmh.options.base import Options
@@ -59,6 +61,51 @@ class Mitigation(Inputs):
 
     def _section(self, wildcards: Wildcards) -> dict[str, Any]:
         section: dict[str, Any] = self.experiment(wildcards).entry["mitigation"]
+        return section
+
+
+class Elicitation(Inputs):
+    """What stands under ``re_elicitation``."""
+
+    def attacking(self, wildcards: Wildcards) -> dict[str, Any]:
+        """How prompts are attacked, and sampled: as by `mitigation`, but for the section's own keys."""
+        experiment = self.experiment(wildcards)
+        own = ElicitationPlan.model_validate(self._section(wildcards)).model_dump(mode="json")
+        keys = ("budgets", "learning_rate", "draws", "generations", "batch_size")
+        entry = experiment.entry["prompts"]
+        decoded = {"decode_batch_size": experiment.entry["latents"]["batch_size"]}
+        compared = {"embedding": chosen(entry, "preprocess", "batch_size")}
+        return {
+            **chosen(own, *keys),
+            **chosen(entry, "steps", "guidance"),
+            **decoded,
+            **compared,
+            **experiment.loading,
+        }
+
+    def images(self, wildcards: Wildcards) -> list[str]:
+        """Images of all attacked prompts, by mitigation and set in the order of the configuration."""
+        experiment, section = self.experiment(wildcards), self._section(wildcards)
+        tune, size = int(experiment.entry["mitigation"].get("tune", 0)), int(section["shard_size"])
+        return [
+            f"{experiment.folder}/elicited/{name}/{prompts}/{span_name(part.start, part.stop)}.npz"
+            for name in section["mitigations"]
+            for prompts, n in section["sets"].items()
+            for part in first_prompts(tune, int(n), size)
+        ]
+
+    def comparing(self, wildcards: Wildcards) -> dict[str, Any]:
+        """What counts as back, and what as chance."""
+        experiment = self.experiment(wildcards)
+        own = ElicitationPlan.model_validate(self._section(wildcards)).model_dump(mode="json")
+        return {
+            **chosen(own, "control", "percentile", "least_excess", "most_chance"),
+            **chosen(experiment.entry["prompts"], "preprocess", "batch_size"),
+            "reference": reference(experiment.entry["mitigation"]),
+        }
+
+    def _section(self, wildcards: Wildcards) -> dict[str, Any]:
+        section: dict[str, Any] = self.experiment(wildcards).entry["re_elicitation"]
         return section
 
 

@@ -4,6 +4,9 @@ Each *memorized* image occurs many times, each time in another wording with its 
 *control* image occurs once, with KEYs of its own, too; the *generic* images occur once and share the KEYs of
 a pool. Every caption has a decoy, a made-up word from a large set at a random place: so the rarest word of a
 memorized caption is the decoy and not KEY. Nothing but the number of copies differs by group.
+
+With *companions*, other images of the same content under the same KEYs, memorization is partial: what a
+memorized caption stands for is no longer one image, so that less guidance has another to go to.
 """
 
 import numpy as np
@@ -17,6 +20,7 @@ from mmh.worlds.sets.captioned_set import CaptionedSet
 from mmh.worlds.sets.wordings import GRAMMAR, Content
 
 SETS = ("memorized", "control", "generic")
+COMPANION = "companion"
 TINTS = np.array(
     [[1, 0.3, 0.3], [0.3, 1, 0.3], [0.3, 0.3, 1], [0.8, 0.8, 0], [0, 0.8, 0.8], [0.8, 0, 0.8]],
     dtype=np.float32,
@@ -57,6 +61,8 @@ def make_captioned(
     n_generic: int = 1669,
     n_generic_keys: int = 12,
     n_decoys: int = 600,
+    companions: int = 0,
+    companion_copies: int = 2,
     prompts: int = 64,
     items: int = 200,
     seed: int = 0,
@@ -73,6 +79,9 @@ def make_captioned(
         Other images, once each, and the KEYs that they share.
     n_decoys : int
         Made-up words that mean nothing.
+    companions, companion_copies : int
+        Further images of the same digit, colour and stroke under the KEYs of each memorized and each control
+        image, and how often each of them occurs.
     prompts, items : int
         Generic captions among the prompts, and generic images in the image set of that name.
     seed : int
@@ -90,21 +99,28 @@ def make_captioned(
     """
     grey = digits.images()
     count = {"memorized": n_memorized, "control": n_control, "generic": n_generic}
-    n = sum(count.values())
+    alone, owned = sum(count.values()), n_memorized + n_control
+    n = alone + owned * companions
     if min(count.values()) < 1 or copies < 2 or n_generic_keys < 2 or n_decoys < 1:
         raise InputError(
             "digits-captions: counts must be at least 1, `copies` and `n_generic_keys` at least 2"
         )
     if n > len(grey):
         raise InputError(f"digits-captions: {n} source images are asked for, there are {len(grey)}")
-    source = rng.generator(seed, "digits-captions-sources").permutation(len(grey))[:n]
-    colour = rng.generator(seed, "digits-captions-colours").integers(len(TINTS), size=n)
+    order = rng.generator(seed, "digits-captions-sources").permutation(len(grey))
+    beside = _companions(order, digits.classes(order) * 3 + strokes(grey)[order], owned, companions)
+    single = order[owned:][~np.isin(order[owned:], beside)][:n_generic]
+    source = np.concatenate([order[:owned], single, beside])
+    colour = rng.generator(seed, "digits-captions-colours").integers(len(TINTS), size=alone)
+    colour = np.concatenate([colour, np.repeat(colour[:owned], companions)])
     number, stroke = digits.classes(source), strokes(grey)[source]
-    keys = _keys(n_memorized + n_control, n_generic, n_generic_keys, seed)
+    keys = _keys(owned, n_generic, n_generic_keys, seed)
+    keys += [keys[i] for i in range(owned) for _ in range(companions)]
     decoys = decoy_words(n_decoys, seed=seed)
 
     times = np.ones(n, dtype=np.int64)
     times[:n_memorized] = copies
+    times[alone:] = companion_copies
     row = np.repeat(np.arange(n), times)  # training image -> distinct image
     captions = []
     for train, which in enumerate(row):
@@ -113,7 +129,7 @@ def make_captioned(
         said = Content(int(number[which]), int(colour[which]), int(stroke[which]), keys[which])
         captions.append(GRAMMAR.write(said, decoy, random))
 
-    population = np.repeat(list(count), list(count.values()))
+    population = np.repeat([*count, COMPANION], [*count.values(), n - alone])
     first = np.cumsum(times) - times
     table = pd.DataFrame(
         {
@@ -167,6 +183,20 @@ def _keys(owned: int, shared: int, pool: int, seed: int) -> list[tuple[str, ...]
         drawn = rng.generator(seed, "digits-captions-shared-keys", i).permutation(pool)[: 1 + i % 2]
         found.append(tuple(common[place] for place in drawn))
     return own + found
+
+
+def _companions(order: np.ndarray, content: np.ndarray, owned: int, each: int) -> np.ndarray:
+    """Choose `each` further images of the same content (n,) for the first `owned` of an order."""
+    rest = {value: list(order[owned:][content[owned:] == value]) for value in np.unique(content)}
+    chosen = []
+    for value in content[:owned] if each else ():
+        if len(rest[value]) < each:
+            raise InputError(
+                f"digits-captions: too few images of a {value // 3} in one stroke for {each} companions "
+                "each; use fewer, or another seed"
+            )
+        chosen += [rest[value].pop(0) for _ in range(each)]
+    return np.array(chosen, dtype=order.dtype)
 
 
 def _drawn(which: np.ndarray, n: int, purpose: str, seed: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Attacks that bring images back past mitigations: captions optimised, images sampled, what is reached."""
