@@ -21,7 +21,7 @@ from mmh.plan.inputs.image_sets import ImageSets
 from mmh.plan.inputs.images import Images
 from mmh.plan.inputs.labels import Labels
 from mmh.plan.inputs.laws import Landscape, Laws
-from mmh.plan.inputs.mitigation import Mitigation, Rewriting
+from mmh.plan.inputs.mitigation import Mitigation, Optimisation, Rewriting
 from mmh.plan.inputs.models import Models, early
 from mmh.plan.inputs.prompts import Prompts
 from mmh.plan.inputs.run import Run
@@ -44,8 +44,8 @@ class Plan:
     ----------
     patterns : Patterns
         Of the wildcards.
-    sources, models, image_sets, images, scores, labels, prompts, attribution, mitigation, rewriting,
-    evaluation, answers, laws, landscape, figures, run
+    sources, models, image_sets, images, scores, labels, prompts, attribution, mitigation, optimisation,
+    rewriting, evaluation, answers, laws, landscape, figures, run
         Functions of the wildcards, by what they are about.
     untracked : SimpleNamespace
         Where plug-ins lie: no change of this reruns a job, the digest of their code does.
@@ -66,6 +66,7 @@ class Plan:
         self.prompts = Prompts(config)
         self.attribution = Attribution(config)
         self.mitigation = Mitigation(config)
+        self.optimisation = Optimisation(config)
         self.rewriting = Rewriting(config)
         self.evaluation = Evaluation(config)
         self.answers = Answers(config)

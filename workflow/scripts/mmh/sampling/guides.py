@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from mmh.diffusion.score_model import ScoreModel
+
 
 @dataclass(frozen=True)
 class Branches:
@@ -25,6 +27,11 @@ class Branches:
     empty, caption : torch.Tensor
         (n, *shape), eps_0 and eps_c; at psi = 0, where the state is the noise whatever the caption, once more
         the clean samples that the network predicts.
+    pair, noises : torch.Tensor or None
+        (2 n, *shape), the latents twice, as the network was given them, and [eps_0, eps_c] of them: one
+        backward pass between these two goes through each branch once. None where the network was not asked.
+    both : ScoreModel or None
+        The network with the conditions of those 2 n rows.
     """
 
     number: int
@@ -34,6 +41,9 @@ class Branches:
     z: torch.Tensor
     empty: torch.Tensor
     caption: torch.Tensor
+    pair: torch.Tensor | None = None
+    noises: torch.Tensor | None = None
+    both: ScoreModel | None = None
 
 
 class Guide(ABC):
