@@ -11,6 +11,7 @@ from mmh.figures.base import FIGURES, About
 from mmh.io.arrays import write_arrays
 from mmh.io.table_files import read_table, write_csv, write_table
 from mmh.io.tables import ITERATED
+from mmh.metrics.base import made as metrics
 from mmh.mitigated.iterated import iterates_table, measured_iterates
 from mmh.mitigated.iterates import iterate_latents
 from mmh.mitigated.measures import Truth
@@ -31,7 +32,7 @@ def others(mitigation=None):
     how = {"grid": GRID, "prompt_set": "test", "generations": 2, "guidance": GUIDANCE, "seed": 0}
     how |= {"prompts": [0, 1, 2], "batch_size": 4}
     if mitigation is None:
-        return prompt_scores(linear_model(), pair(), NULL, **how)
+        return prompt_scores(linear_model(), pair(), NULL, **how, metrics=metrics({"flipd": METRIC}))
     return mitigated_latents(linear_model(), pair(), NULL, mitigation, **how)["latents"]
 
 

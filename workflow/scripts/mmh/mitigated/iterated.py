@@ -85,7 +85,7 @@ def iterates_table(table: pd.DataFrame) -> pd.DataFrame:
         `COLUMNS`; metrics that no generation has are absent.
     """
     named = table.assign(
-        method=table["mitigation"], mitigation=table["iteration"].astype(str), part=EVALUATED
+        descent=table["mitigation"], mitigation=table["iteration"].astype(str), part=EVALUATED
     )
     first = str(table["iteration"].min())
     found = comparison(named, first, metrics=METRICS, by=["descent"])
