@@ -435,6 +435,26 @@ CASES = {
         set_to(f"{WORDED}/rewriting/k", [0, 1]),
         "experiments.digits-captions.rewriting.k.0: 0 is out of range, expected >= 1",
     ),
+    "a descent that is no mitigation": (
+        set_to(f"{WORDED}/optimisation/mitigations", ["wenn"]),
+        "experiments.digits-captions.optimisation.mitigations: there is no mitigation 'wenn' (did you mean 'wen'?)",
+    ),
+    "a mitigation that is no descent": (
+        set_to(f"{WORDED}/optimisation/mitigations", ["gated"]),
+        "experiments.digits-captions.optimisation.mitigations: 'gated' optimises no embedded prompt; name one that",
+    ),
+    "iterations that do not ascend": (
+        set_to(f"{WORDED}/optimisation/at", [10, 0]),
+        "experiments.digits-captions.optimisation.at: [10, 0] must begin with 0 and ascend",
+    ),
+    "a held step that is not taken": (
+        set_to(f"{WORDED}/mitigation/mitigations/wen/step", 51),
+        "experiments.digits-captions.mitigation.mitigations.wen.step: 51 is beyond the 50 steps of prompts.steps",
+    ),
+    "a figure of a descent of prompts that are not there": (
+        add(WORDED, {"figures": {"embedding_optimisation": {"prompts": [3, 40]}}}),
+        "experiments.digits-captions.figures.embedding_optimisation.prompts: 40 is not among the 32 prompts of",
+    ),
     "rewriting on more prompts than are sampled": (
         set_to(f"{WORDED}/rewriting/sets", {"memorized": 65, "generic": 8}),
         "experiments.digits-captions.rewriting.sets.memorized: 65 prompts where prompts.sets has 64",

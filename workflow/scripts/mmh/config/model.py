@@ -26,7 +26,7 @@ from mmh.evaluation.options import Evaluation, Paired, Verdicts
 from mmh.fetch.options import FetchOptions, Source
 from mmh.images.options import image_set_blocks, image_set_kind
 from mmh.labels.options import LabelFiles, LabelSheet, PlantedLabels
-from mmh.mitigated.options import MitigationPlan
+from mmh.mitigated.options import MitigationPlan, OptimisationPlan
 from mmh.models.base import dimension
 from mmh.models.options import Clip, Latents
 from mmh.options.base import Alternative, Block, Blocks, ExperimentName, Field, Options, Unique
@@ -129,6 +129,8 @@ class Experiment(Options):
     """Prompts that are sampled with mitigations."""
     re_elicitation: ElicitationPlan | None = None
     """Attacks on mitigations: docs/mitigation.md."""
+    optimisation: OptimisationPlan | None = None
+    """Prompts that are sampled on the way of a descent on their embedding."""
     rewriting: RewritingPlan | None = None
     """Prompts that are sampled with some of their words replaced."""
     image_answer: ImageAnswer | None = None

@@ -21,9 +21,9 @@ from mmh.compute.memory import in_batches
 from mmh.compute.rows import check_finite
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
-from mmh.mitigations.start import Start
 from mmh.sampling.guided import Grid, generation_rows
 from mmh.sampling.guides import Branches, Constant, Guide
+from mmh.sampling.start import Start
 
 if TYPE_CHECKING:
     from mmh.mitigations.base import Mitigation

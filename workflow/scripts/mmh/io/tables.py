@@ -171,6 +171,24 @@ ELICITED = Contract(
         "attack_rows": "float64",
     },
 )
+ITERATED = Contract(
+    "iterated",
+    {
+        "mitigation": "string",
+        "prompt_set": "string",
+        "prompt": "int64",
+        "generation": "int64",
+        "iteration": "int64",
+        "family": "int64",
+        "flipd": "float64",
+        "watched": "float64",
+        "similarity": "float64?",
+        "copy": "float64?",
+        "clip": "float64?",
+        "correct": "float64?",
+        "png": "float64",
+    },
+)
 ATTRIBUTED = Contract(
     "attributed",
     {

@@ -1,11 +1,13 @@
-"""The section `mitigation`: which prompts are sampled with which mitigations, and what counts as a copy."""
+"""The sections `mitigation`, `optimisation`: which prompts are sampled with which mitigations, and how."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from mmh.mitigations.base import MITIGATIONS
-from mmh.options.base import Alternative, BatchSize, Block, Field, Options
+from mmh.mitigations.embedding import EmbeddingDescent
+from mmh.options.base import Alternative, BatchSize, Block, Field, Options, Unique
 from mmh.options.entries import Entry
+from mmh.options.messages import did_you_mean
 from mmh.options.names import prompt_set_mistakes
 from mmh.rows import rows_of
 
@@ -53,6 +55,39 @@ class MitigationPlan(Options):
         plain = [name for name in methods if name in rows and rows[name].plain]
         if len(plain) != 1:
             yield f"{where}.mitigations: needs one of method none to compare with, has {len(plain)}"
+
+
+class OptimisationPlan(Options):
+    """Prompts that are sampled on the way of a descent on their embedding."""
+
+    needs = ("prompts", "mitigation")
+
+    sets: dict[str, Count] = Field(min_length=1)
+    """How many prompts of each set, from its first, by name."""
+    mitigations: Annotated[list[str], Field(min_length=1), Unique()]
+    """Mitigations of the section mitigation that optimise the embedded prompt."""
+    at: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2), Unique()]
+    """Numbers of iterations after which is sampled, ascending from 0; the last in place of `iterations`."""
+    generations: int = Field(ge=1)
+    """Images per prompt and number of iterations."""
+    batch_size: BatchSize
+    """Trajectories that are computed together, as for prompts; part of a result's bytes."""
+    shard_size: int = Field(ge=1)
+    """Prompts per job."""
+
+    def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
+        """Sets and mitigations that are not there, mitigations of another kind, and an order that is none."""
+        yield from prompt_set_mistakes(self.sets, 0, experiment, where)
+        if self.at != sorted(self.at) or self.at[0] != 0:
+            yield f"{where}.at: {self.at} must begin with 0 and ascend"
+        there, rows = experiment.section("mitigation").get("mitigations", {}), MITIGATIONS.rows()
+        for name in self.mitigations:
+            if name not in there:
+                yield f"{where}.mitigations: there is no mitigation {name!r}{did_you_mean(name, list(there))}"
+                continue
+            row = rows.get(there[name].get("method"))  # an unknown method is a mistake of its own
+            if row is not None and not issubclass(row, EmbeddingDescent):
+                yield f"{where}.mitigations: {name!r} optimises no embedded prompt; name one that does"
 
 
 def reference(section: Mapping[str, Any]) -> str:

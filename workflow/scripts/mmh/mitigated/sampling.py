@@ -101,8 +101,8 @@ def mitigated_latents(
             generations=generations,
             seed=seed,
         )
-        start.take(mitigation.condition(start))
         with torch.inference_mode(False), torch.enable_grad():
+            start.take(mitigation.condition(start).detach())
             noise = mitigation.noise(start).detach()
         if noise.shape != (len(keys), *score.shape):
             raise InputError(

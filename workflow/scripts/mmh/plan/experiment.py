@@ -150,8 +150,10 @@ class Experiment:
 
     def _prompt_files(self, folder: str, suffix: str, section: str = "prompts") -> list[str]:
         options = self.entry.get(section, {"sets": {}})
+        folders = [f"{folder}/{name}" for name in options.get("mitigations", ())] or [folder]
         return [
-            f"{self.folder}/{folder}/{name}/{span}.{suffix}"
+            f"{self.folder}/{where}/{name}/{span}.{suffix}"
+            for where in folders
             for name, n in options["sets"].items()
             for span in spans(int(n), int(options["shard_size"]))
         ]
@@ -159,9 +161,12 @@ class Experiment:
     @property
     def mitigated_files(self) -> list[str]:
         """Generations with each mitigation, by mitigation and set in the order of the configuration."""
-        section = self.entry.get("mitigation", {"mitigations": {}})
-        folders = [f"mitigated/{name}" for name in section["mitigations"]]
-        return [file for folder in folders for file in self._prompt_files(folder, "npz", "mitigation")]
+        return self._prompt_files("mitigated", "npz", "mitigation")
+
+    @property
+    def iterate_files(self) -> list[str]:
+        """Generations on the way of each descent on the embedded prompt, by mitigation and set."""
+        return self._prompt_files("iterates", "npz", "optimisation")
 
     @property
     def rewritten_files(self) -> list[str]:
@@ -176,8 +181,7 @@ class Experiment:
     @property
     def estimators(self) -> Config:
         """Options of the estimators by name."""
-        found: Config = self.entry.get("estimators", {})
-        return found
+        return self.entry.get("estimators", {})  # type: ignore[no-any-return]
 
     def score(self, estimator: str) -> type[Score]:
         """Row of an estimator's method."""
@@ -254,9 +258,8 @@ class Experiment:
     @property
     def attrition_files(self) -> list[str]:
         """How many images of each list were asked for, and how many could be had."""
-        sets = self.entry.get("image_sets", {})
-        listed = [name for name, options in sets.items() if "files" in options]
-        return [f"{self.folder}/image_sets/{name}.counts.json" for name in listed]
+        sets = self.entry.get("image_sets", {}).items()
+        return [f"{self.folder}/image_sets/{name}.counts.json" for name, one in sets if "files" in one]
 
     @property
     def has_generator(self) -> bool:
@@ -282,7 +285,7 @@ class Experiment:
     def result_tables(self) -> list[str]:
         """``evaluation.csv``, ``claims.csv`` and the like, where it asks for them."""
         same = ["claims", "definitions", "accuracy", "verdicts", "prompt_audit"]
-        same += ["mitigation", "re_elicitation", "attribution", "rewriting"]
+        same += ["mitigation", "re_elicitation", "optimisation", "attribution", "rewriting"]
         named = {"evaluation": "evaluation", "detection": "evaluation"} | {key: key for key in same}
         keys = [table for key, table in named.items() if self.entry.get(key)]
         keys += ["evaluation_raters"] if self.entry.get("evaluation") else []

@@ -21,7 +21,7 @@ from mmh.plan.inputs.image_sets import ImageSets
 from mmh.plan.inputs.images import Images
 from mmh.plan.inputs.labels import Labels
 from mmh.plan.inputs.laws import Landscape, Laws
-from mmh.plan.inputs.mitigation import Elicitation, Mitigation, Rewriting
+from mmh.plan.inputs.mitigation import Elicitation, Mitigation, Optimisation, Rewriting
 from mmh.plan.inputs.models import Models, early
 from mmh.plan.inputs.prompts import Prompts
 from mmh.plan.inputs.run import Run
@@ -45,7 +45,7 @@ class Plan:
     patterns : Patterns
         Of the wildcards.
     sources, models, image_sets, images, scores, labels, prompts, attribution, mitigation, elicitation,
-    rewriting, evaluation, answers, laws, landscape, figures, run
+    optimisation, rewriting, evaluation, answers, laws, landscape, figures, run
         Functions of the wildcards, by what they are about.
     untracked : SimpleNamespace
         Where plug-ins lie: no change of this reruns a job, the digest of their code does.
@@ -67,6 +67,7 @@ class Plan:
         self.attribution = Attribution(config)
         self.mitigation = Mitigation(config)
         self.elicitation = Elicitation(config)
+        self.optimisation = Optimisation(config)
         self.rewriting = Rewriting(config)
         self.evaluation = Evaluation(config)
         self.answers = Answers(config)

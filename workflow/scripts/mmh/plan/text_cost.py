@@ -131,6 +131,33 @@ def _measure_re_elicitation(config: Config, wildcards: Wildcards, gpu: bool) -> 
     return _measured(config, wildcards, gpu, n, options.shard_size * each * image * 1e-6 + n * 1e-3)
 
 
+def _sample_iterates(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, net, vae, image = _setting(config, wildcards)
+    options, dim, shared = entry["optimisation"], dimension(entry), entry["prompts"]
+    n, size = len(span_range(wildcards["span"])) * options["generations"], batch_rows(options)
+    block = dict(entry["mitigation"]["mitigations"][wildcards["mitigation"]])
+    row, sampled = MITIGATIONS[block.pop("method")], len(options["at"])
+    calls = row.most_rows(row.Options.model_validate(block | {"iterations": options["at"][-1]}))
+    flipd = METRICS["flipd"]
+    taken = flipd.Options.model_validate({key: shared[key] for key in flipd.shared if key in shared})
+    each = flipd.share(taken, shared["steps"]) * flipd.cost(
+        taken, dim, partial(flipd_calls, dim=dim, gpu=gpu)
+    )
+    calls += 2 * shared["steps"] * (1 + each) * sampled
+    seconds = START[gpu] + network_calls(net, n, size, calls, gpu=gpu, precision=half(entry) if gpu else 1.0)
+    seconds += network_calls(vae, n * sampled, min(size, n * sampled), 1, gpu=gpu)
+    held = n * sampled * (image * 2e-6 + dim * 12e-6)
+    return Need(seconds, pipeline_mb(entry, gpu, size * max(4 * net.graph_mb, vae.row_mb)) + held)
+
+
+def _measure_iterates(config: Config, wildcards: Wildcards, gpu: bool) -> Need:
+    entry, _, _, image = _setting(config, wildcards)
+    options = entry["optimisation"]
+    each = options["generations"] * len(options["at"])
+    n = sum(options["sets"].values()) * len(options["mitigations"]) * each
+    return _measured(config, wildcards, gpu, n, options["shard_size"] * each * image * 1e-6 + n * 1e-3)
+
+
 def _measured(config: Config, wildcards: Wildcards, gpu: bool, n: int, held: float) -> Need:
     """Need of comparing n images with training images, of which so many MB are held."""
     entry, _, _, image = _setting(config, wildcards)
@@ -235,6 +262,8 @@ MODELLED: dict[str, Callable[[Config, Wildcards, bool], Need]] = {
     "measure_mitigations": _measure_mitigations,
     "elicit_copies": _elicit_copies,
     "measure_re_elicitation": _measure_re_elicitation,
+    "sample_iterates": _sample_iterates,
+    "measure_iterates": _measure_iterates,
     "rewrite_prompts": _rewrite_prompts,
     "sample_rewritten": _sample_rewritten,
     "measure_rewrites": _measure_rewrites,

@@ -204,12 +204,13 @@ def guided_ddim(
             pair = torch.cat([z, z])
             noises = pair if abar == 0 else both.eps(pair, t).to(kind)
             empty, caption = noises.chunk(2)
-            guided = guide.combine(Branches(number, t, index, sigma, z, empty, caption))
+            asked = (None, None, None) if abar == 0 else (pair, noises, both)
+            guided = guide.combine(Branches(number, t, index, sigma, z, empty, caption, *asked))
         if observer is not None:
             observer.see(Step(number, t, index, sigma, z, empty, caption, guided, pair, noises, both))
         # The graph goes with its last tensors, before the next call of the network makes another.
         z, guided, pair = z.detach(), guided.detach(), pair.detach()
-        del noises, empty, caption
+        del noises, empty, caption, asked
         with torch.no_grad():
             if abar == 0:
                 of_empty, of_caption = both.clean(pair, t).to(kind).chunk(2)

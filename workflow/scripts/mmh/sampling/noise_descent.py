@@ -1,4 +1,4 @@
-"""Descent on an initial noise: Adam, row by row, until the guidance there is no longer sharp."""
+"""Descent on an initial noise, or on an embedded prompt: Adam, row by row, until it is low enough."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def descend(
     steps: int,
     learning_rate: float,
     keep_norm: bool = False,
+    watch: Callable[[int, torch.Tensor, torch.Tensor], None] | None = None,
 ) -> Descended:
     """Minimise sharpness + alpha ||z||, or sharpness^2 + alpha ||z||^2, from given noises.
 
@@ -71,6 +72,9 @@ def descend(
         Of Adam.
     keep_norm : bool
         Put each row back to its first length after each step.
+    watch : callable, optional
+        Called with the number of steps taken, where the rows are after them, and the loss there, up to the
+        last step or until no row goes on.
 
     Returns
     -------
@@ -85,6 +89,8 @@ def descend(
         last = step == steps
         sharpness, gradient = objective(z, running, gradient=not last)
         loss = torch.where(running, sharpness + alpha * norms(z), loss)
+        if watch is not None:
+            watch(step, z, loss)
         if threshold is not None:
             accepted = accepted | (running & (loss <= threshold))
         running = running & ~accepted

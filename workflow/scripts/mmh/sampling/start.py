@@ -52,7 +52,7 @@ class Start:
     rows : numpy.ndarray
         float64 (n,), counted so far.
     accepted : numpy.ndarray
-        bool (n,), false where a search for a noise ended without one that it would take.
+        bool (n,), false where a search for a noise or an embedding ended without one that it would take.
     """
 
     def __init__(
@@ -119,10 +119,10 @@ class Start:
         purpose, shape = f"condition-noise:{self.prompt_set}", self.c.shape[1:]
         return torch.cat([rng.normal(self.seed, purpose, [p], shape, g) for p, g in self.keys]).to(self.c)
 
-    def probes(self, law: str, step: int) -> torch.Tensor:
-        """Draw probes of a step, (n, *shape), by a law: gaussian, or rademacher (signs)."""
+    def probes(self, law: str, step: int, *which: int) -> torch.Tensor:
+        """Draw probes of a step, (n, *shape), by a law: gaussian, or rademacher (signs); one of several."""
         purpose = f"mitigation-probe:{self.prompt_set}"
-        rows = [rng.normal(self.seed, purpose, [p], self.model.shape, g, step) for p, g in self.keys]
+        rows = [rng.normal(self.seed, purpose, [p], self.model.shape, g, step, *which) for p, g in self.keys]
         drawn = torch.cat(rows).to(self.model.device)
         return torch.where(drawn < 0, -1.0, 1.0) if law == "rademacher" else drawn
 

@@ -7,6 +7,7 @@ from mmh.choices.base import CHOICES, WordChoice, made
 from mmh.digest.reach import Root
 from mmh.elicited.options import ElicitationPlan, first_prompts
 from mmh.io.spans import span_name
+from mmh.metrics.base import METRICS
 from mmh.mitigated.options import reference
 from mmh.mitigations.base import MITIGATIONS
 from mmh.options.base import Options
@@ -106,6 +107,51 @@ class Elicitation(Inputs):
 
     def _section(self, wildcards: Wildcards) -> dict[str, Any]:
         section: dict[str, Any] = self.experiment(wildcards).entry["re_elicitation"]
+        return section
+
+
+class Optimisation(Inputs):
+    """What stands under ``optimisation``."""
+
+    def options(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Options of the method of a descent, with as many iterations as are asked for."""
+        block = self._block(wildcards) | {"iterations": self._section(wildcards)["at"][-1]}
+        return _options(MITIGATIONS, block).model_dump(mode="json")
+
+    def method(self, wildcards: Wildcards) -> str:
+        """Method of a descent."""
+        return str(self._block(wildcards)["method"])
+
+    def changed_by(self, wildcards: Wildcards) -> list[Root]:
+        """Code of a descent, and of the metric that is taken beside it."""
+        return [root_of(MITIGATIONS[self.method(wildcards)]), root_of(METRICS["flipd"])]
+
+    def sampling(self, wildcards: Wildcards) -> dict[str, Any]:
+        """How prompts are sampled: as others, but for the section's own keys."""
+        experiment = self.experiment(wildcards)
+        prompts = experiment.entry["prompts"]
+        own = chosen(self._section(wildcards), "at", "generations", "batch_size")
+        metric = METRICS["flipd"].Options.model_validate(chosen(prompts, *METRICS["flipd"].shared))
+        shared = {**chosen(prompts, "steps", "guidance"), "metric": metric.model_dump(mode="json")}
+        decoded = experiment.entry["latents"]["batch_size"]
+        return {**own, **shared, "decode_batch_size": decoded, **experiment.loading}
+
+    def generations(self, wildcards: Wildcards) -> list[str]:
+        """Generations on the way of all descents."""
+        return self.experiment(wildcards).iterate_files
+
+    def comparing(self, wildcards: Wildcards) -> dict[str, Any]:
+        """What counts as a copy, as for mitigations, and how the descriptor sees images."""
+        entry = self.experiment(wildcards).entry
+        own = chosen(entry["mitigation"], "copy_similarity")
+        return {**own, **chosen(entry["prompts"], "preprocess", "batch_size")}
+
+    def _block(self, wildcards: Wildcards) -> dict[str, Any]:
+        entry = self.experiment(wildcards).entry
+        return dict(entry["mitigation"]["mitigations"][wildcards.mitigation])
+
+    def _section(self, wildcards: Wildcards) -> dict[str, Any]:
+        section: dict[str, Any] = self.experiment(wildcards).entry["optimisation"]
         return section
 
 
