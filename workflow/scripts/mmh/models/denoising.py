@@ -106,6 +106,7 @@ def try_denoising(
     if stated.schedule.index(1.0) is None:
         return {}
     own = images is None or bool(model.classes and classes is None)
+    labels: Any
     if own:
         steps = getattr(model, "few_steps", {"steps": STEPS})
         x, labels = model.sample(np.arange(DRAWN), seed=0, batch_size=DRAWN, **steps), np.arange(DRAWN)
