@@ -242,7 +242,7 @@ sys.path.insert(0, {scripts!r})
 from pathlib import Path
 from mmh.fetch.sources import fetch
 part = Path({part!r})
-fetch("data.bin", {source!r}, part, dropped=Path("/nonexistent"), timeout=60)
+fetch("data.bin", {source!r}, part, dropped=part.with_name("not-dropped"), timeout=60)
 """
 
 

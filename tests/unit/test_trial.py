@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from tiny_pipeline import write_pipeline
 
 from mmh.compute import rng
+from mmh.diffusion.ddim import ddim_scheduler
 from mmh.errors import InputError
 from mmh.models import importing
 from mmh.models.ddpm import model as ddpm_model
@@ -120,6 +121,26 @@ def test_a_model_that_does_not_fit_is_refused_before_it_samples(name: str, tmp_p
     make, message = REFUSED[name]
     with pytest.raises(InputError, match=message):
         imported(make(tmp_path / "theirs"), {"size": 16, "channels": 3})
+
+
+def test_a_text_to_image_folder_in_place_of_an_unconditional_one_is_pointed_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"theirs: is a text-to-image model.*block stable-diffusion"):
+        imported(write_pipeline(tmp_path / "theirs"), {"size": 8, "channels": 3})
+
+
+def test_whole_steps_are_taken_and_others_refused(tmp_path: Path) -> None:
+    model, _ = imported(image_folder(tmp_path / "theirs", DDPMScheduler(20)))
+    drawn = [model.sample(np.arange(1), seed=0, steps=steps, batch_size=1) for steps in (2, 2.0)]
+    assert np.array_equal(*drawn)
+    for steps in (2.5, 0, 21):
+        with pytest.raises(InputError, match=f"DDIM takes 1 to 20 whole steps with this model, got {steps}"):
+            model.sample(np.arange(1), seed=0, steps=steps, batch_size=1)
+
+
+def test_a_sigmoid_schedule_that_was_not_read_from_a_file_is_kept() -> None:
+    scheduler = DDPMScheduler(100, beta_schedule="sigmoid")
+    table = ddim_scheduler(scheduler.config).alphas_cumprod
+    torch.testing.assert_close(table, scheduler.alphas_cumprod, rtol=1e-5, atol=1e-6)
 
 
 def with_parts(**parts: Any) -> Callable[[Path], None]:

@@ -94,7 +94,7 @@ CASES = {
     ),
     "a name that is null": (
         set_to("experiments", {None: {}}),
-        "experiments.None: the name None is a null, expected string; put it in quotes",
+        "experiments.None: the name None is null, expected string; put it in quotes",
     ),
     "a name with a dot": (
         set_to("experiments/digits/estimators/a.b", CONFIG["experiments"]["digits"]["estimators"]["png"]),

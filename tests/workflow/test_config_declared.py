@@ -124,8 +124,8 @@ def test_null_stands_for_nothing_where_a_key_may_be_left_out() -> None:
     config["sources"]["cifar10.pkl"]["bytes"] = None  # null has a meaning here
     with pytest.raises(InputError) as caught:
         check_config(config)
-    assert "experiments.digits.retrieval.rerank: None is a null, expected integer: " in str(caught.value)
-    assert "experiments.digits.labels: None is a null, expected object: " in str(caught.value)
+    assert "experiments.digits.retrieval.rerank: None is null, expected integer: " in str(caught.value)
+    assert "experiments.digits.labels: None is null, expected object: " in str(caught.value)
     assert "sources" not in str(caught.value)
 
 

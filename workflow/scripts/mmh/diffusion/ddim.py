@@ -6,9 +6,10 @@ from typing import Any
 from mmh.light_diffusers import diffusers
 
 
-def without_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy settings, all as if they had been stated: diffusers resets those that it notes as its defaults."""
-    return {key: value for key, value in settings.items() if key != "_use_default_values"}
+def changed(settings: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """Change settings of a scheduler; diffusers would reset those that it noted as defaults."""
+    noted = [key for key in settings.get("_use_default_values", ()) if key not in changes]
+    return {**settings, **changes, "_use_default_values": noted}
 
 
 def ddim_scheduler(settings: Mapping[str, Any], **changes: Any) -> Any:
@@ -27,8 +28,8 @@ def ddim_scheduler(settings: Mapping[str, Any], **changes: Any) -> Any:
     -------
     diffusers.DDIMScheduler
     """
-    given = without_defaults(settings)
+    given = dict(settings)
     if given.get("beta_schedule") == "sigmoid" and given.get("trained_betas") is None:
         betas = diffusers().DDPMScheduler.from_config(given).betas
-        given |= {"beta_schedule": "linear", "trained_betas": betas.tolist()}
+        given = changed(given, beta_schedule="linear", trained_betas=betas.tolist())
     return diffusers().DDIMScheduler.from_config(given, **changes)

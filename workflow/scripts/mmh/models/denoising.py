@@ -106,6 +106,7 @@ def try_denoising(
     if stated.schedule.index(1.0) is None:
         return {}
     own = images is None or bool(model.classes and classes is None)
+    labels: Any
     if own:
         steps = getattr(model, "few_steps", {"steps": STEPS})
         x, labels = model.sample(np.arange(DRAWN), seed=0, batch_size=DRAWN, **steps), np.arange(DRAWN)
@@ -182,7 +183,7 @@ def _others(model: Any) -> Iterator[tuple[str, "ScoreModel"]]:
     """Give other statements about the same network, in the words of the file or key that states them."""
     import numpy as np
 
-    from mmh.diffusion.ddim import without_defaults
+    from mmh.diffusion.ddim import changed
     from mmh.diffusion.diffusers_network import PREDICTION_TYPES
     from mmh.diffusion.score_model import ScoreModel
     from mmh.light_diffusers import diffusers
@@ -190,14 +191,14 @@ def _others(model: Any) -> Iterator[tuple[str, "ScoreModel"]]:
     if hasattr(model, "others"):
         yield from model.others()
         return
-    config, make = without_defaults(model.scheduler.config), diffusers().DDPMScheduler.from_config
+    config, make = model.scheduler.config, diffusers().DDPMScheduler.from_config
     file = "in scheduler_config.json"
     for kind in PREDICTION_TYPES:
         if kind != config["prediction_type"]:
-            scheduler = make({**config, "prediction_type": kind})
+            scheduler = make(changed(config, prediction_type=kind))
             yield f"prediction_type {kind} {file}", ScoreModel.from_diffusers(model.unet, scheduler)
     for law in _LAWS:
-        scheduler = make({**config, **law, "trained_betas": None})
+        scheduler = make(changed(config, **law, trained_betas=None))
         if not np.allclose(scheduler.alphas_cumprod, model.scheduler.alphas_cumprod, atol=0.01):
             said = ", ".join(f"{key} {value}" for key, value in law.items())
             yield f"{said} {file}", ScoreModel.from_diffusers(model.unet, scheduler)

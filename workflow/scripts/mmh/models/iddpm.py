@@ -58,8 +58,7 @@ class Iddpm(Kind):
         yield from super().check(options, experiment, where)
         respacing = experiment.section("sampling").get("respacing")
         place, steps = f"{experiment.where}.sampling.respacing", options.diffusion_steps
-        kept = respacing.removeprefix("ddim") if isinstance(respacing, str) else ""
-        if not kept.isdecimal():
+        if not isinstance(respacing, str) or not (kept := respacing.removeprefix("ddim")).isdecimal():
             return
         if not 2 <= int(kept) <= steps:
             yield f"{place}: {respacing!r} must keep 2 to {steps} steps"

@@ -90,9 +90,14 @@ def _tried(model: "Model", form: Mapping[str, int] | None) -> dict[str, Any]:
     import numpy as np
 
     _check_network(model)
-    score = model.score_model()
+    score, text = model.score_model(), hasattr(model, "text_encoder")
+    if text and form:
+        raise InputError(
+            "is a text-to-image model, which draws images of prompts; in place of data and sampling its "
+            "experiment has prompts and image_sets: copy the block stable-diffusion of config.yaml "
+            "(docs/text-to-image.md)"
+        )
     _check_form(score.shape, form)
-    text = hasattr(model, "text_encoder")
     try:
         _check_noise(_bound(model, score, text=text))
     except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError, ArithmeticError) as error:

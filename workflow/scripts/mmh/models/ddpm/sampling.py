@@ -10,6 +10,7 @@ from mmh.compute import rng
 from mmh.compute.rows import aligned_blocks
 from mmh.diffusion.ddim import ddim_scheduler
 from mmh.diffusion.diffusers_network import sample_shape
+from mmh.errors import InputError
 from mmh.light_diffusers import device_of
 
 
@@ -41,7 +42,7 @@ def sample(
     seed : int
         Root seed; the noise of an image follows from it and the id.
     steps : int
-        DDIM steps.
+        DDIM steps, at most the levels of the process.
     batch_size : int
         Images computed at once; part of the recipe, since another one may change the last bits.
     classes : int, optional
@@ -53,12 +54,20 @@ def sample(
     -------
     (n, C, H, W) float32
         Images, about [-1, 1], not clipped; rows in the order of `ids`.
+
+    Raises
+    ------
+    InputError
+        If `steps` is no such number.
     """
     ids = np.asarray(ids, dtype=np.int64)
     shape = sample_shape(unet)
     device = device_of(unet)
     ddim = ddim_scheduler(scheduler.config)
-    ddim.set_timesteps(steps, device=device)
+    total = int(ddim.config.num_train_timesteps)
+    if steps != int(steps) or not 1 <= steps <= total:
+        raise InputError(f"DDIM takes 1 to {total} whole steps with this model, got {steps}")
+    ddim.set_timesteps(int(steps), device=device)
     out = np.empty((len(ids), *shape), dtype=np.float32)
     done = 0
     for rows, places in aligned_blocks(ids, batch_size):

@@ -47,9 +47,8 @@ class Flags:
         """Noise levels in float64; a linear law of T levels has 1000 / T of the betas of 1000."""
         if self.noise_schedule == "cosine":
             return Schedule.cosine(self.diffusion_steps)
-        return Schedule.from_alphas_cumprod(
-            np.cumprod(1.0 - np.linspace(*self._betas(), self.diffusion_steps))
-        )
+        betas = np.linspace(*self._betas(), self.diffusion_steps, dtype=np.float64)
+        return Schedule.from_alphas_cumprod(np.cumprod(1.0 - betas, dtype=np.float64))
 
     def scheduler(self) -> dict[str, Any]:
         """Keywords of diffusers' DDPMScheduler for the same process."""

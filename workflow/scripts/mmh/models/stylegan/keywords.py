@@ -113,7 +113,7 @@ def refuse_stylegan3(record: Record, path: Path) -> None:
 
 def _stored_clamp(record: Record, default: float | None) -> Any:
     """Say where outputs are clamped if no keyword does: the first layer knows, if the writer kept that."""
-    layer = record
+    layer: Any = record
     for name in ("synthesis", "b4", "conv1"):
         layer = _children(layer).get(name)
         if not isinstance(layer, Record):
