@@ -282,7 +282,7 @@ class Experiment:
     def result_tables(self) -> list[str]:
         """``evaluation.csv``, ``claims.csv`` and the like, where it asks for them."""
         same = ["claims", "definitions", "accuracy", "verdicts", "prompt_audit"]
-        same += ["mitigation", "attribution", "rewriting"]
+        same += ["mitigation", "attribution", "rewriting", "combination", "field"]
         named = {"evaluation": "evaluation", "detection": "evaluation"} | {key: key for key in same}
         keys = [table for key, table in named.items() if self.entry.get(key)]
         keys += ["evaluation_raters"] if self.entry.get("evaluation") else []
