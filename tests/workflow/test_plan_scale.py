@@ -46,6 +46,8 @@ JOBS = {
     "score_prompts": 2 * 10,
     "match_generations": 1,
     "evaluate_detection": 1,
+    "combine_detectors": 1,
+    "tabulate_field": 1,
     "draw_figure": 2 * len(FIGURES) + len(TEXT_FIGURES),
     "summarize": 1,
     "collect_run_records": 1,

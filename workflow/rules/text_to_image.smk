@@ -2,7 +2,7 @@
 
 INPUTS: results/<experiment>/image_sets/, prompts.parquet, model/, data/
 OUTPUTS: results/<experiment>/clip/, latents/, generations/, prompt_scores/, mitigated/, mitigation.csv,
-    evaluation.csv
+    evaluation.csv, combination.csv, field.csv
 """
 
 
@@ -181,6 +181,72 @@ rule evaluate_detection:
         untracked=plan.untracked,
     script:
         "../scripts/evaluate_detection.py"
+
+
+rule combine_detectors:
+    """Say which detectors of prompts add to others, by fits that have not seen the prompts they score."""
+    input:
+        prompts="results/{experiment}/prompts.parquet",
+        prompt_scores=plan.prompts.scores,
+    output:
+        table=report(
+            "results/{experiment}/combination.csv",
+            caption="../report/combination.rst",
+            category="Tables",
+            labels={"table": "combined detectors, {experiment}"},
+        ),
+    log:
+        "logs/combine_detectors/{experiment}.log",
+    benchmark:
+        "benchmarks/combine_detectors/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=plan.patterns.having("combination"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
+    params:
+        code=plan.code("combine_detectors.py", plan.prompts.measured_by),
+        options=plan.evaluation.combination,
+        seed=lookup("seed", within=config),
+        untracked=plan.untracked,
+    script:
+        "../scripts/combine_detectors.py"
+
+
+rule tabulate_field:
+    """List all detectors of prompts, with interval and cost, beside what was published."""
+    input:
+        evaluation="results/{experiment}/evaluation.csv",
+        combination=plan.evaluation.combined,
+    output:
+        table=report(
+            "results/{experiment}/field.csv",
+            caption="../report/field.rst",
+            category="Tables",
+            labels={"table": "detectors of prompts, {experiment}"},
+        ),
+    log:
+        "logs/tabulate_field/{experiment}.log",
+    benchmark:
+        "benchmarks/tabulate_field/{experiment}.jsonl"
+    wildcard_constraints:
+        experiment=plan.patterns.having("field"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=plan.memory,
+        runtime=plan.runtime,
+    params:
+        code=plan.code("tabulate_field.py", plan.prompts.measured_by),
+        metrics=plan.evaluation.metrics,
+        options=plan.evaluation.field,
+        untracked=plan.untracked,
+    script:
+        "../scripts/tabulate_field.py"
 
 
 rule sample_mitigated:

@@ -19,7 +19,7 @@ from mmh.config.tables import (
     world_blocks,
 )
 from mmh.copying.options import Copies, Definitions
-from mmh.detection.options import Detection
+from mmh.detection.options import Combination, Detection, FieldTable
 from mmh.elicited.options import ElicitationPlan
 from mmh.evaluation.names import REFERENCE
 from mmh.evaluation.options import Evaluation, Paired, Verdicts
@@ -139,6 +139,10 @@ class Experiment(Options):
     """Which prompts the model memorizes: docs/audit.md."""
     detection: Detection | None = None
     """AUC and TPR of detectors of memorized images and prompts."""
+    combination: Combination | None = None
+    """Which detectors of prompts add to others: docs/detectors.md."""
+    field: FieldTable | None = None
+    """All detectors of prompts beside what was published: docs/detectors.md."""
 
 
 class Configuration(Options):

@@ -1,8 +1,10 @@
 """Options of the evaluation of detectors, on images and on prompts."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
+from mmh.evaluation.names import Detector
+from mmh.metrics.base import DEFAULT, asked_metrics
 from mmh.options.base import EstimatorName, Field, Named, Options, Unique
 from mmh.options.entries import Entry
 
@@ -62,6 +64,69 @@ class Detection(Options):
     """On prompts."""
     resamples: int = Field(ge=1)
     """Bootstrap resamples of the bands of the ROC curves."""
+
+
+class FitOptions(Options):
+    """Detectors that are fitted together, out of fold."""
+
+    by: Literal["logistic", "region"] = "logistic"
+    """logistic: regression; region: distance from the region of ordinary prompts."""
+    of: Annotated[list[str], Field(min_length=1), Unique()]
+    """Detectors."""
+
+
+class Combination(Options):
+    """Which detectors of prompts add to others: docs/detectors.md."""
+
+    pairs: Annotated[list[PromptPair], Field(min_length=1)]
+    """Contrasts: a set of memorized prompts and a set of others."""
+    base: str
+    """The detector that others are to add to, such as cfg_norm.first.n1."""
+    detectors: Annotated[list[str], Field(min_length=1), Unique()]
+    """The others: each alone, and fitted together with it."""
+    fits: dict[str, FitOptions] = {}
+    """Further fits, by name."""
+    shuffles: int = Field(default=100, ge=2)
+    """Shuffled labels that say what chance gives."""
+
+    def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
+        """Detectors that are not evaluated."""
+        named = [("base", self.base), *(("detectors", name) for name in self.detectors)]
+        named += [(f"fits.{fit}.of", name) for fit, options in self.fits.items() for name in options.of]
+        asked = experiment.section("detection").get("prompts", {})
+        if not asked:
+            yield f"{where}: needs detection.prompts, whose steps and generations it takes"
+            return
+        for key, name in dict.fromkeys(named):
+            found = Detector.parse(name)
+            if found is None:
+                yield f"{where}.{key}: {name!r} is no detector; write <metric>.<steps>.n<generations>"
+            elif found.metric not in experiment.section("prompts").get("metrics", DEFAULT):
+                yield f"{where}.{key}: {name!r}, but prompts.metrics has no {found.metric!r}"
+            elif found.step == 1 and 1 in asked["steps"]:
+                yield f"{where}.{key}: {name!r} is called {found.metric}.first.n{found.generations}"
+            elif found.step is not None and found.step not in _steps_of(experiment, found.metric):
+                yield f"{where}.{key}: {name!r}, but prompts.metrics.{found.metric}.steps has no {found.step}"
+            elif found.generations not in asked["generations"]:
+                yield f"{where}.{key}: {name!r}, but detection.prompts.generations has no {found.generations}"
+
+
+def _steps_of(experiment: Entry, metric: str) -> list[int]:
+    """Numbers of the steps that a metric is asked for at."""
+    asked = asked_metrics(experiment.section("prompts")).get(metric)
+    return list(getattr(asked, "steps", None) or [])
+
+
+class FieldTable(Options):
+    """All detectors of prompts beside what was published: docs/detectors.md."""
+
+    model: Literal["SD 1.4", "SD 2.0"] = "SD 1.4"
+    """Whose published values stand beside."""
+
+    def mistakes(self, experiment: Entry, where: str) -> Iterator[str]:
+        """Nothing to list."""
+        if not experiment.section("detection").get("prompts"):
+            yield f"{where}: needs detection.prompts: it lists what is evaluated there"
 
 
 def not_computed(experiment: Entry, names: list[str], sets: list[str], where: str) -> Iterator[str]:

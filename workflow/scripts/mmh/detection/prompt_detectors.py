@@ -54,6 +54,8 @@ def prompt_detectors(
         for count in dict.fromkeys(generations or (1, available)):
             if not 1 <= count <= available:
                 raise InputError(f"prompt scores: {count} generations asked for, '{metric}' has {available}")
+            if count < METRICS[metric].generations:
+                continue
             for variant, chosen in _variants(metric, found, steps, total).items():
                 sign = 1 if METRICS[metric].large else -1
                 columns[str(Detector(metric, variant, count))] = found.mean(count, chosen) * sign

@@ -9,9 +9,12 @@ from typing import Any
 import torch
 
 from mmh.diffusion.schedule import Schedule
+from mmh.diffusion.tables import is_flow
 from mmh.errors import InputError
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
+FURTHER = ("pooled_projections", "img_ids", "guidance")
+"""Inputs of transformers of flows that stand for conditions which are not bound here."""
 Network = Callable[[torch.Tensor, float, torch.Tensor | None], torch.Tensor]
 
 
@@ -45,14 +48,16 @@ class NoisePredictor:
         time_scale: float = 1.0,
         call: Callable[..., Any] | None = None,
     ) -> None:
-        # None for a scheduler that names no such thing (flow matching): it must not pass for epsilon.
-        prediction = getattr(scheduler.config, "prediction_type", None)
-        if prediction not in PREDICTION_TYPES:
+        # None for a scheduler that names no such thing: it must not pass for epsilon.
+        prediction = "flow" if is_flow(scheduler) else getattr(scheduler.config, "prediction_type", None)
+        if prediction not in (*PREDICTION_TYPES, "flow"):
             raise InputError(
                 f"{type(scheduler).__name__} has prediction type {prediction!r}; needed is one of "
                 f"{', '.join(PREDICTION_TYPES)}"
             )
         self.prediction, self.schedule, self.time_scale = prediction, schedule, time_scale
+        # Such a flow's network is told 1 - t, and predicts x - n in place of n - x.
+        self._inverted = prediction == "flow" and bool(scheduler.config.invert_sigmas)
         self.steps = int(scheduler.config.num_train_timesteps)
         self._function, self._name = unet if call is None else call, type(unet).__name__
         parameters: Mapping[str, inspect.Parameter] = inspect.signature(unet.forward).parameters
@@ -65,15 +70,22 @@ class NoisePredictor:
         self._by_class = kind is not None or bool(count)
 
     def __call__(self, z: torch.Tensor, t: float, c: torch.Tensor | None) -> torch.Tensor:
-        """Eps: out (``epsilon``), psi out + sigma z (``v_prediction``), (z - psi out)/sigma (``sample``)."""
+        """Eps: out (``epsilon``), psi out + sigma z (``v_prediction``), (z - psi out)/sigma (``sample``).
+
+        Of a flow, whose out is n - x, z + psi out.
+        """
         out = self._output(z, t, c)
         if self.prediction == "epsilon":
             return out
         psi, sigma = self.schedule.psi(t), self.schedule.sigma(t)
+        if self.prediction == "flow":
+            return z + psi * out
         return psi * out + sigma * z if self.prediction == "v_prediction" else (z - psi * out) / sigma
 
     def clean(self, z: torch.Tensor, t: float, c: torch.Tensor | None) -> torch.Tensor:
         """Clean: (z - sigma out) / psi (``epsilon``), psi z - sigma out (``v_prediction``), out (``sample``).
+
+        Of a flow, z - sigma out.
 
         Raises
         ------
@@ -90,6 +102,8 @@ class NoisePredictor:
         out = self._output(z, t, c)
         if self.prediction == "epsilon":
             return (z - sigma * out) / psi
+        if self.prediction == "flow":
+            return z - sigma * out
         return psi * z - sigma * out if self.prediction == "v_prediction" else out
 
     def check_condition(self, c: torch.Tensor) -> None:
@@ -115,14 +129,14 @@ class NoisePredictor:
         if c is None and self._required:
             raise InputError(f"{self._name} needs conditioning: call .conditioned or .guided first")
         index = self.schedule.index(t)
+        at = (1.0 - t if self._inverted else t) * self.steps if index is None else index
         # Given as a tensor: a plain float would be cut to an integer by some models.
-        time = torch.full(
-            (len(z),), (t * self.steps if index is None else index) * self.time_scale, device=z.device
-        )
+        time = torch.full((len(z),), at * self.time_scale, device=z.device)
         given = {} if c is None or self._condition is None else {self._condition: c}
         out: torch.Tensor = self._function(z, timestep=time, return_dict=False, **given)[0]
         # The rest is a learned variance.
-        return out[:, : z.shape[1]] if out.shape[1] == 2 * z.shape[1] else out
+        kept = out[:, : z.shape[1]] if out.shape[1] == 2 * z.shape[1] else out
+        return -kept if self._inverted else kept
 
 
 def sample_shape(unet: Any) -> tuple[int, int, int]:
@@ -157,6 +171,13 @@ def check_parts(unet: Any, scheduler: Any) -> None:
         raise InputError(f"{name} is a whole pipeline; pass its parts: from_diffusers(p.{part}, p.scheduler)")
     if not isinstance(unet, torch.nn.Module):
         raise InputError(f"a diffusers network was expected, got {name}")
+    wanted = [key for key in FURTHER if key in inspect.signature(unet.forward).parameters]
+    if wanted:
+        raise InputError(
+            f"{name} wants {' and '.join(wanted)} besides its captions, as Stable Diffusion 3 and Flux do; "
+            "this is not supported. Bind them in a function of your own: "
+            "ScoreModel.from_function(lambda z, t, c: ..., shape, schedule)"
+        )
     if not hasattr(scheduler, "config"):
         found = "none" if scheduler is None else type(scheduler).__name__
         raise InputError(f"a diffusers scheduler was expected beside {name}, got {found}")

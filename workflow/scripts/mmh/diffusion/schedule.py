@@ -9,7 +9,7 @@ from typing import Any, Self, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmh.diffusion.tables import alphas_cumprod, cosine_table
+from mmh.diffusion.tables import alphas_cumprod, cosine_table, is_flow
 from mmh.errors import InputError
 
 Array = NDArray[np.float64]
@@ -20,13 +20,13 @@ class Schedule:
     """A noise schedule; make one with the class methods.
 
     Discrete schedules (`from_alphas_cumprod`, `from_scheduler`, `cosine`) have T steps and map t to the step
-    min(round(t T), T - 1); continuous ones (`linear_vp`, `edm`, and what `continuous` makes of a discrete
-    one) have no step index.
+    min(round(t T), T - 1); continuous ones (`linear_vp`, `edm`, `flow`, and what `continuous` makes of a
+    discrete one) have no step index.
 
     Attributes
     ----------
     kind : str
-        ``table``, ``cosine``, ``interpolated``, ``linear_vp`` or ``edm``.
+        ``table``, ``cosine``, ``interpolated``, ``linear_vp``, ``edm`` or ``flow``.
     parameters : dict
         The numbers that define it, as plain JSON values.
     """
@@ -38,7 +38,7 @@ class Schedule:
     def __repr__(self) -> str:
         """Name the law and its range: a table of numbers would fill a screen."""
         if self._abar is None:
-            said = ", ".join(f"{name}={value:g}" for name, value in self.parameters.items())
+            said = ", ".join(f"{name}={value:g}" for name, value in self.parameters.items()) or "sigma = t"
         else:
             low, high = np.sqrt(1.0 - self._abar[[0, -1]])
             said = f"{len(self._abar)} steps, sigma {low:.3g} to {high:.3g}"
@@ -71,7 +71,7 @@ class Schedule:
 
     @classmethod
     def from_scheduler(cls, scheduler: Any) -> Self:
-        """Take the table of a diffusers scheduler.
+        """Take the noise levels of a diffusers scheduler: its table, or those of a flow.
 
         diffusers keeps it in float32, where 1 - abar has lost up to four digits at the first steps; known
         laws of beta are therefore recomputed in float64, and used when they agree with the scheduler's own
@@ -80,18 +80,20 @@ class Schedule:
         Parameters
         ----------
         scheduler : diffusers scheduler
-            Any one with ``alphas_cumprod``.
+            Any one with ``alphas_cumprod``, or FlowMatchEulerDiscreteScheduler, whose shift is a sampler's.
 
         Returns
         -------
         Schedule
-            Discrete, with ``num_train_timesteps`` steps.
+            Discrete, with ``num_train_timesteps`` steps; of a flow `flow`.
 
         Raises
         ------
         InputError
-            If the scheduler has no ``alphas_cumprod``.
+            If the scheduler has no ``alphas_cumprod`` and is of no flow.
         """
+        if is_flow(scheduler):
+            return cls.flow()
         stored = getattr(scheduler, "alphas_cumprod", None)
         if stored is None:
             raise InputError(
@@ -128,6 +130,11 @@ class Schedule:
             raise InputError(f"edm needs 0 < sigma_min < sigma_max, got {sigma_min}, {sigma_max}")
         return cls("edm", {"sigma_min": float(sigma_min), "sigma_max": float(sigma_max)})
 
+    @classmethod
+    def flow(cls) -> Self:
+        """Flow matching: psi = 1 - t, sigma = t, the straight line from image to noise."""
+        return cls("flow", {})
+
     def to_dict(self) -> dict[str, Any]:
         """Return a plain JSON dict that `from_dict` reads; floats survive exactly."""
         return {"kind": self.kind, **self.parameters}
@@ -149,6 +156,7 @@ class Schedule:
             "cosine": ["steps"],
             "linear_vp": ["beta_min", "beta_max"],
             "edm": ["sigma_min", "sigma_max"],
+            "flow": [],
         }
         if kind not in names or sorted(values) != sorted(names[kind]):
             raise InputError(
@@ -160,6 +168,7 @@ class Schedule:
             "cosine": cls.cosine,
             "linear_vp": cls.linear_vp,
             "edm": cls.edm,
+            "flow": cls.flow,
         }
         return make[kind](*(values[name] for name in names[kind]))  # type: ignore[operator]
 
@@ -253,6 +262,8 @@ class Schedule:
         times = _times(t)
         if self._discrete:
             return _plain(np.sqrt(self._abar[self.index(times)]))  # type: ignore[index]
+        if self.kind == "flow":
+            return _plain(1.0 - times)
         return _plain(np.ones_like(times) if self.kind == "edm" else np.exp(-0.5 * self._B(times)))
 
     @overload
@@ -265,7 +276,7 @@ class Schedule:
         if self._discrete:
             return _plain(np.sqrt(1.0 - self._abar[self.index(times)]))  # type: ignore[index]
         if self.kind != "edm":
-            return _plain(np.sqrt(-np.expm1(-self._B(times))))
+            return _plain(times if self.kind == "flow" else np.sqrt(-np.expm1(-self._B(times))))
         low, high = self.parameters["sigma_min"], self.parameters["sigma_max"]
         return _plain(np.exp((1.0 - times) * np.log(low) + times * np.log(high)))
 

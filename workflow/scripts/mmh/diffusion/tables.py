@@ -1,4 +1,4 @@
-"""Tables of cumulative products of 1 - beta, in float64."""
+"""Tables of cumulative products of 1 - beta, in float64, and which schedulers have none."""
 
 from __future__ import annotations
 
@@ -29,3 +29,8 @@ def alphas_cumprod(config: Any) -> Array | None:
     else:
         return cosine_table(T) if law == "squaredcos_cap_v2" else None
     return np.cumprod(1.0 - betas, dtype=np.float64)
+
+
+def is_flow(scheduler: Any) -> bool:
+    """Whether a diffusers scheduler is of flow matching, by the name of its class."""
+    return type(scheduler).__name__ == "FlowMatchEulerDiscreteScheduler"

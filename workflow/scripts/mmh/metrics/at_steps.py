@@ -32,5 +32,7 @@ class AtSteps(Metric):
         for step in options.steps or ():
             if step > prompts["steps"]:
                 yield f"{where}.steps: {step}, but prompts.steps is {prompts['steps']}, the last one"
+            elif step == 1 and cls.looks_back:
+                yield f"{where}.steps: 1 has no step before it that it could be compared with; begin at 2"
         if prompts["guidance"] == 0:
             yield f"{where}: with guidance 0 no caption leads the trajectories; set prompts.guidance above 0"

@@ -50,6 +50,10 @@ class Metric(Row):
     needs : {"calls", "graph", "attention", "image"}
         What it needs besides the noises of a step, which sampling has: nothing; their derivatives with
         respect to the latents; the cross-attention maps of the caption. Or it sees the finished image alone.
+    looks_back : bool
+        Whether it compares a step with the one before; it sees no first step.
+    generations : int
+        The least number of a prompt's generations that it says something of.
     control : bool
         Whether it needs no network, and is one of the controls that detectors must beat.
     shared : tuple of str
@@ -60,6 +64,8 @@ class Metric(Row):
     large: ClassVar[bool] = True
     until: ClassVar[float | None] = None
     needs: ClassVar[Needs] = "calls"
+    looks_back: ClassVar[bool] = False
+    generations: ClassVar[int] = 1
     control: ClassVar[bool] = False
     shared: ClassVar[tuple[str, ...]] = ()
 
@@ -74,7 +80,7 @@ class Metric(Row):
     def sees(self, t: float, number: int) -> bool:
         """Whether it is taken at a step: of this noise level, and of this number, from 0."""
         chosen = self.options.steps if self.chooses() else None
-        within = self.until is None or t <= self.until
+        within = (self.until is None or t <= self.until) and (number > 0 or not self.looks_back)
         return self.needs != "image" and within and (chosen is None or number + 1 in chosen)
 
     @classmethod
@@ -90,6 +96,18 @@ class Metric(Row):
     def see_images(self, images: NDArray[np.uint8]) -> Array:
         """Give the value of each finished image (n, 3, H, W), float64 (n,); for `needs` "image"."""
         raise NotImplementedError(self.name)
+
+    def see_generations(self, images: NDArray[np.uint8]) -> Array:
+        """Give the value of each image (prompts, generations, 3, H, W), float64 (prompts, generations).
+
+        Of a metric that compares the generations of a prompt; all others see each image by itself.
+        """
+        return self.see_images(images.reshape(-1, *images.shape[2:])).reshape(images.shape[:2])
+
+    @classmethod
+    def network_rows(cls, options: Any, dim: int) -> tuple[int, int]:
+        """Rows of the network, forward and backward, for a step of a trajectory, besides sampling's two."""
+        return 0, 0
 
     @classmethod
     def cost(cls, options: Any, dim: int, trace_calls: Callable[[int | str], float]) -> float:

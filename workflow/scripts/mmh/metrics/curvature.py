@@ -52,6 +52,11 @@ class Curvature(AtSteps):
         """Two calls, one, or a dual-number pass."""
         return {"central": 2.0, "one-sided": 1.0, "jvp": 5.0}[options.product]
 
+    @classmethod
+    def network_rows(cls, options: Any, dim: int) -> tuple[int, int]:
+        """Both branches, at each place."""
+        return {"central": 4, "one-sided": 2, "jvp": 2}[options.product], 0
+
 
 class CurvatureTranspose(AtSteps):
     """||(H^D)^T s^D||, by one backward pass over the graph of sampling's own call."""
@@ -73,3 +78,8 @@ class CurvatureTranspose(AtSteps):
     def cost(cls, options: Any, dim: int, trace_calls: Callable[[int | str], float]) -> float:
         """One product."""
         return trace_calls(1) - 1
+
+    @classmethod
+    def network_rows(cls, options: Any, dim: int) -> tuple[int, int]:
+        """Both branches."""
+        return 0, 2

@@ -45,6 +45,11 @@ class Flipd(Metric):
         probes = _probes(options.trace, dim)
         return trace_calls("exact" if probes is None else probes) - 1
 
+    @classmethod
+    def network_rows(cls, options: Any, dim: int) -> tuple[int, int]:
+        """Both branches, for each product."""
+        return 0, 2 * (_probes(options.trace, dim) or dim)
+
     def _trace(self, step: Seen) -> Array:
         import torch
 

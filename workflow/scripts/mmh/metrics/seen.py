@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from mmh.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 Branch = Literal["caption", "empty", "difference"]
 
 
+class Before(NamedTuple):
+    """What is kept of a step for the next one: (n, *shape) each, without graph."""
+
+    z: torch.Tensor
+    caption: torch.Tensor
+
+
 class Seen:
     """What a metric may look at: n rows, one for each trajectory. What several metrics want is computed once.
 
@@ -33,6 +42,8 @@ class Seen:
         As the method `streams`, for this step.
     attention : sequence of torch.Tensor
         Cross-attention maps of the caption, as below.
+    before : Before, optional
+        The step before, of the same rows.
 
     Attributes
     ----------
@@ -44,6 +55,8 @@ class Seen:
         (n, *shape), the noises eps_0, eps_c and eps_0 + lambda (eps_c - eps_0).
     attention : sequence of torch.Tensor
         Each layer's (n, heads, places, tokens), summing to 1 over the tokens; of a metric that needs it.
+    before : Before
+        Latents and caption's noise of the step before; of a metric that looks back.
     """
 
     def __init__(
@@ -52,13 +65,22 @@ class Seen:
         model: ScoreModel,
         streams: Callable[[str, int], list[np.random.Generator]],
         attention: Sequence[torch.Tensor] = (),
+        before: Before | None = None,
     ) -> None:
         self.number, self.t, self.index, self.sigma = step.number, step.t, step.index, step.sigma
         self.z, self.empty, self.caption, self.guided = step.z, step.empty, step.caption, step.guided
         self.model, self.attention, self._step = model, attention, step
+        self._before = before
         self.graph_is_wanted_again = False
         self._streams = streams
         self._geometries: dict[object, Geometry] = {}
+
+    @property
+    def before(self) -> Before:
+        """The step before."""
+        if self._before is None:
+            raise InputError("a metric that compares steps must say so: looks_back = True")
+        return self._before
 
     @staticmethod
     def squared(eps: torch.Tensor) -> NDArray[np.float64]:
@@ -145,6 +167,18 @@ class Seen:
             return z - z  # the state is the noise, whatever the caption
         empty, caption = self._step.both.eps(torch.cat([z, z]), self.t).to(self.z.dtype).chunk(2)
         return caption - empty
+
+    def pulled_back(self) -> torch.Tensor:
+        """J_c^T eps_c - J_0^T eps_0 (n, *shape) by one backward pass, for a metric that needs the graph."""
+        import torch
+
+        from mmh.hessian.operators import transpose_product
+
+        with torch.inference_mode(False), torch.enable_grad():
+            noises = self._step.noises
+            both = transpose_product(noises, self._step.pair)(noises.detach().flatten(1))
+        of_empty, of_caption = both.reshape(noises.shape).chunk(2)
+        return of_caption - of_empty
 
     def products(self) -> GraphProducts:
         """J^T v of the guided noise, for a metric that needs the graph: no call of the network."""

@@ -57,6 +57,11 @@ class Spectrum(AtSteps):
         return trace_calls("exact" if options.m == "exact" else options.m * options.probes) - 1
 
     @classmethod
+    def network_rows(cls, options: Any, dim: int) -> tuple[int, int]:
+        """Both branches, for each product."""
+        return 0, 2 * (dim if options.m == "exact" else options.m * options.probes)
+
+    @classmethod
     def same_work(cls, options: Any) -> object:
         """One pass for all statistics of both branches, and one for all of H^D."""
         return cls.branch == "difference", options.m, options.probes, options.probe

@@ -282,4 +282,6 @@ FIXED: dict[str, tuple[float, float, float, float]] = {
     "check_clip": (60, 900, 0, 1),
     "score_attributions": (60, 500, 0, 0),
     "evaluate_detection": (120, 800, 0, 0),
+    "combine_detectors": (300, 800, 0, 0),
+    "tabulate_field": (30, 500, 0, 0),
 }

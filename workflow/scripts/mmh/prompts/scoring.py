@@ -23,7 +23,7 @@ from mmh.compute.rows import check_finite
 from mmh.diffusion.score_model import ScoreModel
 from mmh.errors import InputError
 from mmh.metrics.base import DEFAULT, METRICS, Metric
-from mmh.metrics.seen import Seen
+from mmh.metrics.seen import Before, Seen
 from mmh.sampling.guided import Grid, Step, generation_rows, guided_ddim, initial_noise
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class Recorder:
     ) -> None:
         self.model, self.metrics, self.streams, self.attention = model, metrics, streams, attention
         self.values: dict[str, list[Array]] = {metric.name: [] for metric in metrics}
+        self._keeps = any(metric.looks_back for metric in metrics)
+        self._before: Before | None = None
 
     def wants_graph(self, t: float, number: int) -> bool:
         """Differentiate the steps that a metric wants so alone: a graph takes memory.
@@ -104,8 +106,10 @@ class Recorder:
         n = len(step.z)
         maps = self.attention.take() if self.attention is not None else []
         streams = lambda purpose, number: self.streams(step.number, purpose, number)  # noqa: E731
-        seen = Seen(step, self.model, streams, [each[n:] for each in maps])  # rows are [empty, caption]
-        sees = {m.name: m.sees(step.t, step.number) for m in self.metrics}
+        captions = [each[n:] for each in maps]  # rows are [empty, caption]
+        seen = Seen(step, self.model, streams, captions, self._before)
+        alone = self._before is None  # the first step, or a trial of one
+        sees = {m.name: m.sees(step.t, step.number) and not (alone and m.looks_back) for m in self.metrics}
         differentiating = [m.name for m in self.metrics if m.needs == "graph" and sees[m.name]]
         for metric in self.metrics:
             value = np.full(n, np.nan)
@@ -118,6 +122,8 @@ class Recorder:
                     f"must give ({n},)"
                 )
             self.values[metric.name].append(value)
+        if self._keeps:
+            self._before = Before(step.z.detach(), step.caption.detach())
 
 
 def default_metrics() -> list[Metric]:

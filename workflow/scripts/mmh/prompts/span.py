@@ -93,7 +93,9 @@ def sample_span(
     arrays |= {"generation": generation.astype(np.int64), "text": texts[prompt].to_numpy(dtype=str)}
     arrays |= {"index": grid.index, "guidance": np.array([float(options["guidance"])])}
     arrays |= {"seed": np.array(seeds, dtype=np.uint64)}
-    seen = {metric.name: metric.see_images(image) for metric in metrics if metric.needs == "image"}
+    by_prompt = image.reshape(len(numbers), count, *image.shape[1:])
+    of_images = [metric for metric in metrics if metric.needs == "image"]
+    seen = {metric.name: metric.see_generations(by_prompt).ravel() for metric in of_images}
     table = score_table(found, images=seen, prompt_set=prompt_set, prompts=numbers, generations=count)
     numerics = {
         "dtype": str(score.dtype).removeprefix("torch."),

@@ -14,6 +14,8 @@ from mmh.io.model_folder import check_weights, read_json, refuse
 from mmh.light_diffusers import diffusers, move
 
 Report = Callable[..., None]
+FLOWS = ("StableDiffusion3", "Flux")
+"""How the classes of pipelines begin that are flows with captions."""
 
 
 @dataclass
@@ -85,19 +87,49 @@ def load_folder(path: Path, *, device: str = "cpu") -> UNetModel:
     InputError
         If a file is missing, damaged or does not fit the others; it names the file and what to do.
     """
+    network, settings = load_network(path)
+    if not {"beta_schedule", "num_train_timesteps"} <= set(settings):
+        refuse(
+            path / "scheduler" / "scheduler_config.json",
+            "describes no variance-preserving process (it lacks beta_schedule or num_train_timesteps)",
+        )
+    try:
+        scheduler = diffusers().DDPMScheduler.from_config(settings)
+    except Exception as error:
+        file = path / "scheduler" / "scheduler_config.json"
+        refuse(file, f"describes no DDPM scheduler ({in_short(error)})", error)
+    return UNetModel(move(network, device), scheduler)
+
+
+def load_network(path: Path) -> tuple[Any, dict[str, Any]]:
+    """Load the UNet of a diffusers folder, in evaluation mode, and read the settings of its scheduler.
+
+    Parameters
+    ----------
+    path : Path
+        With `model_index.json`, `unet/` and `scheduler/`.
+
+    Returns
+    -------
+    network : diffusers.UNet2DModel
+    settings : dict
+        ``scheduler_config.json``.
+
+    Raises
+    ------
+    InputError
+        As `load_folder` does.
+    """
     index = read_json(path / "model_index.json")
-    entry = index.get("unet")
+    entry, pipeline = index.get("unet"), str(index.get("_class_name"))
+    if pipeline.startswith(FLOWS):
+        refuse(path / "model_index.json", f"is a {pipeline}: flows with captions cannot be loaded yet")
     if not isinstance(entry, list) or entry[-1:] != ["UNet2DModel"]:
         refuse(
             path / "model_index.json", f"names the unet {entry!r}; ['diffusers', 'UNet2DModel'] can be loaded"
         )
     read_json(path / "unet" / "config.json")
     settings = read_json(path / "scheduler" / "scheduler_config.json")
-    if not {"beta_schedule", "num_train_timesteps"} <= set(settings):
-        refuse(
-            path / "scheduler" / "scheduler_config.json",
-            "describes no variance-preserving process (it lacks beta_schedule or num_train_timesteps)",
-        )
     weights = path / "unet" / "diffusion_pytorch_model.safetensors"
     check_weights(weights)
     try:
@@ -111,15 +143,10 @@ def load_folder(path: Path, *, device: str = "cpu") -> UNetModel:
     misfits = sorted({str(key) for keys in loading.values() for key in keys})
     if misfits:
         refuse(weights, f"does not fit unet/config.json: {len(misfits)} tensors differ, first {misfits[0]}")
-    try:
-        scheduler = diffusers().DDPMScheduler.from_config(settings)
-    except Exception as error:
-        file = path / "scheduler" / "scheduler_config.json"
-        refuse(file, f"describes no DDPM scheduler ({in_short(error)})", error)
-    return UNetModel(move(network.eval(), device), scheduler)
+    return network.eval(), settings
 
 
-def save(path: Path, network: Any, scheduler: Any) -> None:
+def save(path: Path, network: Any, scheduler: Any, *, pipeline: str = "DDPMPipeline") -> None:
     """Save a diffusers folder that `DDPMPipeline.from_pretrained` loads as well.
 
     Parameters
@@ -130,12 +157,14 @@ def save(path: Path, network: Any, scheduler: Any) -> None:
         Its weights are written as safetensors.
     scheduler : diffusers.DDPMScheduler
         The forward process of its training.
+    pipeline : str
+        What `model_index.json` names as the class of the whole; another one no pipeline of diffusers loads.
     """
     path = Path(path)
     network.save_pretrained(path / "unet", safe_serialization=True)
     scheduler.save_pretrained(path / "scheduler")
     index = {
-        "_class_name": "DDPMPipeline",
+        "_class_name": pipeline,
         "_diffusers_version": diffusers().__version__,
         "scheduler": ["diffusers", type(scheduler).__name__],
         "unet": ["diffusers", type(network).__name__],

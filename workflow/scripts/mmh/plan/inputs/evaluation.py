@@ -3,10 +3,12 @@
 from typing import Any
 
 from mmh.claims.base import CLAIMS
+from mmh.detection.options import Combination, FieldTable
 from mmh.digest.reach import Root
 from mmh.evaluation.options import Verdicts
 from mmh.io.spans import SELECTED
 from mmh.metrics.base import METRICS, asked_metrics
+from mmh.models.base import dimension
 from mmh.plan.experiment import Config
 from mmh.plan.inputs.base import Inputs, Wildcards, chosen
 from mmh.rows import root_of
@@ -156,6 +158,28 @@ class Evaluation(Inputs):
             "prompts": f"{folder}/prompts.parquet" if prompts else [],
             "prompt_scores": experiment.prompt_score_files if prompts else [],
         }
+
+    def combination(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Which detectors are combined, at the steps and generations that are evaluated."""
+        entry = self.experiment(wildcards).entry
+        options = Combination.model_validate(entry["combination"]).model_dump()
+        return options | chosen(entry["detection"]["prompts"], "steps", "generations")
+
+    def combined(self, wildcards: Wildcards) -> str | list[str]:
+        """The table of combined detectors, where there is one."""
+        experiment = self.experiment(wildcards)
+        return f"{experiment.folder}/combination.csv" if experiment.entry.get("combination") else []
+
+    def field(self, wildcards: Wildcards) -> dict[str, Any]:
+        """What costs follow from, and whose published values stand beside."""
+        entry = self.experiment(wildcards).entry
+        options = FieldTable.model_validate(entry["field"]).model_dump()
+        return options | {"steps": entry["prompts"]["steps"], "dim": dimension(entry)}
+
+    def metrics(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Metrics of prompts, with all their options."""
+        asked = asked_metrics(self.experiment(wildcards).entry["prompts"])
+        return {name: taken.model_dump(mode="json") for name, taken in asked.items()}
 
 
 def _of_prompts(entry: Config) -> bool:

@@ -63,6 +63,10 @@ class Prompts(Inputs):
         """Generations of all prompt sets."""
         return self.experiment(wildcards).generation_files
 
+    def scores(self, wildcards: Wildcards) -> list[str]:
+        """Metrics of all prompt sets."""
+        return self.experiment(wildcards).prompt_score_files
+
     def images(self, wildcards: Wildcards) -> str:
         """Where the training images of prompts are."""
         return self.experiment(wildcards).prompt_images
