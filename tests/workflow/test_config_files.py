@@ -241,7 +241,7 @@ def test_the_tool_names_the_line_in_a_file_that_snakemake_reads_first(tmp_path: 
         command = [*tool, "--configfile", "config.yaml", "mine.yaml"]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    assert check(OWN).stdout == "the configuration is sound: 10 experiments, 1 of them under run\n"
+    assert check(OWN).stdout == "the configuration is sound: 11 experiments, 1 of them under run\n"
     done = check(OWN.replace("seed: 0}", "seed: 0"))
     assert done.returncode == 1
     assert done.stderr.startswith("error: mine.yaml, line 5, column ")

@@ -8,16 +8,7 @@ from mmh.attributed.options import AttributionPlan
 from mmh.audit.options import ImageAnswer, PromptAnswer
 from mmh.claims.options import claim_forms
 from mmh.compute.network_cost import LARGEST_JACOBIAN
-from mmh.config.tables import (
-    KINDS,
-    WORLDS,
-    figure_blocks,
-    kind_blocks,
-    sampling_blocks,
-    sampling_kind,
-    score_blocks,
-    world_blocks,
-)
+from mmh.config import tables
 from mmh.copying.options import Copies, Definitions
 from mmh.detection.options import Combination, Detection, FieldTable
 from mmh.elicited.options import ElicitationPlan
@@ -63,7 +54,7 @@ def _experiment() -> Mapping[str, Alternative]:
 
 
 ImageSet = Annotated[dict[str, Any], Block("", image_set_blocks, image_set_kind, "an image set")]
-Estimator = Annotated[dict[str, Any], Block("method", score_blocks, text="a score")]
+Estimator = Annotated[dict[str, Any], Block("method", tables.score_blocks, text="a score")]
 Descriptor = Annotated[dict[str, Any], Block("source", _descriptors, text="a copy descriptor")]
 Seed = Annotated[int, Field(ge=0, le=9223372036854775807)]
 OneExperiment = Annotated[dict[str, Any], Block("", _experiment, lambda *_: "experiment", "one experiment")]
@@ -74,11 +65,11 @@ class Experiment(Options):
 
     replicates: Annotated[list[Seed], Unique(), Field(min_length=2)] | None = None
     """Root seeds that `make replicates` trains it with, in place of `seed`; the data stay the same."""
-    data: Annotated[dict[str, Any], Block("world", world_blocks)] | None = None
+    data: Annotated[dict[str, Any], Block("world", tables.world_blocks)] | None = None
     """The training set."""
-    model: Annotated[dict[str, Any], Block("kind", kind_blocks)] | None = None
+    model: Annotated[dict[str, Any], Block("kind", tables.kind_blocks)] | None = None
     """The model."""
-    sampling: Annotated[dict[str, Any], Block("", sampling_blocks, sampling_kind)] | None = None
+    sampling: Annotated[dict[str, Any], Block("", tables.sampling_blocks, tables.sampling_kind)] | None = None
     """Samples of the model."""
     image_sets: (
         dict[str, Annotated[dict[str, Any], Block("", image_set_blocks, image_set_kind, "an image set")]]
@@ -89,15 +80,15 @@ class Experiment(Options):
     """Retrieval of training images."""
     labels: Annotated[dict[str, Any], Block("source", _labels)] | None = None
     """Where labels come from."""
-    estimators: dict[str, Annotated[dict[str, Any], Block("method", score_blocks, text="a score")]] | None = (
-        None
-    )
+    estimators: (
+        dict[str, Annotated[dict[str, Any], Block("method", tables.score_blocks, text="a score")]] | None
+    ) = None
     """Scores of samples and images, by name."""
     evaluation: Evaluation | None = None
     """AUC and TPR of scores against labels."""
     paired: Paired | None = None
     """LID_* and LID_theta of two models at the same images."""
-    figures: Annotated[dict[str, Any], Blocks(figure_blocks)] | None = None
+    figures: Annotated[dict[str, Any], Blocks(tables.figure_blocks)] | None = None
     """Figures, by name, with their options."""
     claims: Annotated[dict[str, Any], Block("", _claims, lambda *_: "claims")] | None = None
     """Claims of the papers to test."""
@@ -193,7 +184,11 @@ def structure_mistakes(config: Config) -> Iterator[Mistake]:
             if key not in entry:
                 yield missing_key(path, key, described(Experiment, key))
         world = entry["data"].get("world") if isinstance(entry.get("data"), Mapping) else None
-        if "sampling" not in entry and world in WORLDS.rows() and WORLDS[world].made in ("make", "import"):
+        if (
+            "sampling" not in entry
+            and world in tables.WORLDS.rows()
+            and tables.WORLDS[world].made in ("make", "import")
+        ):
             yield missing_key(path, "sampling", f"an experiment on the world {world!r} needs samples")
 
 
@@ -218,15 +213,15 @@ def experiment_mistakes(experiment: Entry) -> Iterator[str]:
         if sampling["calibration"] > sampling["n_samples"]:
             n = sampling["n_samples"]
             yield f"{where}.sampling.calibration: {sampling['calibration']} exceeds n_samples, {n}"
-        if KINDS[experiment.kind].Sampling is None:
+        if tables.KINDS[experiment.kind].Sampling is None:
             kind = experiment.kind
             yield f"{where}.sampling: a model of kind {kind!r} draws images of prompts alone; remove it"
-        row, place = KINDS[experiment.kind], f"{where}.sampling"
+        row, place = tables.KINDS[experiment.kind], f"{where}.sampling"
         yield from mistakes_of(row, lambda: row.check_sampling(sampling, place), place)
     captioned = known_names("image set", experiment.config, experiment)
     if captioned and not sampling and "latents" not in experiment.entry:
         yield f"{where}.latents: missing; image sets with captions are encoded as it says"
-    if experiment.section("prompt_lists") and WORLDS[experiment.world].sets:
+    if experiment.section("prompt_lists") and tables.WORLDS[experiment.world].sets:
         world = experiment.world
         yield f"{where}.prompt_lists: the world {world} has prompts of its own; remove the lists"
     yield from _too_many_products(experiment)
@@ -250,7 +245,7 @@ def _too_many_products(experiment: Entry) -> Iterator[str]:
 
 def _no_replicates(experiment: Entry) -> Iterator[str]:
     """Why an experiment cannot be trained several times, or has nothing to show for it."""
-    if not experiment.kind or KINDS[experiment.kind].made != "train":
+    if not experiment.kind or tables.KINDS[experiment.kind].made != "train":
         yield "needs a model that is trained here; of others no training is random"
     if experiment.section("labels").get("source") == "files":
         yield "people labelled the samples of one training; those of another are others. Use planted labels"

@@ -284,9 +284,8 @@ class Experiment:
     @property
     def result_tables(self) -> list[str]:
         """``evaluation.csv``, ``claims.csv`` and the like, where it asks for them."""
-        same = ["claims", "definitions", "accuracy", "verdicts", "prompt_audit"]
+        same = ["claims", "definitions", "accuracy", "verdicts", "prompt_audit", "combination", "field"]
         same += ["mitigation", "re_elicitation", "optimisation", "attribution", "rewriting"]
-        same += ["combination", "field"]
         named = {"evaluation": "evaluation", "detection": "evaluation"} | {key: key for key in same}
         keys = [table for key, table in named.items() if self.entry.get(key)]
         keys += ["evaluation_raters"] if self.entry.get("evaluation") else []
