@@ -110,7 +110,7 @@ def figure(
     """
     names, last = list(dict.fromkeys(rows["mitigation"])), int(rows["iteration"].max())
     fig = style.figure(style.TEXT, 2.3 + 0.62 * len(images))
-    top, below = fig.subfigures(2, 1, height_ratios=[2.3, 0.62 * len(images)])
+    top, below = np.ravel(np.asarray(fig.subfigures(2, 1, height_ratios=[2.3, 0.62 * len(images)])))
     handles = []
     for ax, (metric, label) in zip(top.subplots(1, len(PANELS)), PANELS.items(), strict=True):
         for place, name in enumerate(names):
