@@ -16,7 +16,7 @@ from mmh.mitigated.classes import classifier, held_out_accuracy
 from mmh.mitigated.measures import Truth, measured, noise_p
 from mmh.mitigated.table import comparison, difference_interval
 from mmh.models.latent import clip, word_tokenizer
-from mmh.models.latent.clip_similarity import similarity_by
+from mmh.models.latent.clip_similarity import similarity_by, text_similarity_by
 from mmh.models.latent.training import tokens
 from mmh.stats.means import mean_interval
 from mmh.worlds.sets import digits
@@ -201,6 +201,14 @@ def test_clip_compares_images_with_their_captions(tmp_path):
         out = model(input_ids=tokens(tokenizer, texts[::-1]), pixel_values=pixels)
         direct = torch.nn.functional.cosine_similarity(out.image_embeds, out.text_embeds)
     np.testing.assert_allclose(found[::-1], direct, atol=1e-5)
+    others = ["three", "the plate", "seven digit"]
+    with torch.no_grad():
+        other = model.get_text_features(tokens(tokenizer, others))
+        other = getattr(other, "pooler_output", other)
+        wanted = torch.nn.functional.cosine_similarity(out.text_embeds, other[[2, 1, 0]])
+    near = text_similarity_by(tmp_path / "clip")
+    np.testing.assert_allclose(near(texts, others)[::-1], wanted, atol=1e-5)
+    np.testing.assert_allclose(near(texts, texts), 1, atol=1e-9)
     with pytest.raises(InputError, match="no CLIP model can be read"):
         similarity_by(tmp_path)
 

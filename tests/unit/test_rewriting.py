@@ -109,6 +109,21 @@ def test_answers_are_checked_and_asked_for_again():
     assert tidy(" “a plate” ") == "a plate"
 
 
+def test_an_answer_of_another_meaning_is_asked_for_again_and_counted():
+    asked = []
+
+    def lost(text, answer):
+        asked.append((text, answer))
+        return "plate" not in answer
+
+    by = Turns("", "a red car", "a red plate")
+    one = rewritten(by, [ask(7)], too_long=short, lost=lost).iloc[0]
+    assert (one["rewrite"], one["problem"], one["attempts"]) == ("a red plate", "", 3)
+    assert asked == [(TEXT, "a red car"), (TEXT, "a red plate")]
+    both = rewritten(by, [ask(7)], too_long=short, lost=lost, attempts=2).iloc[0]
+    assert (both["rewrite"], both["problem"]) == ("a red car", "meaning lost")
+
+
 def test_the_instruction_names_the_words_and_the_caption():
     said = instruction(TEXT, ["tovafu", "single"])
     assert '"tovafu", "single"' in said

@@ -435,6 +435,10 @@ CASES = {
         set_to(f"{WORDED}/rewriting/k", [0, 1]),
         "experiments.digits-captions.rewriting.k.0: 0 is out of range, expected >= 1",
     ),
+    "a meaning that nothing reads": (
+        lambda config: [set_to(f"{WORDED}/rewriting/meaning", 0.5)(config), remove(f"{WORDED}/clip")(config)],
+        "experiments.digits-captions.rewriting.meaning: needs the section 'clip', which this experiment lacks",
+    ),
     "a descent that is no mitigation": (
         set_to(f"{WORDED}/optimisation/mitigations", ["wenn"]),
         "experiments.digits-captions.optimisation.mitigations: there is no mitigation 'wenn' (did you mean 'wen'?)",

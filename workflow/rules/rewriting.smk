@@ -12,6 +12,7 @@ rule rewrite_prompts:
         attributions=plan.rewriting.attributions,
         model="results/{experiment}/model",
         written=plan.rewriting.written,
+        clip=plan.rewriting.clip,
     output:
         table="results/{experiment}/rewrites.parquet",
     log:

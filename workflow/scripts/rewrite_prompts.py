@@ -19,7 +19,7 @@ def main(
     record: dict[str, Any],
     progress: Any,
 ) -> None:
-    """Write ``rewrites.parquet``, a row for each rewriting; `inputs`: prompts, model, attributions."""
+    """Write ``rewrites.parquet``, a row for each rewriting; `inputs`: prompts, model, attributions, clip."""
     from mmh.choices.base import made
     from mmh.io.table_files import read_table, write_table
     from mmh.io.tables import PROMPTS, REWRITES, WORD_VALUES
@@ -38,6 +38,12 @@ def main(
     rewriter = rewriter_of(**options["rewriter"]) if options["rewriter"] else None
     if rewriter is not None:
         rewriter.prepare(read_table(inputs["prompts"], PROMPTS)["text"].tolist())
+    lost = None
+    if inputs.get("clip"):
+        from mmh.models.latent.clip_similarity import text_similarity_by
+
+        near, least = text_similarity_by(inputs["clip"], device=device), options["meaning"]
+        lost = lambda text, answer: bool(near([text], [answer])[0] < least)  # noqa: E731
     held = inputs["attributions"]
     table = all_rewrites(
         prompts,
@@ -50,6 +56,7 @@ def main(
         words=read_table(held, WORD_VALUES) if held else None,
         vocabulary=token_texts(loaded),
         too_long=lambda text: bool(loaded.tokens([text])[1][0]),
+        lost=lost,
         report=progress(len(options["choices"]), unit="choice"),
     )
     problems = table["problem"].str.replace(r"^keeps .*", "keeps a word", regex=True)

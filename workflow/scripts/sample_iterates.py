@@ -31,15 +31,18 @@ def main(
     from mmh.io.arrays import write_arrays
     from mmh.mitigated.iterates import sample_iterates_span
     from mmh.mitigations.base import MITIGATIONS, made
+    from mmh.mitigations.embedding import EmbeddingDescent
     from mmh.models.latent.folder import load_folder
     from mmh.prompts.lists import prompts_of_span
     from mmh.rows import load_plugins
 
     load_plugins(plugins, MITIGATIONS)
+    descent = made(method, options)
+    assert isinstance(descent, EmbeddingDescent)  # the configuration is checked for it
     arrays, record["numerics"] = sample_iterates_span(
         load_folder(model, device=device, **sampling.get("load", {})),
         prompts_of_span(prompts, prompt_set, span),
-        made(method, options),
+        descent,
         prompt_set=prompt_set,
         options=sampling,
         seed=seed,

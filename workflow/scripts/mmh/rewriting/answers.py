@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 COLUMNS = ["prompt_set", "prompt", "repeat", "k", "seed", "text", "replaced", "rewrite", "problem"]
 COLUMNS += ["attempts", "rewriter", "model", "date"]
+LOST = "meaning lost"
+"""Problem of an answer that CLIP takes for another text than the prompt."""
 _REFUSALS = re.compile(
     r"\W*(i['\u2019]?m sorry|sorry|i can(no|['\u2019])t|i am (sorry|unable)|i['\u2019]?m unable|as an ai)\b",
     re.I,
 )
 
 
-def problem_of(ask: Ask, text: str, too_long: Callable[[str], bool]) -> str:
+def problem_of(
+    ask: Ask, text: str, too_long: Callable[[str], bool], lost: Callable[[str, str], bool] | None = None
+) -> str:
     """Say why an answer will not do, in a word or two; nothing if it will.
 
     Parameters
@@ -29,11 +33,13 @@ def problem_of(ask: Ask, text: str, too_long: Callable[[str], bool]) -> str:
         The answer.
     too_long : callable
         Whether a text is longer than the text encoder takes.
+    lost : callable, optional
+        Whether the second of two texts has lost the meaning of the first.
 
     Returns
     -------
     str
-        empty, several lines, refusal, too long, unchanged, or "keeps <word>".
+        empty, several lines, refusal, too long, unchanged, "keeps <word>", or meaning lost.
     """
     if not text:
         return "empty"
@@ -51,7 +57,7 @@ def problem_of(ask: Ask, text: str, too_long: Callable[[str], bool]) -> str:
         others = [w.casefold() for i, w in enumerate(ask.words) if i not in ask.chosen]
         if words.count(word) > others.count(word):  # it may stand elsewhere in the prompt, too
             return f"keeps {word}"
-    return ""
+    return LOST if lost is not None and lost(ask.text, text) else ""
 
 
 def tidy(text: str) -> str:
@@ -63,7 +69,12 @@ def tidy(text: str) -> str:
 
 
 def rewritten(
-    rewriter: Rewriter, asks: Iterable[Ask], *, too_long: Callable[[str], bool], attempts: int = 3
+    rewriter: Rewriter,
+    asks: Iterable[Ask],
+    *,
+    too_long: Callable[[str], bool],
+    lost: Callable[[str, str], bool] | None = None,
+    attempts: int = 3,
 ) -> pd.DataFrame:
     """Rewrite prompts.
 
@@ -72,8 +83,8 @@ def rewritten(
     rewriter : Rewriter
     asks : iterable of Ask
         Prompts, each with the words that are to go.
-    too_long : callable
-        Whether a text is longer than the text encoder takes.
+    too_long, lost
+        As for `problem_of`.
     attempts : int
         How often each is asked for at most.
 
@@ -96,7 +107,7 @@ def rewritten(
         while problem and count < attempts:
             given = rewriter.rewrite(ask, count)
             answer = Answer(tidy(given.text), given.model, given.date)
-            problem, count = problem_of(ask, answer.text, too_long), count + 1
+            problem, count = problem_of(ask, answer.text, too_long, lost), count + 1
         rows.append(
             {
                 "prompt_set": ask.prompt_set,

@@ -110,6 +110,7 @@ def all_rewrites(
     words: pd.DataFrame | None,
     vocabulary: Sequence[str],
     too_long: Callable[[str], bool],
+    lost: Callable[[str, str], bool] | None = None,
     report: Callable[[int], None],
 ) -> pd.DataFrame:
     """Rewrite prompts by all choices.
@@ -120,7 +121,7 @@ def all_rewrites(
         As for `asked`.
     rewriter : Rewriter or None
         Replaces words; None: all choices put something in.
-    attempts, too_long
+    attempts, too_long, lost
         As for `mmh.rewriting.answers.rewritten`.
     vocabulary : sequence of str
         Tokens of the tokenizer as texts.
@@ -151,7 +152,7 @@ def all_rewrites(
                 raise InputError(
                     f"rewriting.rewriter: choice {name!r} names words, and nothing replaces them"
                 )
-            found = rewritten(rewriter, drawn[name], too_long=too_long, attempts=attempts)
+            found = rewritten(rewriter, drawn[name], too_long=too_long, lost=lost, attempts=attempts)
         parts.append(found.assign(choice=name))
         report(done)
     table = pd.concat(parts, ignore_index=True)

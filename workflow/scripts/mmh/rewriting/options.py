@@ -53,6 +53,8 @@ class RewritingPlan(Options):
     """Similarities to the training image at which CLIP is compared (the frontier)."""
     attempts: int = Field(default=3, ge=1)
     """How often a rewriter is asked, if its answers will not do."""
+    meaning: Cosine | None = None
+    """Least cosine of a rewriter's answer to the prompt, by the section clip; left out: any will do."""
     rewriter: Annotated[dict[str, Any], Block("method", rewriter_blocks, text="a rewriter")] | None = None
     """What puts other words in the place of those that are to go."""
     choices: dict[str, Annotated[dict[str, Any], Block("method", choice_blocks, text="a choice")]] = Field(
@@ -71,6 +73,8 @@ class RewritingPlan(Options):
             yield f"{where}.choices: needs one of method random to compare with, has {plain}"
         if PLAIN in self.choices:
             yield f"{where}.choices.{PLAIN}: stands for prompts that are not rewritten; use another name"
+        if self.meaning is not None and not experiment.section("clip"):
+            yield f"{where}.meaning: needs the section 'clip', which this experiment lacks"
         if self.rewriter is None and any(issubclass(row, WordChoice) for row in found):
             yield f"{where}.rewriter: missing; choices that name words need one, such as lexicon or openai"
 

@@ -18,6 +18,7 @@ from mmh.stats.clusters import share_interval
 from mmh.worlds.sets.wordings import CONTENT, Grammar
 
 Agree = Callable[[NDArray[np.uint8], Sequence[str]], NDArray[np.float64]]
+AgreeTexts = Callable[[Sequence[str], Sequence[str]], NDArray[np.float64]]
 BATCH_SIZE = 64
 
 
@@ -41,22 +42,11 @@ def similarity_by(folder: Path, *, device: str = "cpu") -> Agree:
     InputError
         If the folder holds no such model.
     """
-    library = transformers()
-    try:
-        with uncompiled():
-            model: Any = library.CLIPModel.from_pretrained(folder)
-        model = model.to(torch.device(device)).eval().requires_grad_(False)
-        tokenizer = library.CLIPTokenizer.from_pretrained(folder)
-        prepare = library.AutoImageProcessor.from_pretrained(folder, use_fast=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: no CLIP model can be read from it ({error})") from error
-    length = model.config.text_config.max_position_embeddings
+    model, tokens, prepare = _load(folder, device, images=True)
 
     def agree(images: NDArray[np.uint8], captions: Sequence[str]) -> NDArray[np.float64]:
         texts = [str(text) for text in captions]
-        token = tokenizer(
-            texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        )["input_ids"]
+        token = tokens(texts)
         pixels = prepare(list(np.moveaxis(images, 1, -1)), return_tensors="pt")["pixel_values"]
         out = np.empty(len(texts))
         with torch.no_grad():
@@ -67,6 +57,66 @@ def similarity_by(folder: Path, *, device: str = "cpu") -> Agree:
         return out
 
     return agree
+
+
+def text_similarity_by(folder: Path, *, device: str = "cpu") -> AgreeTexts:
+    """Load a folder as `similarity_by` does, to compare texts.
+
+    Parameters
+    ----------
+    folder, device
+        As for `similarity_by`.
+
+    Returns
+    -------
+    callable
+        Texts, and as many others, to the cosines of their embeddings, float64 (n,). A text beyond the text
+        encoder's length is cut.
+
+    Raises
+    ------
+    InputError
+        As `similarity_by`.
+    """
+    model, tokens, _ = _load(folder, device, images=False)
+
+    def agree(texts: Sequence[str], others: Sequence[str]) -> NDArray[np.float64]:
+        token = [tokens([str(text) for text in each]) for each in (texts, others)]
+        out = np.empty(len(texts))
+        with torch.no_grad():
+            for rows, places in fixed_batches(np.arange(len(texts)), BATCH_SIZE):
+                one, other = (_embedded(model, each[rows].to(device)) for each in token)
+                out[rows[places]] = (one * other).sum(1).cpu().numpy()[places]
+        return out
+
+    return agree
+
+
+def _embedded(model: Any, token: torch.Tensor) -> torch.Tensor:
+    """Unit embeddings of texts, float64 (n, d)."""
+    found = model.text_projection(model.text_model(input_ids=token).pooler_output).double()
+    return found / found.norm(dim=1, keepdim=True)
+
+
+def _load(folder: Path, device: str, *, images: bool) -> tuple[Any, Callable[[list[str]], torch.Tensor], Any]:
+    """Give the model, what makes tokens of texts, and what prepares images, if they are wanted."""
+    library = transformers()
+    try:
+        with uncompiled():
+            model: Any = library.CLIPModel.from_pretrained(folder)
+        model = model.to(torch.device(device)).eval().requires_grad_(False)
+        tokenizer = library.CLIPTokenizer.from_pretrained(folder)
+        prepare = library.AutoImageProcessor.from_pretrained(folder, use_fast=False) if images else None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: no CLIP model can be read from it ({error})") from error
+    length = model.config.text_config.max_position_embeddings
+
+    def tokens(texts: list[str]) -> torch.Tensor:
+        how = {"padding": "max_length", "max_length": length, "truncation": True, "return_tensors": "pt"}
+        token: torch.Tensor = tokenizer(texts, **how)["input_ids"]
+        return token
+
+    return model, tokens, prepare
 
 
 def to_bytes(x: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -169,6 +169,11 @@ class Rewriting(Inputs):
         block = self._section(wildcards).get("rewriter")
         return REWRITERS[block["method"]].files(_options(REWRITERS, block)) if block else []
 
+    def clip(self, wildcards: Wildcards) -> str | list[str]:
+        """The CLIP model that says whether an answer keeps the meaning, if one is asked."""
+        asked = self._section(wildcards).get("meaning") is not None
+        return f"{self.experiment(wildcards).folder}/clip" if asked else []
+
     def options(self, wildcards: Wildcards) -> dict[str, Any]:
         """How prompts are rewritten, defaults of all methods filled in."""
         experiment, section = self.experiment(wildcards), self._section(wildcards)
@@ -179,7 +184,7 @@ class Rewriting(Inputs):
         if block:
             given = _options(REWRITERS, block).model_dump(mode="json")
             rewriter = {"method": block["method"], "options": given}
-        own = chosen(section, "sets", "k", "repeats", "attempts")
+        own = chosen(section, "sets", "k", "repeats", "attempts", "meaning")
         return {**own, "choices": rows, "rewriter": rewriter, **experiment.loading}
 
     def asked_by(self, wildcards: Wildcards) -> list[Root]:

@@ -15,7 +15,7 @@ from mmh.plotting.mitigated.plane import COLOURS, MARKERS, arms
 
 PANELS = {
     "flipd": r"$\mathcal{A}^{FLIPD}$",
-    "similarity": "similarity to the training image",
+    "similarity": "similarity to training image",
     "clip": "similarity of CLIP",
     "png": "PNG size, bits",
 }
@@ -110,7 +110,7 @@ def figure(
     """
     names, last = list(dict.fromkeys(rows["mitigation"])), int(rows["iteration"].max())
     fig = style.figure(style.TEXT, 2.3 + 0.62 * len(images))
-    top, below = fig.subfigures(2, 1, height_ratios=[2.3, 0.62 * len(images)])
+    top, below = np.ravel(np.asarray(fig.subfigures(2, 1, height_ratios=[2.3, 0.62 * len(images)])))
     handles = []
     for ax, (metric, label) in zip(top.subplots(1, len(PANELS)), PANELS.items(), strict=True):
         for place, name in enumerate(names):
@@ -126,6 +126,7 @@ def figure(
                 part = own[own["metric"] == WATCHED]
                 ax.plot(part["iteration"], part["estimate"], linestyle=(0, (3, 2)), linewidth=0.8, **look)
         ax.set_xlabel("iterations")
+        ax.set_xticks(sorted(rows["iteration"].unique()))
         ax.set_title(label)
     top.legend(handles, [printed.get(name, name) for name in names], loc="outside lower center", ncols=2)
     _strips(below, images, printed)
@@ -136,12 +137,13 @@ def figure(
 def _strips(fig: object, images: Images, printed: Mapping[str, str]) -> None:
     columns = max(len(iteration) for iteration, _ in images.values())
     axes = fig.subplots(len(images), columns, squeeze=False)  # type: ignore[attr-defined]
-    for line, ((prompt, name), (iteration, shown)) in zip(axes, images.items(), strict=True):
+    for row, ((prompt, name), (iteration, shown)) in enumerate(images.items()):
+        line = axes[row]
         for ax in line:
             ax.set_axis_off()
         for ax, number, image in zip(line, iteration, shown, strict=False):
             ax.imshow(np.moveaxis(image, 0, -1), interpolation="nearest")
-            if line is axes[0]:
+            if row == 0:
                 ax.set_title(str(number))
         label = f"prompt {prompt}\n{printed.get(name, name)}"
         line[0].text(-0.15, 0.5, label, transform=line[0].transAxes, ha="right", va="center", fontsize=6)
