@@ -71,18 +71,13 @@ class Experiment(Options):
     """The model."""
     sampling: Annotated[dict[str, Any], Block("", tables.sampling_blocks, tables.sampling_kind)] | None = None
     """Samples of the model."""
-    image_sets: (
-        dict[str, Annotated[dict[str, Any], Block("", image_set_blocks, image_set_kind, "an image set")]]
-        | None
-    ) = None
+    image_sets: dict[str, ImageSet] | None = None
     """Images that are looked at besides samples and training images, by name."""
     retrieval: Retrieval | None = None
     """Retrieval of training images."""
     labels: Annotated[dict[str, Any], Block("source", _labels)] | None = None
     """Where labels come from."""
-    estimators: (
-        dict[str, Annotated[dict[str, Any], Block("method", tables.score_blocks, text="a score")]] | None
-    ) = None
+    estimators: dict[str, Estimator] | None = None
     """Scores of samples and images, by name."""
     evaluation: Evaluation | None = None
     """AUC and TPR of scores against labels."""

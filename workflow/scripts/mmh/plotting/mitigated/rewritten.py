@@ -216,7 +216,7 @@ def numbers(cells: Sequence[Cell]) -> pd.DataFrame:
 
 
 def _name(choice: str, printed: Mapping[str, str]) -> str:
-    return "prompt as it is" if choice == PLAIN else printed.get(choice, choice).replace(", ", ",\n")
+    return "prompt as it is" if choice == PLAIN else printed.get(choice, choice).replace(", ", ",\n", 1)
 
 
 def _image(ax: Axes, cell: Cell) -> None:
