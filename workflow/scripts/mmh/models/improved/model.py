@@ -235,8 +235,11 @@ def _of_heads(network: Any, given: int, wanted: int) -> Any:
     for module in other.modules():
         if not hasattr(module, "to_q"):
             continue
-        for leaf in ("weight", "bias"):
-            thirds = {key: getattr(getattr(module, key), leaf) for key in ("to_q", "to_k", "to_v")}
+        projections = {"to_q": module.to_q, "to_k": module.to_k, "to_v": module.to_v}
+        for thirds in (
+            {key: one.weight for key, one in projections.items()},
+            {key: one.bias for key, one in projections.items()},
+        ):
             arrays = {key: value.detach().cpu().numpy() for key, value in thirds.items()}
             for key, rows in regrouped(arrays, given, wanted).items():
                 thirds[key].data = torch.from_numpy(rows.copy()).to(thirds[key])
