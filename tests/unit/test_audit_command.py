@@ -175,7 +175,7 @@ def test_a_lora_is_part_of_the_question(tmp_path: Path, capsys: pytest.CaptureFi
     words = ("--model", pipeline, "--prompts", tmp_path / "p.txt", "--out", out)
     status, said = audited(capsys, *words, "--lora", file)
     assert status == 0, said
-    assert "lora.safetensors: 1 layers are changed" in said
+    assert "lora.safetensors: 1 layers of the model are changed" in said
     entry = checked(out)["experiments"]["audit"]["model"]
     assert entry == {"kind": "diffusers", "path": str(pipeline), "lora": str(file), "lora_scale": 1.0}
     inputs = Plan(checked(out)).models.imported_files(SimpleNamespace(experiment="audit"))

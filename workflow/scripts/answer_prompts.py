@@ -50,7 +50,7 @@ def main(
     for path in generations:
         drawn, of = read_arrays(path, "image", "prompt")
         images |= {int(prompt): drawn[of == prompt] for prompt in wanted & set(of.tolist())}
-    said = facts(model, [prompts, *generations], seed=seed)
+    said = facts(model, [prompts, *generations], seed=seed, what="prompts")
     with atomic(page) as partial:
         text = prompt_page(answer, images, level=level, shown=shown, facts=said)
         partial.write_text(text, encoding="utf-8")

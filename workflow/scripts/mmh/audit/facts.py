@@ -11,7 +11,7 @@ from mmh.provenance import versions
 _BLOCK = 1 << 20
 
 
-def facts(model: Path, files: Iterable[Path], *, seed: int) -> dict[str, str]:
+def facts(model: Path, files: Iterable[Path], *, seed: int, what: str = "images") -> dict[str, str]:
     """Gather what an answer rests on.
 
     Parameters
@@ -19,8 +19,10 @@ def facts(model: Path, files: Iterable[Path], *, seed: int) -> dict[str, str]:
     model : path
         Model folder.
     files : iterable of path
-        What else was read: the first holds the training images.
+        What else was read: the first holds what was asked about.
     seed : int
+    what : str
+        What that is.
 
     Returns
     -------
@@ -32,7 +34,7 @@ def facts(model: Path, files: Iterable[Path], *, seed: int) -> dict[str, str]:
         "computed in": f"{sum(seconds) / 60:.1f} minutes of jobs; those of the scores: benchmarks/",
         "root seed": str(seed),
         "model": f"sha256 {_digest(sorted(path for path in model.rglob('*') if path.is_file()))}",
-        "images": f"sha256 {_digest(read[:1])}",
+        what: f"sha256 {_digest(read[:1])}",
     }
     lora = _record(model).get("lora")
     if lora:

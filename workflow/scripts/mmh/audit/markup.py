@@ -31,7 +31,8 @@ figure img { width: 50%; min-width: 0; height: auto } figcaption { font-size: .8
 figure.many { width: 100% } figure.many img { width: auto; max-width: 8rem; flex: 0 1 8rem }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .15rem 1rem; font-size: .9rem }
 dt { font-weight: 600 } dd { margin: 0 } li { margin: .2rem 0 }
-@media (max-width: 40rem) { body { padding: .6rem } dl { display: block } dd { margin: 0 0 .4rem } }
+@media (max-width: 40rem) { body { padding: .6rem } table { font-size: .8rem } td, th { padding: .25rem }
+  td.text { min-width: 5rem } dl { display: block } dd { margin: 0 0 .4rem } }
 """
 
 

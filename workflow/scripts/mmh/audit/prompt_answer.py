@@ -112,9 +112,10 @@ def _of_control(n: int, table: pd.DataFrame, level: float, edited: bool) -> list
         "memorized and a control prompt are exchangeable: of one kind, length and style.",
     ]
     if families < asked:
+        alike = f"{families} families" if families > 1 else "one family"
         lines.append(
-            f"Your {asked} prompts are {families} families of like wording. Prompts of one family are not "
-            "independent: the test of the set as a whole then says more than they know."
+            f"Your {asked} prompts are {alike} of like wording. Prompts of one family are not independent: "
+            "the test of the set as a whole then says more than they know."
         )
     if edited:
         lines.append(EDITED)

@@ -92,7 +92,7 @@ def _prepared(asked: Namespace, request: dict[str, Any], out: Path) -> str:
                 f"--lora {request['lora']}: changes text-to-image models; {model.path} takes no prompts"
             )
         layers = check_lora(Path(request["lora"]), model.path, "--lora ")
-        print(f"LoRA {request['lora']}: {len(layers)} layers are changed")
+        print(f"LoRA {request['lora']}: {len(layers)} layers of the model are changed")
     if given[0] == "images":
         return _images(asked, request, out, model)
     return _prompts(asked, request, out, model, captioned=given[0] == "captioned")

@@ -113,7 +113,10 @@ def _stylegan2(path: Path) -> Found:
     """Read a pickle as the conversion does, which runs nothing of it."""
     from mmh.models.stylegan.published import load_stylegan2
 
-    config = load_stylegan2(path).network.config
+    try:
+        config = load_stylegan2(path).network.config
+    except InputError as error:
+        raise InputError(f"--model {error}") from error
     size, channels = int(config["resolution"]), int(config["channels"])
     return Found(path, "stylegan2", False, size, channels, None, "none", (), _mb([path]))
 

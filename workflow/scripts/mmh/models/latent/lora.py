@@ -182,13 +182,8 @@ def merge_lora(file: Path, pipeline: Path, *, scale: float = 1.0) -> dict[str, A
     counts = {part: sum(layer.part == part for layer in layers) for part in PARTS}
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    return {
-        "file": file.name,
-        "sha256": digest,
-        "layers": counts,
-        "ranks": sorted(ranks),
-        "scale": scale,
-    }
+    said = {"file": file.name, "sha256": digest, "layers": counts}
+    return said | {"ranks": sorted(ranks), "scale": scale}
 
 
 def _opened(file: Path) -> Any:
