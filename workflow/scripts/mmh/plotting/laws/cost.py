@@ -75,9 +75,10 @@ def cost_figure(numbers: pd.DataFrame, *, title: str) -> Figure:
         As wide as the full text block.
     """
     laws, ways = list(dict.fromkeys(numbers["law"])), list(dict.fromkeys(numbers["way"]))
-    down = -(-len(laws) // _ACROSS)
+    across = len(laws) if len(laws) < _ACROSS else 2 if len(laws) == 4 else _ACROSS
+    down = -(-len(laws) // across)
     fig = style.figure(style.TEXT, 1.2 + _ROW * down)
-    axes = fig.subplots(down, min(_ACROSS, len(laws)), squeeze=False).ravel()
+    axes = fig.subplots(down, across, squeeze=False).ravel()
     for ax, law in zip(axes, laws, strict=False):
         mine = numbers[numbers["law"] == law]
         for (way, score), line in mine.groupby(["way", "score"], sort=False):
@@ -97,16 +98,17 @@ def cost_figure(numbers: pd.DataFrame, *, title: str) -> Figure:
                 markeredgewidth=0.8,
                 linewidth=1.0,
                 elinewidth=0.7,
-                label=f"{way}, learned" if learned else str(way),
+                label="_learned" if learned else str(way),
             )
         ax.set_xscale("log")
         ax.set_yscale("symlog", linthresh=LINEAR, linscale=0.6)
-        ax.set_ylim(bottom=-0.02)
+        ax.set_ylim(-0.02, 2.0 * float(mine[["mae", "mae_high"]].max().max()))
         ax.set_title(f"{law}, {mine['ambient'].iloc[0]} values", fontsize=7)
         ax.set_xlabel("rows of the network")
     for ax in axes[len(laws) :]:
         ax.set_axis_off()
-    axes[0].set_ylabel("mean absolute error (dimensions)")
+    for ax in axes[: len(laws) : across]:
+        ax.set_ylabel("mean absolute error\n(dimensions)")
     handles: dict[str, Any] = {}
     for ax in axes[: len(laws)]:
         for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
