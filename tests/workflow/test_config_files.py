@@ -185,7 +185,7 @@ def test_the_documented_second_file_is_sound(tmp_path: Path) -> None:
     assert check_config(files.merged(), files)["run"] == ["mine"]
 
 
-@pytest.mark.parametrize(("page", "place"), [("plugins.md", 1), ("adding-a-model.md", 3)])
+@pytest.mark.parametrize(("page", "place"), [("plugins.md", 1), ("adding-a-model.md", 2)])
 def test_documented_files_with_plug_ins_are_sound(tmp_path: Path, page: str, place: int) -> None:
     """In a process of its own, as plug-ins stay for all that comes after."""
     documented(page, tmp_path, place)
