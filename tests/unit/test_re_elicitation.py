@@ -290,13 +290,13 @@ def test_the_excess_is_that_of_two_shares_at_the_level_of_all_budgets():
 def test_bounds_of_the_excess_cover():
     """Of the smallest differences that matter; the margin is three standard errors of the count."""
     random, inside = np.random.default_rng(2), 0
-    for _ in range(300):
+    for _ in range(200):
         parts = [
             pd.DataFrame({"success": random.random(48) < p, "family": np.arange(48)}) for p in (0.15, 0.05)
         ]
         found = excess(*parts)
         inside += found.low <= 0.1 <= found.high
-    assert inside / 300 > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 300)
+    assert inside / 200 > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 200)
 
 
 def test_chance_is_a_percentile_of_plain_control_generations():
