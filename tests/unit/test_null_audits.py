@@ -97,3 +97,15 @@ def test_a_break_is_gone_on_from(
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")] == [
         line for line in first if line.startswith("|")
     ]
+
+
+def test_what_is_kept_follows_code_and_not_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "SCRIPTS", tmp_path)
+    texts = {
+        "a.py": 'LEVEL = 1\n"""One."""\n\n\ndef f():\n    """Say."""\n    return LEVEL\n',
+        "b.py": "LEVEL = 1  # another word\n\n\ndef f():\n    return LEVEL\n",
+        "c.py": "LEVEL = 2\n\n\ndef f():\n    return LEVEL\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    assert tool.state("a.py") == tool.state("b.py") != tool.state("c.py")

@@ -44,11 +44,20 @@ CHUNK = 250
 
 @cache
 def state(*parts: str) -> str:
-    """Digest of code, but for its layout and comments."""
+    """Digest of code, but for its layout, comments and docstrings."""
     found = [SCRIPTS / part for part in parts]
-    files = [file for part in found for file in (sorted(part.glob("*.py")) if part.is_dir() else [part])]
-    trees = [ast.dump(ast.parse(file.read_text(encoding="utf-8"))) for file in files]
-    return hashlib.sha256("".join(trees).encode()).hexdigest()[:12]
+    digest = hashlib.sha256()
+    for file in (file for part in found for file in (sorted(part.glob("*.py")) if part.is_dir() else [part])):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+                node.body = [line for line in node.body if not _text(line)]
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()[:12]
+
+
+def _text(line: ast.stmt) -> bool:
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
 
 
 def pool(number: int) -> Pool:

@@ -21,7 +21,7 @@ NEIGHBOURS = 50
 DRAWS = 199
 """Permutations of the test of a set: fewer than `mmh audit` draws, but .025 is a multiple of 1 / 200."""
 TRAINED = [(n_train, seed) for n_train in (60, 600) for seed in range(4)]
-"""Models, by the number of their training images and a seed: half of them learn their images by heart."""
+"""Models, by the number of their training images and a seed."""
 RECIPE: dict[str, Any] = {
     "steps": 600,
     "batch_size": 32,

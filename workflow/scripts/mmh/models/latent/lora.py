@@ -172,7 +172,7 @@ def merge_lora(file: Path, pipeline: Path, *, scale: float = 1.0) -> dict[str, A
         weights = load_file(path)
         for layer in mine:
             name = _weight(layer, weights)
-            assert name  # check_lora has refused layers that are not there
+            assert name is not None  # as was checked
             down, up = (small[layer.names[role]].double().flatten(1) for role in ("down", "up"))
             ranks.add(len(down))
             factor = scale * _factor(layer, len(down), small, settings)
