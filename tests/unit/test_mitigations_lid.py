@@ -16,7 +16,7 @@ SETTINGS = PNDMScheduler.from_config(SCHEDULER)
 SCHEDULE, GRID = Schedule.from_scheduler(SETTINGS), ddim_grid(SETTINGS, 5)
 DIM, LAMBDA = 6, 4.0
 NULL = torch.tensor([[[0.2], [0.0]]], dtype=torch.float64)
-C = torch.tensor([[[0.2], [0.5]], [[1.2], [0.5]], [[0.5], [0.5]]], dtype=torch.float64)  # (slope, shift)
+C = torch.tensor([[[0.2], [0.5]], [[1.2], [0.5]], [[0.4], [0.5]]], dtype=torch.float64)  # (slope, shift)
 
 
 def model():
