@@ -295,8 +295,8 @@ def test_bad_calls():
     strange.register_to_config(prediction_type="flow")
     with pytest.raises(InputError, match="'flow'; needed is one of epsilon"):
         ScoreModel.from_diffusers(tiny_unet(), strange)
-    # Flow matching names no prediction type: it must not pass for epsilon, whatever the schedule.
-    with pytest.raises(InputError, match="FlowMatchEulerDiscreteScheduler has prediction type None"):
+    # Flow matching names no prediction type: it must not pass for epsilon at levels of another kind.
+    with pytest.raises(InputError, match="FlowMatchEulerDiscreteScheduler and a schedule of kind 'edm'"):
         ScoreModel.from_diffusers(
             tiny_unet(), FlowMatchEulerDiscreteScheduler(), schedule=Schedule.edm(0.01, 1.0)
         )

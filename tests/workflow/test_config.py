@@ -578,6 +578,8 @@ def test_every_key_of_the_configuration_is_explained() -> None:
         named |= set(entry.get("claims", {}).get("ratios", {}))
         named |= set(entry.get("attribution", {}).get("attributions", {}))
         named |= set(entry.get("rewriting", {}).get("choices", {}))
+        named |= set(entry.get("combination", {}).get("fits", {}))
+        named |= set(entry.get("accuracy", {}).get("estimators", {}))
     above, keys = "", set()
     for line in (ROOT / "config.yaml").read_text().splitlines():
         code, _, comment = line.partition("#")

@@ -47,5 +47,5 @@ def test_the_steps_to_the_first_figure_go_before_all_others(tmp_path: Path) -> N
 
 def test_make_demo_says_where_the_first_figure_lies() -> None:
     recipe = (ROOT / "Makefile").read_text().split("\ndemo: ")[1].split("\n\n")[0]
-    said, started = recipe.index(FIRST), recipe.index("$(BIN)/snakemake --cores")
+    said, started = recipe.index(FIRST), recipe.index("$(SNAKEMAKE) --cores")
     assert said < started

@@ -34,7 +34,7 @@ class MoreComplex(Claim):
 
     name = "15"
     statement = "Optimising the embedded caption for A^FLIPD makes the images more complex"
-    figure = "sail"
+    figure = "embedding_optimisation"
     needs = ("mitigation",)
     tables = ("mitigated",)
     Options = ComplexityOptions

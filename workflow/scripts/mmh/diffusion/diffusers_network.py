@@ -49,11 +49,17 @@ class NoisePredictor:
         call: Callable[..., Any] | None = None,
     ) -> None:
         # None for a scheduler that names no such thing: it must not pass for epsilon.
-        prediction = "flow" if is_flow(scheduler) else getattr(scheduler.config, "prediction_type", None)
-        if prediction not in (*PREDICTION_TYPES, "flow"):
+        flow = is_flow(scheduler)
+        prediction = "flow" if flow else getattr(scheduler.config, "prediction_type", None)
+        if not flow and prediction not in PREDICTION_TYPES:
             raise InputError(
                 f"{type(scheduler).__name__} has prediction type {prediction!r}; needed is one of "
                 f"{', '.join(PREDICTION_TYPES)}"
+            )
+        if flow != (schedule.kind == "flow"):
+            raise InputError(
+                f"{type(scheduler).__name__} and a schedule of kind {schedule.kind!r} don't go together; leave "
+                "the schedule out"
             )
         self.prediction, self.schedule, self.time_scale = prediction, schedule, time_scale
         # Such a flow's network is told 1 - t, and predicts x - n in place of n - x.
