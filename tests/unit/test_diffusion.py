@@ -296,7 +296,9 @@ def test_bad_calls():
     with pytest.raises(InputError, match="'flow'; needed is one of epsilon"):
         ScoreModel.from_diffusers(tiny_unet(), strange)
     # Flow matching names no prediction type: it must not pass for epsilon at levels of another kind.
-    with pytest.raises(InputError, match="FlowMatchEulerDiscreteScheduler and a schedule of kind 'edm'"):
+    with pytest.raises(
+        InputError, match="FlowMatchEulerDiscreteScheduler and a schedule of kind 'edm' are no pair"
+    ):
         ScoreModel.from_diffusers(
             tiny_unet(), FlowMatchEulerDiscreteScheduler(), schedule=Schedule.edm(0.01, 1.0)
         )

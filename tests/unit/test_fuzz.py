@@ -184,7 +184,9 @@ def test_a_damaged_model_folder(seed: int, folder: Path, tmp_path: Path) -> None
         file.write_text(json.dumps(changed(json.loads(file.read_text()), r)))
     else:
         file.write_bytes(damaged(file.read_bytes(), r))
-    options = SimpleNamespace(path=str(theirs), id=None, revision=None, mirrors=None, lora=None, lora_scale=1.0)
+    options = SimpleNamespace(
+        path=str(theirs), id=None, revision=None, mirrors=None, lora=None, lora_scale=1.0
+    )
     try:
         importing.make(tmp_path / "imported", options, offline=True)
         model = load_model(tmp_path / "imported")

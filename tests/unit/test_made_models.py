@@ -148,7 +148,11 @@ def test_a_made_model_is_read_sampled_and_measured_as_the_formulas_say(
     case: dict[str, Any], tmp_path: Path
 ) -> None:
     folder, out = written(tmp_path / "theirs", case), tmp_path / "imported"
-    importing.make(out, SimpleNamespace(path=str(folder), id=None, revision=None, mirrors=None, lora=None, lora_scale=1.0), offline=True)
+    importing.make(
+        out,
+        SimpleNamespace(path=str(folder), id=None, revision=None, mirrors=None, lora=None, lora_scale=1.0),
+        offline=True,
+    )
     model = load_model(out)
     blind = case["zero_snr"] and case["prediction"] == "epsilon" and case["spacing"] != "leading"
     if blind:  # sampling starts where the noise says nothing of the image

@@ -44,7 +44,9 @@ def image_folder(folder: Path, scheduler: Any = None, **changes: Any) -> Path:
 def imported(source: Path, form: dict[str, int] | None = None) -> tuple[Any, dict[str, Any]]:
     """What an import leaves, and what it says."""
     out = source.parent / f"{source.name}-imported"
-    options = SimpleNamespace(path=str(source), id=None, revision=None, mirrors=None, lora=None, lora_scale=1.0)
+    options = SimpleNamespace(
+        path=str(source), id=None, revision=None, mirrors=None, lora=None, lora_scale=1.0
+    )
     importing.make(out, options, offline=True)
     model = load_model(out)
     return model, try_model(model, form, name=str(source))

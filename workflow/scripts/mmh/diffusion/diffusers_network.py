@@ -58,7 +58,7 @@ class NoisePredictor:
             )
         if flow != (schedule.kind == "flow"):
             raise InputError(
-                f"{type(scheduler).__name__} and a schedule of kind {schedule.kind!r} don't go together; leave "
+                f"{type(scheduler).__name__} and a schedule of kind {schedule.kind!r} are no pair; leave "
                 "the schedule out"
             )
         self.prediction, self.schedule, self.time_scale = prediction, schedule, time_scale
