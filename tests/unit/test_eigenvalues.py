@@ -241,3 +241,25 @@ def test_a_quadrature_is_planned_as_its_products():
         f"{where}.recurrence: a difference of bfloat16 noises is rounding alone; use lanczos-jvp"
     ]
     assert said(m=785) == [f"{where}.m: 785 products, but an item has 784 values; at most so many"]
+
+
+def test_chosen_ids_fill_batches_by_their_places_in_the_choice():
+    """Ids with gaps share rows of a batch; their places do not, and each keeps the noise of its id."""
+    oracle = gaussian(np.zeros(5), np.diag([0.0, 0.0, 0.3, 1.0, 2.0]), VP)
+    ids = np.array([3, 7, 11, 15, 19, 23, 27, 31])
+    x, calls = oracle.sample(8, 0)[0], []
+
+    def counted(z, t, c):
+        calls.append(len(z))
+        return oracle.model.eps(z, t)
+
+    model = ScoreModel(counted, (5,), VP, dtype=torch.float64)
+    how = {"ids": ids, "seed": 3, "batch_size": 4}
+    by_id = hessian_eigenvalues(model, x, 0.3, **how)
+    assert calls == [4] * 8
+    calls.clear()
+    by_place = hessian_eigenvalues(model, x, 0.3, places=np.arange(8), **how)
+    assert calls == [4] * 2
+    np.testing.assert_allclose(by_place, by_id, rtol=1e-6)
+    part = hessian_eigenvalues(model, x[4:], 0.3, **how | {"ids": ids[4:]}, places=np.arange(4, 8))
+    assert (part == by_place[4:]).all()

@@ -105,6 +105,7 @@ rule train_descriptor:
         "benchmarks/train_descriptor/{descriptor}.jsonl"
     wildcard_constraints:
         descriptor=plan.patterns.trained_descriptors(),
+    priority: plan.longest_first("train_descriptor")
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]

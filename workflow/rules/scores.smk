@@ -48,6 +48,7 @@ rule score_spectra:
         "logs/score_spectra/{experiment}/{item_set}/{estimator}/{span}.log",
     benchmark:
         "benchmarks/score_spectra/{experiment}/{item_set}/{estimator}/{span}.jsonl"
+    priority: plan.longest_first("score_spectra")
     conda:
         "../../envs/cpu.yaml"
     threads: config["threads"]

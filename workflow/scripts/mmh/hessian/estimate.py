@@ -51,6 +51,7 @@ def hessian_geometry(
     seed: int = 0,
     ids: ArrayLike | None = None,
     batch_size: int | None = BATCH_SIZE,
+    places: ArrayLike | None = None,
 ) -> Geometry:
     """Take the spectrum of sigma sym(d eps / d z) at z = psi x, or psi x + sigma n, by a Krylov pass.
 
@@ -84,6 +85,9 @@ def hessian_geometry(
         Displacement of central differences.
     seed, ids, batch_size
         As for `mmh.lid.flipd.flipd_estimate`.
+    places : array_like of int, optional
+        (n,), numbers that say the rows of batches, as ids do by default: of ids with gaps, their places in
+        the set, which fill the batches.
 
     Returns
     -------
@@ -125,7 +129,8 @@ def hessian_geometry(
             norms = eps.detach().double().flatten(1).square().sum(1)
         return {**found, "squared_norm": norms.cpu().numpy()}
 
-    found = in_batches(model, batch, numbers, batch_size=batch_size, on_cpu=BATCH_SIZE).arrays
+    lines = numbers if places is None else np.asarray(places, dtype=np.int64)
+    found = in_batches(model, batch, lines, batch_size=batch_size, on_cpu=BATCH_SIZE).arrays
     if not found:
         found = {name: np.zeros((0, 1, 1)) for name in ("nodes", "weights")}
         found |= {"traces": np.zeros((0, 1)), "squared_norm": np.zeros(0)}

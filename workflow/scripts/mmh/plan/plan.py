@@ -4,6 +4,7 @@ The Snakefile makes one `Plan`. A rule takes what it needs from one of its group
 wildcards: ``plan.images.files`` stands in ``mmh/plan/inputs/images.py``, and so on.
 """
 
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -97,6 +98,14 @@ class Plan:
     def early(self, wildcards: Wildcards) -> int:
         """Priority of the steps to a first figure: above trainings, where a model takes seconds to train."""
         return early(self.models.experiment(wildcards))
+
+    def longest_first(self, rulename: str) -> Callable[[Wildcards], int]:
+        """Priority function of a long step: its seconds, so that none is left for the end of a run."""
+
+        def seconds(wildcards: Wildcards) -> int:
+            return math.ceil(cost.need(self.config, rulename, dict(wildcards.items()), gpu=False).seconds)
+
+        return seconds
 
     def _need(self, wildcards: Wildcards, rulename: str) -> cost.Need:
         """What the cost model expects of a job, on a GPU if the profile gives its rule a number of them."""

@@ -122,6 +122,7 @@ class Eigenvalues(SpectraScore):
             noised=options.noised,
             seed=setting.seed,
             ids=setting.ids[rows],
+            places=None if setting.places is None else setting.places[rows],
             batch_size=options.batch_size,
         )
         if found.dense:

@@ -44,6 +44,8 @@ class Setting:
         Images (N, ...) and ids (N,) of the whole item set, for an estimator that depends on them.
     t : float or None
         Noise level of this pass, for an estimator with the option `t`.
+    places : numpy.ndarray or None
+        int64 (n,), places of the items in a set of chosen ids, which have gaps; None in other sets.
     """
 
     x: NDArray[Any]
@@ -57,6 +59,7 @@ class Setting:
     null: Any = None
     whole: tuple[NDArray[Any], NDArray[np.int64]] | None = None
     t: float | None = None
+    places: NDArray[np.int64] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -129,7 +132,10 @@ def read_setting(
     InputError
         If items, captions or classes are missing, or the model is of another sort.
     """
+    import numpy as np
+
     from mmh.io.image_shards import read_images, read_present, read_span
+    from mmh.io.spans import SELECTED, span_range
     from mmh.models.latent.captions import image_score, read_captions
     from mmh.models.loading import load_model
 
@@ -140,6 +146,8 @@ def read_setting(
         assert isinstance(model, Path)
         return Setting(**_drawn(images, model, span, items, device), **given)
     x, ids = read_present(images, span) if captions else read_span(images, span, items)
+    if items == SELECTED:
+        given["places"] = np.array(span_range(span))
     if score.needs == "images":
         return Setting(x, ids, **given)
     assert isinstance(model, Path)
