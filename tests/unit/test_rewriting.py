@@ -65,6 +65,21 @@ def test_the_lexicon_keeps_colours_and_changes_what_is_asked_for():
     assert rewritten(rewriter, [ask(1, 5, 7)], too_long=short)["rewrite"][0] == first
 
 
+def test_exchange_takes_words_that_several_other_prompts_hold():
+    rewriter = made("exchange", {})
+    rewriter.prepare([TEXT, "two cats sat", "two cats ran", "one bird sat"])
+    changed = rewritten(rewriter, [ask(1, 7), ask(1, 7, repeat=1)], too_long=short)
+    assert (changed["problem"] == "").all()
+    words = [text.split() for text in changed["rewrite"]]
+    assert {new[place] for new in words for place in (1, 7)} <= {"two", "cats", "sat"}
+    kept = [place for place in range(len(TEXT.split())) if place not in (1, 7)]
+    assert [[new[place] for place in kept] for new in words] == [[TEXT.split()[place] for place in kept]] * 2
+    assert len({rewriter.rewrite(ask(1), i).text for i in range(9)}) == 3
+    rewriter.prepare([TEXT, TEXT])
+    with pytest.raises(InputError, match=r"no word in common that prompt \d+ of '\w+' lacks"):
+        rewriter.rewrite(ask(1), 0)
+
+
 def test_a_table_gives_its_rows_in_turn_and_says_what_it_lacks(tmp_path):
     file = tmp_path / "mine.csv"
     new = TEXT.replace("tovafu", "old")
@@ -153,4 +168,4 @@ def test_a_local_model_answers_alike_for_the_same_seed(tmp_path):
 
 
 def test_every_rewriter_is_a_row():
-    assert set(REWRITERS.rows()) == {"lexicon", "openai", "table", "transformers"}
+    assert set(REWRITERS.rows()) == {"exchange", "lexicon", "openai", "table", "transformers"}
