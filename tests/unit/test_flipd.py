@@ -320,7 +320,7 @@ def test_forward_mode_agrees_with_reverse_mode(conditional):
     if conditional:
         c = 3 * torch.randn(3, 4, 6, generator=random)
         model = model.guided(c, torch.zeros(1, 4, 6), 7.5)
-    options = {"probes": 2, "batch_size": 2}
+    options = {"probes": 2, "probe": "gaussian", "batch_size": 2}
     forward = flipd_estimate(model, x, 0.2, mode="forward", **options)
     reverse = flipd_estimate(model, x, 0.2, **options)
     np.testing.assert_allclose(forward.value, reverse.value, rtol=1e-4)

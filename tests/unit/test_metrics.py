@@ -105,13 +105,13 @@ def test_tables_have_one_order_of_metrics():
 
 
 def test_options_of_a_metric_are_its_own_before_those_of_the_section():
-    section = {"trace": 2, "probe": "rademacher", "steps": 50}
-    assert asked_metrics(section)["flipd"].model_dump() == {"trace": 2, "probe": "rademacher"}
+    section = {"trace": 2, "probe": "gaussian", "steps": 50}
+    assert asked_metrics(section)["flipd"].model_dump() == {"trace": 2, "probe": "gaussian"}
     own = asked_metrics({**section, "metrics": {"flipd": {"trace": "exact"}}})
-    assert own["flipd"].model_dump() == {"trace": "exact", "probe": "rademacher"}
+    assert own["flipd"].model_dump() == {"trace": "exact", "probe": "gaussian"}
     assert asked_metrics({"metrics": ["flipd"]})["flipd"].trace == "auto"
     assert [metric.options.model_dump() for metric in made({"flipd": {"trace": 3}, "png": {}})] == [
-        {"trace": 3, "probe": "gaussian"},
+        {"trace": 3, "probe": "rademacher"},
         {},
     ]
     with pytest.raises(InputError, match=r"no metric of prompts 'entropy'; known: .*cfg_norm"):

@@ -28,7 +28,7 @@ class Flipd(GradientAttribution):
         """all, low (t up to 0.2, the paper's) or the number of one step, from 1: where the metric is taken"""
         trace: Literal["exact"] | Annotated[int, Field(ge=1)] = 1
         """exact, or the number of probes of each step"""
-        probe: Literal["gaussian", "rademacher"] = "gaussian"
+        probe: Literal["gaussian", "rademacher"] = "rademacher"
         """law of the probes; gaussian is the paper's"""
 
     def measure(self, look: Look) -> torch.Tensor:

@@ -31,7 +31,7 @@ class Flipd(Metric):
 
         trace: Literal["exact", "auto"] | Annotated[int, Field(ge=1)] = "auto"
         """exact, auto (exact up to 256 dimensions, else one probe), or the number of probes of each step"""
-        probe: Literal["gaussian", "rademacher"] = "gaussian"
+        probe: Literal["gaussian", "rademacher"] = "rademacher"
         """law of the probes; gaussian is the paper's"""
 
     def see(self, step: Seen) -> Array:

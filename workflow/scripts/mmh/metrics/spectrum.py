@@ -34,7 +34,7 @@ class Spectrum(AtSteps):
         """products of each probe; exact: all eigenvalues (up to 256 values)"""
         probes: int = Field(default=1, ge=1)
         """starting vectors"""
-        probe: Literal["gaussian", "rademacher"] = "gaussian"
+        probe: Literal["gaussian", "rademacher"] = "rademacher"
         """law of the probes"""
 
     def read(self, found: Geometry) -> Array:

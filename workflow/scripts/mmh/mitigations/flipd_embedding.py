@@ -42,7 +42,7 @@ class FlipdEmbedding(EmbeddingDescent):
         takes 41 of 50"""
         trace: Literal["exact"] | Annotated[int, Field(ge=1)] = 1
         """exact, or the number of probes of each step"""
-        probe: Literal["gaussian", "rademacher"] = "gaussian"
+        probe: Literal["gaussian", "rademacher"] = "rademacher"
         """law of the probes"""
         fresh_probes: bool = True
         """whether each iteration draws probes of its own; its authors' program takes the same ones"""

@@ -38,7 +38,7 @@ class Flipd(SpanScore):
         t: NoiseLevel | Annotated[list[NoiseLevel], Field(min_length=1)]
         """noise level in (0, 1], or a list of them"""
         trace: Literal["exact"] | Annotated[int, Field(ge=1)]
-        """exact, or the number of Gaussian Hutchinson probes (an integer >= 1)"""
+        """exact, or the number of Hutchinson probes (an integer >= 1)"""
         probe: Literal[
             "gaussian",
             "rademacher",
@@ -47,8 +47,8 @@ class Flipd(SpanScore):
             "hutch++-complement",
             "hutch++-diagonal",
             "xtrace-complement",
-        ] = "gaussian"
-        """law of the probes, gaussian by default"""
+        ] = "rademacher"
+        """law of the probes; gaussian is the paper's"""
         condition: Literal["caption", "empty"] | None = None
         """of a text-to-image model: LID given the caption, or given the empty one"""
 
