@@ -87,7 +87,7 @@ def figure(bars: pd.DataFrame, names: dict[str, str], heading: str) -> Figure:
     prompts, metrics = list(dict.fromkeys(bars["prompt"])), list(dict.fromkeys(bars["attribution"]))
     levels = [level for level in LEVELS if (bars["level"] == level).any()] or [""]
     columns = [(prompt, level) for prompt in prompts for level in levels]
-    fig = style.figure(style.TEXT, 0.6 + 0.95 * len(metrics))
+    fig = style.figure(style.TEXT, 0.75 + 0.95 * len(metrics))
     axes = fig.subplots(len(metrics), len(columns), squeeze=False)
     for line, metric in zip(axes, metrics, strict=True):
         for ax, (prompt, level) in zip(line, columns, strict=True):
@@ -98,7 +98,7 @@ def figure(bars: pd.DataFrame, names: dict[str, str], heading: str) -> Figure:
             "fall of\nsimilarity" if metric == OCCLUSION else f"{names.get(metric, metric)}\nshare"
         )
     for ax, (prompt, level) in zip(axes[0], columns, strict=True):
-        ax.set_title(f"prompt {prompt}, encoder's {level}")
+        ax.set_title(f"prompt {prompt},\nencoder's {level}")
     style.title(fig, heading)
     return fig
 
