@@ -52,7 +52,7 @@ SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=2
 ReturnToService=2
 JobRequeue=0
 MinJobAge=3600
-KillWait=3
+KillWait=10
 SlurmctldTimeout=30
 SlurmdTimeout=20
 MessageTimeout=10
