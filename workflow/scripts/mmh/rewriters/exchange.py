@@ -43,8 +43,8 @@ class Exchange(Rewriter):
         known = [word for word in self._words if word not in held]
         if not known:
             raise InputError(
-                f"exchange: the prompts have no word in common that prompt {ask.prompt} of {ask.prompt_set!r} "
-                "lacks; use a smaller least, or another rewriter"
+                f"exchange: the prompts have no word in common that prompt {ask.prompt} of "
+                f"{ask.prompt_set!r} lacks; use a smaller least, or another rewriter"
             )
         for place in ask.chosen:
             key = (ask.prompt, ask.repeat, place, attempt)

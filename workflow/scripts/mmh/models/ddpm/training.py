@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,38 +73,79 @@ def train(
     FloatingPointError
         If the loss ceases to be finite.
     """
-    if x.ndim != 4 or x.shape[2] != x.shape[3] or len(x) == 0:
-        raise InputError(f"training images must have the shape (n, C, H, H), they have {x.shape}")
-    network = {
-        "sample_size": x.shape[-1],
-        "channels": x.shape[1],
-        "block_out_channels": block_out_channels,
-        "norm_num_groups": norm_num_groups,
-        "seed": seed,
-    }
-    unet, average = build(**network).train(), build(**network).eval().requires_grad_(False)
     scheduler = noise_schedule(num_train_timesteps, beta_schedule)
-    images = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
-    generator = rng.torch_generator(seed, "unet-training")
 
-    def loss(step: int) -> torch.Tensor:
-        clean = images[torch.randint(len(images), (batch_size,), generator=generator)]
-        level = torch.randint(scheduler.config.num_train_timesteps, (batch_size,), generator=generator)
+    def loss(unet: UNet, clean: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        level = torch.randint(scheduler.config.num_train_timesteps, (len(clean),), generator=generator)
         noise = torch.randn(clean.shape, generator=generator)
         noisy = scheduler.add_noise(clean, noise, level)
         return torch.nn.functional.mse_loss(unet(noisy, level).sample, noise)
 
-    history = minimise(
+    average, history = fit(
+        x,
         loss,
-        list(unet.parameters()),
+        generator=rng.torch_generator(seed, "unet-training"),
+        batch_size=batch_size,
+        network={"block_out_channels": block_out_channels, "norm_num_groups": norm_num_groups, "seed": seed},
         steps=steps,
         learning_rate=learning_rate,
-        averages=list(average.parameters()),
         ema_decay=ema_decay,
         log_every=log_every,
         progress=progress,
     )
     return average, scheduler, history
+
+
+def fit(
+    x: np.ndarray,
+    loss: Callable[[UNet, torch.Tensor, torch.Generator], torch.Tensor],
+    *,
+    generator: torch.Generator,
+    batch_size: int,
+    network: dict[str, Any],
+    **how: Any,
+) -> tuple[UNet, pd.DataFrame]:
+    """Train a UNet on batches of images by any loss, and average its weights.
+
+    Parameters
+    ----------
+    x : (n, C, H, H) float32
+        Training images.
+    loss : callable
+        ``loss(unet, clean, generator)`` gives the scalar of a batch.
+    generator : torch.Generator
+        Draws batches, with replacement, and what the loss draws.
+    batch_size : int
+    network : dict
+        What `build` takes beside side and channels of the images.
+    **how
+        As for `mmh.compute.optimisation.minimise`.
+
+    Returns
+    -------
+    unet : diffusers.UNet2DModel
+        The averaged network, in evaluation mode.
+    history : pandas.DataFrame
+
+    Raises
+    ------
+    InputError
+        If the images do not have the expected shape.
+    FloatingPointError
+        If the loss ceases to be finite.
+    """
+    if x.ndim != 4 or x.shape[2] != x.shape[3] or len(x) == 0:
+        raise InputError(f"training images must have the shape (n, C, H, H), they have {x.shape}")
+    settings = {"sample_size": x.shape[-1], "channels": x.shape[1], **network}
+    unet, average = build(**settings).train(), build(**settings).eval().requires_grad_(False)
+    images = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
+
+    def batch_loss(step: int) -> torch.Tensor:
+        clean = images[torch.randint(len(images), (batch_size,), generator=generator)]
+        return loss(unet, clean, generator)
+
+    history = minimise(batch_loss, list(unet.parameters()), averages=list(average.parameters()), **how)
+    return average, history
 
 
 def make(

@@ -9,12 +9,12 @@ import pandas as pd
 import torch
 
 from mmh.compute import rng
-from mmh.compute.optimisation import Report, minimise
-from mmh.errors import InputError
+from mmh.compute.optimisation import Report
 from mmh.io.image_shards import read_images
 from mmh.light_diffusers import diffusers
 from mmh.models.ddpm.model import save
-from mmh.models.ddpm.network import UNet, build
+from mmh.models.ddpm.network import UNet
+from mmh.models.ddpm.training import fit
 from mmh.models.flow.model import PIPELINE
 from mmh.options.base import Options
 
@@ -95,34 +95,23 @@ def train(
     FloatingPointError
         If the loss ceases to be finite.
     """
-    if x.ndim != 4 or x.shape[2] != x.shape[3] or len(x) == 0:
-        raise InputError(f"training images must have the shape (n, C, H, H), they have {x.shape}")
-    network = {
-        "sample_size": x.shape[-1],
-        "channels": x.shape[1],
-        "block_out_channels": block_out_channels,
-        "norm_num_groups": norm_num_groups,
-        "seed": seed,
-    }
-    unet, average = build(**network).train(), build(**network).eval().requires_grad_(False)
     scheduler = diffusers().FlowMatchEulerDiscreteScheduler(num_train_timesteps, shift=shift)
-    images = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
-    generator = rng.torch_generator(seed, "flow-training")
 
-    def loss(step: int) -> torch.Tensor:
-        clean = images[torch.randint(len(images), (batch_size,), generator=generator)]
-        t = draw_times(times, batch_size, generator, shift=shift)
+    def loss(unet: UNet, clean: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        t = draw_times(times, len(clean), generator, shift=shift)
         noise = torch.randn(clean.shape, generator=generator)
         level = t.reshape(-1, 1, 1, 1)
         noisy = (1 - level) * clean + level * noise
         return torch.nn.functional.mse_loss(unet(noisy, t * num_train_timesteps).sample, noise - clean)
 
-    history = minimise(
+    average, history = fit(
+        x,
         loss,
-        list(unet.parameters()),
+        generator=rng.torch_generator(seed, "flow-training"),
+        batch_size=batch_size,
+        network={"block_out_channels": block_out_channels, "norm_num_groups": norm_num_groups, "seed": seed},
         steps=steps,
         learning_rate=learning_rate,
-        averages=list(average.parameters()),
         ema_decay=ema_decay,
         log_every=log_every,
         progress=progress,
