@@ -215,8 +215,10 @@ def test_one_figure_reruns_alone() -> None:
 
 
 def test_the_training_loop_of_the_unet_reruns_its_training() -> None:
-    edit = within("def train", "    network =", "    network = network =")
+    edit = within("def train", "    scheduler =", "    scheduler = scheduler =")
     assert changed({"mmh/models/ddpm/training.py": edit}) == {"train_model": {"Unet"}}
+    shared = within("def fit", "    images =", "    images = images =")
+    assert changed({"mmh/models/ddpm/training.py": shared}) == {"train_model": {"Unet", "UnetFlow"}}
 
 
 def test_the_generator_of_stylegan2_reruns_jobs_of_gan_experiments() -> None:
