@@ -236,6 +236,7 @@ def test_an_auc_of_one_is_held_half_a_pair_below() -> None:
         ("claims.csv", "A.2; largest P_theta/P_* at centre, any ball (below 2)", "log"),
         ("claims.csv", "A.3; slope of log P_theta/P_* over log r, r = 0.05 to 0.5, arc", "identity"),
         ("claims.csv", "3.1; share of sets of 100 points with a duplicate", "share"),
+        ("claims.csv", "sail; share of copies, SAIL minus none, memorized prompts (below -0.05)", "identity"),
         ("claims.csv", "1; median flipd, arc (about 1: within 0.2)", "identity"),
     ],
 )

@@ -82,7 +82,7 @@ def scale_of(table: str, row: str) -> str:
         return "artanh"
     if "P_theta/P_* at " in statistic and not statistic.startswith("slope "):
         return "log"
-    return "share" if statistic.startswith("share of ") else "identity"
+    return "share" if statistic.startswith("share of ") and " minus " not in statistic else "identity"
 
 
 def row_name(table: str, row: Any) -> str:
