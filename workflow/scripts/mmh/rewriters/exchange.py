@@ -32,7 +32,7 @@ class Exchange(Rewriter):
 
     def prepare(self, prompts: Sequence[str]) -> None:
         """Count in how many prompts each word stands."""
-        count = Counter(word for text in prompts for word in sorted(set(text.split())))
+        count = Counter(word for text in prompts for word in set(text.split()))
         self._words = sorted(word for word, n in count.items() if n >= self.options.least)
 
     def rewrite(self, ask: Ask, attempt: int) -> Answer:
